@@ -1,0 +1,144 @@
+"""Room 3: a model and arrays become trained weights. One file an engine, one small contract; knows no file and prints nothing.
+
+Choosing an engine loads nothing; `load` sets Keras's backend and imports the framework, once a process.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import sys
+from collections.abc import Callable, Iterator
+from importlib import import_module, metadata
+from importlib.util import find_spec
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Protocol
+
+from autoencode.errors import AutoencodeError, UsageError, unknown
+
+if TYPE_CHECKING:
+    import keras
+    import numpy as np
+
+MODULES = {
+    "jax": "autoencode.engines.jax",
+    "tensorflow": "autoencode.engines.tensorflow",
+    "torch": "autoencode.engines.keras",
+}
+INSTALL = {
+    "jax": "pip install jax",
+    "tensorflow": "pip install 'autoencode[tensorflow]'",
+    "torch": "pip install torch",
+}
+
+
+class Engine(Protocol):
+    """What every engine does. Images and orders are handed over once with `place`, and then trained on in chunks."""
+
+    name: str
+    device: str
+    model: keras.Model
+    """The Keras model. Its weights are those of the last `update_model`."""
+
+    def place(self, array: np.ndarray) -> Any:
+        """Return `array` where the compiled steps read it."""
+
+    def train(self, images: Any, order: Any, first: int, steps: int, batch_size: int) -> float:
+        """Take `steps` optimizer steps and return the sum of the losses of their images.
+
+        Step i reads the images order[first + i * batch_size:][:batch_size]; `images` is a placed uint8 (N, H, W, C),
+        `order` a placed int32 (N,).
+        """
+
+    def reconstruct(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the reconstructions, uint8 as `images`, and each image's mean squared error on [0, 1], float32 (N,)."""
+
+    def update_model(self) -> None:
+        """Write the trained weights into `model`."""
+
+    def state(self) -> list[np.ndarray]:
+        """Return all that the next step depends on: trainable weights, the others, the optimizer's."""
+
+    def restore(self, state: list[np.ndarray]) -> None:
+        """Take back what `state` gave."""
+
+
+def choose(name: str, *, convolutional: bool = False) -> str:
+    """Return the engine that `name` stands for, without importing one.
+
+    "auto" is the backend that Keras already runs on in this process, else JAX; but TensorFlow, where it is installed,
+    for a convolutional model on a CPU, where oneDNN makes a step 4 to 5 times faster.
+    Raises `UsageError` for an unknown name or a second engine in one process, `AutoencodeError` with the install
+    command for one that is not installed.
+    """
+    if name not in ("auto", *MODULES):
+        raise unknown("engine", name, ("auto", *MODULES))
+    running = sys.modules["keras"].config.backend() if "keras" in sys.modules else None
+    if name == "auto":
+        # Accelerator support for JAX comes as a plugin that names itself in this group.
+        accelerated = bool(metadata.entry_points(group="jax_plugins"))
+        faster = convolutional and not accelerated and find_spec("tensorflow") is not None
+        name = running if running in MODULES else "tensorflow" if faster else "jax"
+    if running not in (None, name):
+        raise UsageError(
+            f"engine {name!r} cannot start: Keras already runs on {running!r} in this process. "
+            f"Use engine {running!r}, or start a new process."
+        )
+    if find_spec(name) is None:
+        raise AutoencodeError(
+            f"engine {name!r} needs a package that is not installed; install it with: {INSTALL[name]}"
+        )
+    return name
+
+
+def load(name: str, *, hide: tuple[str, ...] = ()) -> ModuleType:
+    """Import the engine `name` and Keras on its backend, and return the engine's module.
+
+    Modules in `hide` are kept from Keras's import, which takes every optional package it finds (matplotlib's pyplot and
+    scikit-learn: 0.9 s of 1.9); only a process that is the command's own may do that.
+    """
+    os.environ["KERAS_BACKEND"] = name
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with _hidden(hide):
+        return import_module(MODULES[name])
+
+
+def start(name: str, build: Callable[[], keras.Model], *, learning_rate: float, seed: int) -> Engine:
+    """Return the engine `name`, ready to train what `build` returns with Adam; the same `seed`, the same weights."""
+    import keras
+
+    def build_both() -> tuple[keras.Model, keras.Optimizer]:
+        model = build()
+        optimizer = keras.optimizers.Adam(learning_rate)
+        optimizer.build(model.trainable_variables)
+        return model, optimizer
+
+    engine = load(name).Engine
+    with _seeded(seed):
+        return engine(build_both)
+
+
+@contextlib.contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    """Draw from `seed` what Keras draws from Python's `random`, the seeds of its layers; leave the caller's state alone.
+
+    (keras.utils.set_random_seed would import TensorFlow wherever it is installed: 2 s and 450 MB.)
+    """
+    before = random.getstate()
+    random.seed(seed)
+    try:
+        yield
+    finally:
+        random.setstate(before)
+
+
+@contextlib.contextmanager
+def _hidden(names: tuple[str, ...]) -> Iterator[None]:
+    hidden = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(hidden))  # None makes an import fail as if nothing were installed
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]

@@ -1,0 +1,117 @@
+"""JAX: all steps of a chunk in one compiled loop over images that stay on the device as uint8."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+from jax import lax
+
+
+def initialise(build: Callable[[], tuple[keras.Model, keras.Optimizer]]):
+    """Return what `build` returns, every initial value computed in one compiled program.
+
+    Keras computes them one by one, and JAX compiles a tiny program for each: 0.2 s more for the article's two layers,
+    and more for deeper models.
+    """
+    built = []
+
+    def initial_values() -> list[jax.Array]:
+        built.extend(build())
+        return [variable.value for variable in _variables(*built)]
+
+    values = jax.jit(initial_values)()
+    for variable, value in zip(_variables(*built), values, strict=True):
+        variable.assign(value)
+    return tuple(built)
+
+
+def _variables(model: keras.Model, optimizer: keras.Optimizer) -> list[keras.Variable]:
+    return [*model.trainable_variables, *model.non_trainable_variables, *optimizer.variables]
+
+
+class Engine:
+    """The engine contract on JAX. The state is a tuple of immutable arrays that goes into a chunk and comes out."""
+
+    name = "jax"
+
+    def __init__(self, build: Callable[[], tuple[keras.Model, keras.Optimizer]]) -> None:
+        self.model, self.optimizer = initialise(build)
+        self.device = jax.devices()[0].device_kind
+        self._state = self._split([variable.value for variable in _variables(self.model, self.optimizer)])
+
+    def place(self, array: np.ndarray) -> jax.Array:
+        # Rows of pixels: gathering and comparing them is 15 % faster than (H, W, C), and free to reshape.
+        return jnp.asarray(array.reshape(len(array), -1) if array.ndim == 4 else array)
+
+    def train(self, images: jax.Array, order: jax.Array, first: int, steps: int, batch_size: int) -> float:
+        self._state, total = self._chunk(self._state, images, order, first, steps, batch_size=batch_size)
+        return float(total)
+
+    def reconstruct(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        trainable, non_trainable, _ = self._state
+        reconstructions, errors = self._reconstruct(trainable, non_trainable, images)
+        return np.asarray(reconstructions), np.asarray(errors)
+
+    def update_model(self) -> None:
+        for variable, value in zip(_variables(self.model, self.optimizer), sum(self._state, []), strict=True):
+            variable.assign(value)
+
+    def state(self) -> list[np.ndarray]:
+        return [np.asarray(value) for value in sum(self._state, [])]
+
+    def restore(self, state: list[np.ndarray]) -> None:
+        self._state = self._split([jnp.asarray(value) for value in state])
+
+    def _split(self, values: list[Any]) -> tuple[list[Any], list[Any], list[Any]]:
+        trainable = len(self.model.trainable_variables)
+        weights = trainable + len(self.model.non_trainable_variables)
+        return values[:trainable], values[trainable:weights], values[weights:]
+
+    @partial(jax.jit, static_argnums=0, static_argnames="batch_size")
+    def _chunk(self, state, images, order, first, steps, *, batch_size):
+        # The images are an argument: a captured array would become a constant of the program.
+        def step(index, carry):
+            state, total = carry
+            rows = lax.dynamic_slice_in_dim(order, first + index * batch_size, batch_size)
+            targets = _to_float(images[rows]).reshape(batch_size, *self.model.input_shape[1:])
+            state, loss = self._step(state, targets)
+            return state, total + loss * batch_size
+
+        return lax.fori_loop(0, steps, step, (state, jnp.float32(0)))
+
+    def _step(self, state, targets):
+        trainable, non_trainable, optimizer = state
+        gradient = jax.value_and_grad(self._loss, has_aux=True)
+        (loss, non_trainable), gradients = gradient(trainable, non_trainable, targets)
+        trainable, optimizer = self.optimizer.stateless_apply(optimizer, gradients, trainable)
+        return (trainable, non_trainable, optimizer), loss
+
+    def _loss(self, trainable, non_trainable, targets):
+        outputs, non_trainable, extra = self.model.stateless_call(
+            trainable, non_trainable, targets, training=True, return_losses=True
+        )
+        return jnp.mean(_squares(outputs, targets)) + sum(extra), non_trainable
+
+    @partial(jax.jit, static_argnums=0)
+    def _reconstruct(self, trainable, non_trainable, images):
+        targets = _to_float(images)
+        outputs, _ = self.model.stateless_call(trainable, non_trainable, targets, training=False)
+        squares = _squares(outputs, targets)
+        # XLA sums a row on the CPU one number after the other; as a product it takes 14 ms and not 37 for MNIST's test set.
+        errors = squares @ jnp.full(squares.shape[1], 1 / squares.shape[1])
+        return jnp.round(jnp.clip(outputs, 0, 1) * 255).astype(jnp.uint8), errors
+
+
+def _squares(outputs: jax.Array, targets: jax.Array) -> jax.Array:
+    rows = len(targets)
+    return jnp.square(outputs.reshape(rows, -1) - targets.reshape(rows, -1))  # (N, H*W*C)
+
+
+def _to_float(images: jax.Array) -> jax.Array:
+    return images.astype(jnp.float32) / 255

@@ -1,0 +1,40 @@
+"""Any other backend of Keras, PyTorch first: Keras's own `fit` over the gathered images of a chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+
+from autoencode.engines.variables import VariableState
+
+
+class Engine(VariableState):
+    """The engine contract by `keras.Model.fit`. Images stay in host memory; a chunk is gathered and scaled there."""
+
+    def __init__(self, build: Callable[[], tuple[keras.Model, keras.Optimizer]]) -> None:
+        super().__init__(*build())
+        self.name = keras.config.backend()
+        self.device = str(keras.ops.zeros(()).device)
+        # A second model over the same layers, so that the one which is saved stays without compile settings.
+        self._trainer = keras.Model(self.model.input, self.model.output)
+        self._trainer.compile(optimizer=self.optimizer, loss="mean_squared_error")
+
+    def place(self, array: np.ndarray) -> np.ndarray:
+        return array
+
+    def train(self, images: np.ndarray, order: np.ndarray, first: int, steps: int, batch_size: int) -> float:
+        targets = _to_float(images[order[first : first + steps * batch_size]])
+        history = self._trainer.fit(targets, targets, batch_size=batch_size, shuffle=False, verbose=0)
+        return history.history["loss"][0] * len(targets)
+
+    def reconstruct(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        targets = _to_float(images)
+        outputs = self._trainer.predict_on_batch(targets)
+        errors = np.square(outputs - targets).mean((1, 2, 3))
+        return np.round(np.clip(outputs, 0, 1) * 255).astype(np.uint8), errors
+
+
+def _to_float(images: np.ndarray) -> np.ndarray:
+    return images.astype(np.float32) / 255

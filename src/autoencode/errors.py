@@ -1,0 +1,38 @@
+"""The errors a user can cause and mend. Owns their wording rules; knows nothing else of the project."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class AutoencodeError(Exception):
+    """A problem the user can mend: the command prints its one line, without a traceback.
+
+    The line says what was expected, what was received and what to do.
+    `exit_status` is what the command then exits with.
+    """
+
+    exit_status = 1
+
+
+class UsageError(AutoencodeError):
+    """The words of the call are off: an unknown name, a size below one. Exit status 2."""
+
+    exit_status = 2
+
+
+def unknown(kind: str, received: object, known: Iterable[str]) -> UsageError:
+    """Return the error for a name that is not among `known`, nearest names first.
+
+    >>> str(unknown("engine", "jaks", ["jax", "torch"]))
+    "unknown engine 'jaks': did you mean 'jax'? Known: jax, torch."
+    """
+    names = list(known)
+    near = difflib.get_close_matches(str(received), names, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(repr(name) for name in near)}? " if near else ""
+    return UsageError(f"unknown {kind} {received!r}: {hint}Known: {', '.join(names)}.")
+
+
+def reason(error: BaseException) -> str:
+    """Return why `error` happened, on one line: the system's words for an `OSError`."""
+    words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return " ".join(words.split()) or type(error).__name__

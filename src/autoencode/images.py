@@ -1,0 +1,53 @@
+"""The one array contract, uint8 (N, H, W, C), and a set of images that keeps it. Knows no file and no framework."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from autoencode.errors import AutoencodeError
+
+
+@dataclass(frozen=True)
+class Images:
+    """A named set of images, training and test apart.
+
+    `train` and `test` are uint8 (N, H, W, C) with C 1 (grey) or 3 (RGB); labels, where they exist, are integers (N,).
+    Raises `AutoencodeError` where an array breaks that contract.
+
+    >>> Images("noise", train=np.zeros((8, 4, 4, 1), "uint8"), test=np.zeros((2, 4, 4, 1), "uint8")).shape
+    (4, 4, 1)
+    """
+
+    name: str
+    train: np.ndarray
+    test: np.ndarray
+    train_labels: np.ndarray | None = None
+    test_labels: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        for part in ("train", "test"):
+            check(getattr(self, part), f"{self.name}: {part} images")
+        if self.train.shape[1:] != self.test.shape[1:]:
+            raise AutoencodeError(
+                f"{self.name}: expected training and test images of one shape, "
+                f"received {self.train.shape[1:]} and {self.test.shape[1:]}."
+            )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels of one image."""
+        return self.train.shape[1:]
+
+
+def check(images: np.ndarray, what: str = "images") -> None:
+    """Raise `AutoencodeError` unless `images` is uint8 (N, H, W, C), N, H, W >= 1 and C 1 or 3."""
+    is_array = isinstance(images, np.ndarray)
+    received = f"{images.dtype} {images.shape}" if is_array else type(images).__name__
+    if not is_array or images.dtype != np.uint8 or images.ndim != 4:
+        raise AutoencodeError(f"{what}: expected a uint8 array (N, H, W, C), received {received}.")
+    if 0 in images.shape or images.shape[3] not in (1, 3):
+        raise AutoencodeError(
+            f"{what}: expected at least one image of at least one pixel with 1 or 3 channels, received {received}."
+        )

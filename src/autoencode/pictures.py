@@ -1,0 +1,107 @@
+"""Room 4: arrays become PNG, GIF and the learning curve. Knows no model and no run folder.
+
+The picture of an epoch is the article's figure of 18 x 4 inches at 100 dpi, laid out where matplotlib puts its axes, but
+drawn by Pillow: 20 axes take matplotlib half a second, and 20 pasted tiles take 10 ms.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+from PIL import Image
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLUMN, HEIGHT = 180, 400  # pixels of the page for each column, and of the page: 1800 x 400 for ten
+# matplotlib's default margins and gaps, as fractions of the page and of an axes box.
+LEFT, RIGHT, TOP, BOTTOM, GAP = 0.125, 0.9, 0.88, 0.11, 0.2
+INK, LOSS, VALIDATION, BASELINE = "#1f2328", "#0969da", "#cf222e", "#6e7781"
+
+
+def draw_examples(originals: np.ndarray, reconstructions: np.ndarray) -> Image.Image:
+    """Return the picture of an epoch: the originals in a row, their reconstructions below.
+
+    Both are uint8 (E, H, W, C); ten of them give 1800 x 400 pixels. Every tile keeps one scale, 0 black and 255 white,
+    where matplotlib's imshow would stretch each to its own range and make epochs hard to compare.
+
+    >>> draw_examples(np.zeros((10, 28, 28, 1), "uint8"), np.zeros((10, 28, 28, 1), "uint8")).size
+    (1800, 400)
+    """
+    count, height, width, channels = originals.shape
+    page_width = COLUMN * count
+    page = Image.new("L" if channels == 1 else "RGB", (page_width, HEIGHT), "white")
+    box_width = page_width * (RIGHT - LEFT) / (count + GAP * (count - 1))
+    box_height = HEIGHT * (TOP - BOTTOM) / (2 + GAP)
+    scale = min(box_width / width, box_height / height)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    # A tile that grows keeps its pixels as squares; one that shrinks is averaged.
+    resample = Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.LANCZOS
+    for row, images in enumerate((originals, reconstructions)):
+        top = HEIGHT * (1 - TOP) + row * box_height * (1 + GAP) + (box_height - size[1]) / 2
+        for column, pixels in enumerate(images):
+            left = page_width * LEFT + column * box_width * (1 + GAP) + (box_width - size[0]) / 2
+            tile = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
+            page.paste(tile.resize(size, resample), (round(left), round(top)))
+    return page
+
+
+def write_png(picture: Image.Image, file: BinaryIO) -> None:
+    """Write `picture` as PNG."""
+    picture.save(file, format="PNG", compress_level=6)
+
+
+def write_gif(pictures: Sequence[Image.Image], file: BinaryIO, seconds: float) -> None:
+    """Write `pictures` as a GIF that shows each for `seconds` and starts again at its end."""
+    first, *rest = pictures
+    first.save(
+        file, format="GIF", save_all=True, append_images=rest, duration=round(seconds * 1000), loop=0
+    )
+
+
+def draw_curve(losses: Sequence[float], val_losses: Sequence[float], pca: float | None, components: int) -> Figure:
+    """Return the learning curve as a matplotlib figure of 8 x 5 inches: both losses by epoch, and PCA's error as a line.
+
+    The losses are mean squared errors with pixels in [0, 1], one an epoch; without `pca` there is no line.
+    The background is left transparent.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    figure.patch.set_alpha(0)
+    axes = figure.add_subplot()
+    axes.patch.set_alpha(0)
+    epochs = range(1, len(losses) + 1)
+    axes.plot(epochs, losses, color=LOSS, marker="o", markersize=4, label="loss (training images)")
+    axes.plot(epochs, val_losses, color=VALIDATION, marker="o", markersize=4, label="val_loss (test images)")
+    if pca is not None:
+        axes.axhline(pca, color=BASELINE, linestyle="--", label=f"PCA with {components} components ({pca:.4f})")
+    axes.set_xlabel("epoch", color=INK)
+    axes.set_ylabel("mean squared error", color=INK)
+    axes.set_ylim(bottom=0)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.tick_params(colors=INK)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(INK)
+    axes.legend(frameon=False, labelcolor=INK)
+    return figure
+
+
+def write_curve(figure: Figure, file: BinaryIO) -> None:
+    """Write the curve as a PNG of 800 x 500 pixels on white."""
+    figure.savefig(file, format="png", dpi=100, facecolor="white", metadata={"Software": None})
+
+
+def curve_as_svg(figure: Figure) -> str:
+    """Return the curve as an SVG element whose ink is the page's text colour, so that it suits dark pages and light."""
+    import matplotlib
+
+    file = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "autoencode"}):
+        figure.savefig(file, format="svg", metadata={"Date": None})
+    svg = file.getvalue()
+    return svg[svg.index("<svg") :].replace(INK, "currentColor")

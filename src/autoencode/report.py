@@ -1,0 +1,84 @@
+"""The report of a run: one HTML page that holds all it shows. Knows what a run folder records, not where it lies."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from string import Template
+from typing import Any
+
+TEMPLATE = Path(__file__).with_name("report.html")
+
+
+def render(
+    record: dict[str, Any],
+    metrics: Sequence[dict[str, Any]],
+    pca: float | None,
+    pictures: Sequence[bytes],
+    curve: str,
+) -> str:
+    """Return the page of a run as HTML that needs no other file and no network.
+
+    `record` is config.json, `metrics` the lines of metrics.jsonl, `pca` the error of PCA where it is known, `pictures`
+    the PNG file of each epoch and `curve` an SVG element. Every text is escaped.
+    """
+    last = metrics[-1]
+    sources = ["data:image/png;base64," + base64.b64encode(picture).decode() for picture in pictures]
+    lines = [f"{m['epoch']}: loss {m['loss']:.4f}, val_loss {m['val_loss']:.4f}" for m in metrics]
+    summary = f"{record['parameters']:,} parameters, {len(metrics)} epochs, val_loss {last['val_loss']:.4f}"
+    fields = {
+        "title": f"autoencode: {record['source']}",
+        "summary": summary + (f" (PCA with as many components: {pca:.4f})" if pca is not None else ""),
+        "epochs": len(metrics),
+        "code": record["settings"]["code"],
+        "last_picture": sources[-1],
+        "last_line": lines[-1],
+        "command": record["command"],
+    }
+    markup = {
+        "curve": curve,
+        "epoch_rows": "\n".join(_row(_epoch_cells(line)) for line in metrics),
+        "setting_rows": "\n".join(_row(cells) for cells in _settings(record)),
+        "pictures": _script(sources),
+        "lines": _script(lines),
+    }
+    escaped = {name: html.escape(str(value)) for name, value in fields.items()}
+    return Template(TEMPLATE.read_text("utf-8")).substitute(escaped | markup)
+
+
+def _epoch_cells(line: dict[str, Any]) -> list[str]:
+    return [
+        f"{line['epoch']}",
+        f"{line['steps']}",
+        f"{line['seconds']:.2f}",
+        f"{line['step_seconds'] * 1000:.2f}",
+        f"{line['images_per_second']:,.0f}",
+        f"{line['loss']:.4f}",
+        f"{line['val_loss']:.4f}",
+    ]
+
+
+def _settings(record: dict[str, Any]) -> list[tuple[str, Any]]:
+    height, width, channels = record["images"]["shape"]
+    return [
+        ("source", record["source"]),
+        ("images", f"{record['images']['train']:,} to train, {record['images']['test']:,} to test"),
+        ("size", f"{width} x {height}, {'grey' if channels == 1 else 'colour'}"),
+        *record["settings"].items(),
+        ("engine chosen", record["engine"]),
+        ("device", record["device"]),
+        *((f"version of {name}", version) for name, version in record["versions"].items()),
+        ("started", record["started"]),
+    ]
+
+
+def _row(cells: Sequence[Any]) -> str:
+    return "<tr>" + "".join(f"<td>{html.escape(str(cell))}</td>" for cell in cells) + "</tr>"
+
+
+def _script(value: Any) -> str:
+    """JSON that cannot end the script element it stands in."""
+    return json.dumps(value).replace("<", "\\u003c")

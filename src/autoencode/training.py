@@ -1,0 +1,153 @@
+"""The loop, as a generator: the epochs of a training, one by one, and the chunks that they are made of.
+
+Knows the engine's contract and arrays; no file, no picture and no screen. Stopping early is `break`.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from autoencode.config import Config
+from autoencode.engines import Engine
+from autoencode.errors import AutoencodeError, UsageError
+from autoencode.images import Images
+
+if TYPE_CHECKING:
+    import keras
+
+CHUNK_SECONDS = 0.25  # so that a bar moves four times a second
+EVALUATION_VALUES = 2**20  # pixels in a batch of test images: 4 MB as float32
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A part of an epoch: `step` of `steps` are done in `seconds`, at a mean `loss` since the epoch began."""
+
+    number: int
+    step: int
+    steps: int
+    seconds: float
+    loss: float
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One pass over the training images, and what the model makes of the test images after it.
+
+    `number` counts from 1. `loss` is the mean over the training images while they were trained on, `val_loss` the mean
+    squared error over all test images, pixels in [0, 1]. `seconds` holds training and evaluation, `step_seconds` one
+    optimizer step. `originals` and `reconstructions` are uint8 (E, H, W, C), the first E test images. `model` is the
+    Keras model with the weights of this epoch, until the next epoch is asked for.
+    """
+
+    number: int
+    steps: int
+    seconds: float
+    step_seconds: float
+    images_per_second: float
+    loss: float
+    val_loss: float
+    originals: np.ndarray
+    reconstructions: np.ndarray
+    model: keras.Model
+
+
+def shuffled(seed: int, number: int, count: int) -> np.ndarray:
+    """Return the order of the images in epoch `number`, int32 (count,): a function of its arguments alone.
+
+    Drawn here and not in an engine, so that every engine sees the same order and a later epoch needs no earlier one.
+
+    >>> sorted(shuffled(seed=0, number=1, count=4).tolist())
+    [0, 1, 2, 3]
+    """
+    return np.random.default_rng([seed, number]).permutation(count).astype(np.int32)
+
+
+def train(engine: Engine, images: Images, config: Config) -> Iterator[Chunk | Epoch]:
+    """Yield every epoch of a training, and its chunks before it.
+
+    Raises `UsageError` where the batch is larger than the data, `AutoencodeError` where the loss is no longer a number.
+    """
+    count, batch_size = len(images.train), config.batch_size
+    if batch_size > count:
+        raise UsageError(
+            f"--batch-size {batch_size} is larger than the {count} training images of {images.name}: "
+            f"choose at most {count}."
+        )
+    placed = engine.place(images.train)
+    pace = _Pace()
+    for number in range(1, config.epochs + 1):
+        started = time.perf_counter()
+        order = engine.place(shuffled(config.seed, number, count))
+        for chunk in _chunks(engine, placed, order, number, count, batch_size, pace):
+            if not math.isfinite(chunk.loss):
+                raise AutoencodeError(
+                    f"the loss became {chunk.loss} in epoch {number}; it must stay a number: "
+                    f"try a --learning-rate below {config.learning_rate:g}. Earlier epochs are kept."
+                )
+            yield chunk
+        reconstructions, errors = reconstruct(engine, images.test)
+        engine.update_model()
+        yield Epoch(
+            number=number,
+            steps=chunk.steps,
+            seconds=time.perf_counter() - started,
+            step_seconds=chunk.seconds / chunk.steps,
+            images_per_second=count / chunk.seconds,
+            loss=chunk.loss,
+            val_loss=float(errors.mean(dtype=np.float64)),
+            originals=images.test[: config.examples],
+            reconstructions=reconstructions[: config.examples],
+            model=engine.model,
+        )
+
+
+def reconstruct(engine: Engine, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the reconstructions of uint8 (N, H, W, C) as uint8, and each image's error, float32 (N,), in batches."""
+    largest = max(1, EVALUATION_VALUES // math.prod(images.shape[1:]))
+    size = math.ceil(len(images) / math.ceil(len(images) / largest))
+    parts = []
+    for first in range(0, len(images), size):
+        batch = images[first : first + size]
+        # One shape is one compiled program: the last batch is filled up with its last image, and cut back below.
+        missing = size - len(batch)
+        parts.append(engine.reconstruct(np.concatenate([batch, batch[-1:].repeat(missing, 0)])))
+    reconstructions, errors = (np.concatenate(part)[: len(images)] for part in zip(*parts, strict=True))
+    return reconstructions, errors
+
+
+@dataclass
+class _Pace:
+    """How many steps the next chunk takes, so that it lasts about `CHUNK_SECONDS`."""
+
+    steps: int = 8
+
+    def measure(self, steps: int, seconds: float) -> None:
+        fitting = int(steps * CHUNK_SECONDS / max(seconds, 1e-9))
+        self.steps = max(1, min(fitting, 4 * self.steps))
+
+
+def _chunks(
+    engine: Engine, images: Any, order: Any, number: int, count: int, batch_size: int, pace: _Pace
+) -> Iterator[Chunk]:
+    whole, rest = divmod(count, batch_size)
+    steps = whole + (rest > 0)
+    step, total, started = 0, 0.0, time.perf_counter()
+    while step < steps:
+        before = time.perf_counter()
+        if step < whole:
+            taken = min(pace.steps, whole - step)
+            total += engine.train(images, order, step * batch_size, taken, batch_size)
+            pace.measure(taken, time.perf_counter() - before)
+        else:
+            taken = 1
+            total += engine.train(images, order, step * batch_size, taken, rest)
+        step += taken
+        seen = min(step * batch_size, count)
+        yield Chunk(number, step, steps, time.perf_counter() - started, total / seen)
