@@ -54,9 +54,9 @@ def write_png(picture: Image.Image, file: BinaryIO) -> None:
     picture.save(file, format="PNG", compress_level=6)
 
 
-def write_gif(pictures: Sequence[Image.Image], file: BinaryIO, seconds: float) -> None:
-    """Write `pictures` as a GIF that shows each for `seconds` and starts again at its end."""
-    first, *rest = pictures
+def write_gif(pictures: Sequence[bytes], file: BinaryIO, seconds: float) -> None:
+    """Write `pictures`, PNG files, as a GIF that shows each for `seconds` and starts again at its end."""
+    first, *rest = (Image.open(io.BytesIO(picture)) for picture in pictures)
     first.save(
         file, format="GIF", save_all=True, append_images=rest, duration=round(seconds * 1000), loop=0
     )

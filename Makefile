@@ -1,0 +1,19 @@
+PYTHON ?= python3
+PIP = .venv/bin/python -m pip install --quiet --constraint constraints.txt
+
+train: .venv/installed
+	.venv/bin/autoencode train
+
+test: .venv/installed-test
+	.venv/bin/python -m pytest
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(PIP) .
+	touch $@
+
+.venv/installed-test: .venv/installed
+	$(PIP) --editable '.[test]'
+	touch $@
+
+.PHONY: train test

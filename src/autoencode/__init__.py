@@ -1,0 +1,24 @@
+"""autoencode trains an autoencoder on images and lets you watch it learn to redraw them."""
+
+from importlib import import_module, metadata
+from typing import Any
+
+_HOMES = {
+    "AutoencodeError": "errors",
+    "UsageError": "errors",
+    "Config": "config",
+    "Images": "images",
+    "Epoch": "training",
+    "watch": "pipeline",
+    "run": "pipeline",
+}
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used, so that importing this package loads no array library."""
+    if name == "__version__":
+        return metadata.version("autoencode")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'autoencode' has no attribute {name!r}")
+    return getattr(import_module(f"autoencode.{_HOMES[name]}"), name)

@@ -1,0 +1,5 @@
+"""`python -m autoencode` is the command."""
+
+from autoencode.cli import main
+
+main()

@@ -1,0 +1,142 @@
+"""The command: words to a `Config`, events to lines on the screen, errors to one line. The only place that prints."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import App, CycloptsError, Parameter
+
+from autoencode.config import Config
+from autoencode.errors import AutoencodeError, UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from autoencode.training import Epoch
+
+app = App(name="autoencode", help="Train an autoencoder on images and watch it learn to redraw them.")
+
+
+@app.command
+def train(
+    source: str = "mnist",
+    *,
+    run: Path | None = None,
+    config: Annotated[Config | None, Parameter(name="*")] = None,
+    quiet: Annotated[bool, Parameter(negative="")] = False,
+    json_lines: Annotated[bool, Parameter(name="--json", negative="")] = False,
+) -> None:
+    """Train an autoencoder, with a picture after every epoch and a GIF at the end.
+
+    Parameters
+    ----------
+    source
+        Images to train on: mnist.
+    run
+        New or empty folder for the results [default: runs/SOURCE-1, -2, ...].
+    quiet
+        Print nothing but errors.
+    json_lines
+        Print one JSON object an epoch on stdout, all else on stderr.
+    """
+    from autoencode import engines, models, runs, sources
+
+    config = config or Config()
+    sources.find(source)
+    engines.choose(config.engine, convolutional=models.find(config.model).convolutional)
+    folder = runs.claim(run, source)
+    try:
+        _train(source, config, folder, quiet=quiet, json_lines=json_lines)
+    finally:
+        if not any(folder.iterdir()):
+            folder.rmdir()
+
+
+def _train(source: str, config: Config, folder: Path, *, quiet: bool, json_lines: bool) -> None:
+    from rich.console import Console
+
+    from autoencode import pipeline
+    from autoencode.training import Chunk
+
+    _use_compilation_cache()
+    console = Console(stderr=json_lines, quiet=quiet, highlight=False, soft_wrap=True)
+    training = pipeline.prepare(source, config, hide=("matplotlib.pyplot", "sklearn"))
+    engine, images = training.engine, training.images
+    console.print(
+        f"{source}: {len(images.train):,} images to train, {len(images.test):,} to test; model {config.model}, "
+        f"{engine.model.count_params():,} parameters; engine {engine.name} on {engine.device}",
+        markup=False,
+    )
+    with _bar(console) as bar:
+        task = bar.add_task("epoch 1", total=None)
+        for event in pipeline.record(training, folder):
+            if isinstance(event, Chunk):
+                description = f"epoch {event.number}/{config.epochs}  loss {event.loss:.4f}"
+                bar.update(task, description=description, completed=event.step, total=event.steps)
+                continue
+            console.print(_line(event, config.epochs), markup=False)
+            if json_lines:
+                print(json.dumps(pipeline.describe_epoch(event)), flush=True)
+    console.print(f"results in {folder}: see report.html and output.gif", markup=False)
+
+
+@app.command
+def show(run: Path) -> None:
+    """Make pictures, GIF, curve and report of a run again from its folder.
+
+    Parameters
+    ----------
+    run
+        Folder of a run.
+    """
+    from autoencode import runs
+
+    runs.Run.open(run).show()
+    print(f"drawn again in {run}: see report.html and output.gif")
+
+
+def _line(epoch: Epoch, epochs: int) -> str:
+    return (
+        f"epoch {epoch.number}/{epochs}  {epoch.steps} steps  {epoch.seconds:.2f} s  "
+        f"{epoch.step_seconds * 1000:.2f} ms/step  {epoch.images_per_second:,.0f} images/s  "
+        f"loss {epoch.loss:.4f}  val_loss {epoch.val_loss:.4f}"
+    )
+
+
+def _bar(console: Console):
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    shown = console.is_terminal and not console.quiet
+    return Progress(*columns, console=console, transient=True, disable=not shown)
+
+
+def _use_compilation_cache() -> None:
+    """Let JAX keep its compiled programs in the user's cache folder, unless the user has said otherwise."""
+    local = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache"
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(Path(local) / "autoencode" / "jax"))
+    # Programs of this size compile in less than JAX's own limits, a second and more.
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+
+
+def main() -> None:
+    """Run the command and exit: 0, 1 for a problem to mend, 2 for a call that is off, 130 for Ctrl-C."""
+    try:
+        app(exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        _fail(UsageError(f"{' '.join(str(error).split())} See: autoencode --help"))
+    except AutoencodeError as error:
+        _fail(error)
+    except KeyboardInterrupt:
+        print("autoencode: interrupted; the epochs so far are in the run folder", file=sys.stderr)
+        sys.exit(130)
+
+
+def _fail(error: AutoencodeError) -> None:
+    print(f"autoencode: {error}", file=sys.stderr)
+    sys.exit(error.exit_status)

@@ -1,0 +1,134 @@
+"""Rooms 1 to 5 on one screen: source -> images -> model -> epochs -> run folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import platform
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from functools import partial
+from importlib import import_module, metadata
+from pathlib import Path
+from typing import Any
+
+from autoencode import engines, measures, models, runs, sources
+from autoencode.config import Config
+from autoencode.images import Images
+from autoencode.training import Chunk, Epoch, train
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training that is ready: its images, its engine with the built model, and the events to iterate."""
+
+    source: str
+    config: Config
+    images: Images
+    engine: engines.Engine
+    events: Iterator[Chunk | Epoch]
+
+
+def prepare(source: str | Images, config: Config, *, hide: tuple[str, ...] = ()) -> Training:
+    """Load images and framework side by side, build the model, and return the training, not yet begun.
+
+    `hide` is for the command's own process, see `engines.load`.
+    """
+    name = sources.find(source)
+    architecture = models.find(config.model)
+    engine_name = engines.choose(config.engine, convolutional=architecture.convolutional)
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(sources.load, source)
+        engines.load(engine_name, hide=hide)
+        images = loading.result()
+    build = partial(models.build, config.model, images.shape, config.code)
+    engine = engines.start(engine_name, build, learning_rate=config.learning_rate, seed=config.seed)
+    return Training(name, config, images, engine, train(engine, images, config))
+
+
+def watch(source: str | Images = "mnist", config: Config | None = None) -> Iterator[Epoch]:
+    """Train on `source` and yield each `Epoch`; stop early with `break`. Writes no file.
+
+    `source` is a name or `Images`. Raises `AutoencodeError` for what the caller can mend.
+
+    >>> for epoch in watch("mnist", Config(epochs=1)):  # doctest: +SKIP
+    ...     print(epoch.number, epoch.val_loss)
+    """
+    for event in prepare(source, config or Config()).events:
+        if isinstance(event, Epoch):
+            yield event
+
+
+def run(source: str | Images = "mnist", config: Config | None = None, folder: str | Path | None = None) -> Path:
+    """Train on `source`, write everything into a run folder and return its path.
+
+    `folder` is new or empty; without one, the first free runs/SOURCE-1, -2, ... is taken.
+    Raises `AutoencodeError` for what the caller can mend; what was written until then is whole.
+    """
+    config = config or Config()
+    training = prepare(source, config)
+    path = runs.claim(folder, training.source)
+    for _ in record(training, path):
+        pass
+    return path
+
+
+def record(training: Training, folder: Path) -> Iterator[Chunk | Epoch]:
+    """Pass on the events of `training` and write them into `folder`, a place that `runs.claim` gave.
+
+    Closing this generator early, or Ctrl-C, leaves a finished folder of the epochs so far.
+    """
+    run, images, config = runs.Run.create(folder, _describe(training)), training.images, training.config
+    run.begin(images.test[: config.examples])
+    with ThreadPoolExecutor(1) as pool:  # measures PCA and imports the plotter while the epochs train
+        baseline = pool.submit(measures.pca_error, images.train, images.test, config.code)
+        pool.submit(_import_for_the_end)
+        epoch = None
+        try:
+            for event in training.events:
+                if isinstance(event, Epoch):
+                    epoch = event
+                    run.write_epoch(describe_epoch(epoch), epoch.originals, epoch.reconstructions)
+                yield event
+        except (GeneratorExit, KeyboardInterrupt):
+            if epoch is not None:
+                run.write_baseline(baseline.result(), config.code)
+                run.finish(epoch.model)
+            raise
+        run.write_baseline(baseline.result(), config.code)
+        run.finish(epoch.model)
+
+
+def describe_epoch(epoch: Epoch) -> dict[str, Any]:
+    """Return the numbers of an epoch as metrics.jsonl and --json hold them."""
+    return {
+        "epoch": epoch.number,
+        "steps": epoch.steps,
+        "seconds": epoch.seconds,
+        "step_seconds": epoch.step_seconds,
+        "images_per_second": epoch.images_per_second,
+        "loss": epoch.loss,
+        "val_loss": epoch.val_loss,
+    }
+
+
+def _describe(training: Training) -> dict[str, Any]:
+    images, engine = training.images, training.engine
+    packages = ["autoencode", "keras", engine.name, "numpy"]
+    return {
+        "source": training.source,
+        "settings": dataclasses.asdict(training.config),
+        "command": training.config.command(training.source),
+        "engine": engine.name,
+        "device": engine.device,
+        "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in packages},
+        "images": {"shape": list(images.shape), "train": len(images.train), "test": len(images.test)},
+        "parameters": engine.model.count_params(),
+        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def _import_for_the_end() -> None:
+    for name in ("h5py", "matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"):
+        import_module(name)
