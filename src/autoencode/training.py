@@ -70,22 +70,28 @@ def shuffled(seed: int, number: int, count: int) -> np.ndarray:
 
 
 def train(engine: Engine, images: Images, config: Config) -> Iterator[Chunk | Epoch]:
-    """Yield every epoch of a training, and its chunks before it.
+    """Return an iterator over every epoch of a training, and its chunks before it.
 
-    Raises `UsageError` where the batch is larger than the data, `AutoencodeError` where the loss is no longer a number.
+    Raises `UsageError` at once where the batch is larger than the data; the iterator raises `AutoencodeError` where the
+    loss is no longer a number.
     """
-    count, batch_size = len(images.train), config.batch_size
-    if batch_size > count:
+    count = len(images.train)
+    if config.batch_size > count:
         raise UsageError(
-            f"--batch-size {batch_size} is larger than the {count} training images of {images.name}: "
+            f"--batch-size {config.batch_size} is larger than the {count} training images of {images.name}: "
             f"choose at most {count}."
         )
+    return _events(engine, images, config)
+
+
+def _events(engine: Engine, images: Images, config: Config) -> Iterator[Chunk | Epoch]:
+    count = len(images.train)
     placed = engine.place(images.train)
     pace = _Pace()
     for number in range(1, config.epochs + 1):
         started = time.perf_counter()
         order = engine.place(shuffled(config.seed, number, count))
-        for chunk in _chunks(engine, placed, order, number, count, batch_size, pace):
+        for chunk in _chunks(engine, placed, order, number, count, config.batch_size, pace):
             if not math.isfinite(chunk.loss):
                 raise AutoencodeError(
                     f"the loss became {chunk.loss} in epoch {number}; it must stay a number: "
