@@ -48,4 +48,5 @@ def build(name: str, shape: tuple[int, int, int], code: int) -> keras.Model:
     import keras
 
     encoder, decoder = module.build(shape, code)
-    return keras.Model(encoder.input, decoder(encoder.output), name="autoencoder")
+    images = keras.Input(shape, name="images")
+    return keras.Model(images, decoder(encoder(images)), name="autoencoder")
