@@ -13,7 +13,7 @@ test: .venv/installed-test
 	touch $@
 
 .venv/installed-test: .venv/installed
-	$(PIP) --editable '.[test]'
+	$(PIP) --editable '.[tensorflow,test]'
 	touch $@
 
 .PHONY: train test

@@ -47,7 +47,10 @@ def train(
 
     config = config or Config()
     sources.find(source)
-    engines.choose(config.engine, convolutional=models.find(config.model).convolutional)
+    chosen = engines.choose(config.engine, convolutional=models.find(config.model).convolutional)
+    if chosen != "tensorflow":
+        # Keras imports TensorFlow to save a model wherever it is installed: seconds, and 450 MB. This process needs none.
+        sys.modules["tensorflow"] = None
     folder = runs.claim(run, source)
     try:
         _train(source, config, folder, quiet=quiet, json_lines=json_lines)

@@ -1,0 +1,57 @@
+"""TensorFlow beside JAX: a process can hold one of them, so each runs the same small job in its own."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+JOB = """
+import json, sys
+import numpy as np
+from autoencode import Config, Images, engines, models, training
+
+name, start, folder = sys.argv[1:]
+engines.load(name)
+pixels = np.random.default_rng(0).integers(0, 256, (70, 6, 5, 1), "uint8")
+engine = engines.start(name, lambda: models.build("article", (6, 5, 1), 4), learning_rate=1e-3, seed=0)
+count = len(engine.state())
+if start != "own":
+    engine.restore([array for _, array in sorted(np.load(start).items())])
+np.savez(f"{folder}/{name}-start.npz", **{f"{i:02}": array for i, array in enumerate(engine.state())})
+before = training.reconstruct(engine, pixels)[1].tolist()
+epochs = training.train(engine, Images("noise", pixels, pixels), Config(epochs=2, batch_size=16, code=4))
+losses = [epoch.loss for epoch in epochs if isinstance(epoch, training.Epoch)]
+weights = [array.ravel().tolist() for array in engine.state()[:4]]
+print(json.dumps([before, losses, weights]))
+"""
+
+
+def job(engine, start, folder):
+    words = [sys.executable, "-c", JOB, engine, str(start), str(folder)]
+    return json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+
+
+@pytest.fixture(scope="module")
+def jobs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("jobs")
+    ours = job("jax", "own", folder)
+    return ours, [job("tensorflow", folder / "jax-start.npz", folder) for _ in range(2)]
+
+
+def test_engines_agree_on_the_evaluation_of_the_same_weights(jobs):
+    ours, (theirs, _) = jobs
+    np.testing.assert_allclose(ours[0], theirs[0], atol=1e-6)
+
+
+def test_engines_train_alike_from_the_same_weights(jobs):
+    ours, (theirs, _) = jobs
+    np.testing.assert_allclose(ours[1], theirs[1], atol=1e-5)
+    for one, other in zip(ours[2], theirs[2], strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+def test_tensorflow_repeats_itself_bit_for_bit(jobs):
+    _, (first, again) = jobs
+    assert first == again
