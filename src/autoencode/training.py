@@ -147,13 +147,10 @@ def _chunks(
     step, total, started = 0, 0.0, time.perf_counter()
     while step < steps:
         before = time.perf_counter()
-        if step < whole:
-            taken = min(pace.steps, whole - step)
-            total += engine.train(images, order, step * batch_size, taken, batch_size)
+        taken, size = (min(pace.steps, whole - step), batch_size) if step < whole else (1, rest)
+        total += engine.train(images, order, step * batch_size, taken, size)
+        if size == batch_size:  # the one step of the rest says nothing of a whole chunk
             pace.measure(taken, time.perf_counter() - before)
-        else:
-            taken = 1
-            total += engine.train(images, order, step * batch_size, taken, rest)
         step += taken
         seen = min(step * batch_size, count)
         yield Chunk(number, step, steps, time.perf_counter() - started, total / seen)
