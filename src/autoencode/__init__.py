@@ -12,7 +12,7 @@ _HOMES = {
     "watch": "pipeline",
     "run": "pipeline",
 }
-__all__ = sorted(_HOMES)
+__all__ = ["AutoencodeError", "Config", "Epoch", "Images", "UsageError", "run", "watch"]
 
 
 def __getattr__(name: str) -> Any:

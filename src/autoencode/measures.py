@@ -15,32 +15,33 @@ def pca_error(train: np.ndarray, test: np.ndarray, components: int) -> float:
     >>> round(pca_error(images, images, components=2), 6)
     0.0
     """
-    mean, covariance = _moments(train)
-    _, vectors = np.linalg.eigh(covariance)
-    kept = vectors[:, -min(components, len(vectors)) :]  # (F, components), largest variance last
+    mean, scatter = _moments(train)
+    _, vectors = np.linalg.eigh(scatter)
+    kept = vectors[:, -min(components, len(vectors)) :].astype(np.float32)  # (F, components), largest variance last
     total = 0.0
     for block in _blocks(test):
         centred = block - mean
-        residual = centred - (centred @ kept) @ kept.T
-        total += float(np.square(residual).sum(dtype=np.float64))
-    return total / test.size
+        total += float(np.square(centred - (centred @ kept) @ kept.T).sum(dtype=np.float64))
+    return total / test.size / 255**2
 
 
 def _moments(images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean (F,) and scatter matrix (F, F) of the images as rows, read in blocks so that no float copy exists."""
-    features = images[0].size
-    mean = np.zeros(features)
+    """Mean (F,) and scatter matrix (F, F) of the images as rows, in one pass over blocks, so that no float copy exists.
+
+    Rows are taken relative to the first block's mean, near enough to the whole's that the correction at the end costs
+    no digits.
+    """
+    count, features = len(images), images[0].size
+    total, scatter = np.zeros(features), np.zeros((features, features))
+    shift = next(_blocks(images)).mean(0)
     for block in _blocks(images):
-        mean += block.sum(0, dtype=np.float64)
-    mean = (mean / len(images)).astype(np.float32)
-    scatter = np.zeros((features, features), np.float64)
-    for block in _blocks(images):
-        centred = block - mean
-        scatter += centred.T @ centred
-    return mean, scatter
+        block -= shift
+        total += block.sum(0)
+        scatter += block.T @ block
+    return (shift + total / count).astype(np.float32), scatter - np.outer(total, total) / count
 
 
 def _blocks(images: np.ndarray):
     rows = images.reshape(len(images), -1)
     for first in range(0, len(rows), BLOCK):
-        yield rows[first : first + BLOCK].astype(np.float32) / 255
+        yield rows[first : first + BLOCK].astype(np.float32)

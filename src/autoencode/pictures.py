@@ -66,13 +66,14 @@ def draw_curve(losses: Sequence[float], val_losses: Sequence[float], pca: float 
     """Return the learning curve as a matplotlib figure of 8 x 5 inches: both losses by epoch, and PCA's error as a line.
 
     The losses are mean squared errors with pixels in [0, 1], one an epoch; without `pca` there is no line.
-    The background is left transparent.
+    The margins are fixed.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    figure.patch.set_alpha(0)
+    # A layout engine and savefig draw everything up to four times: 0.23 s for both files, and 0.1 s without.
+    figure = Figure(figsize=(8, 5))
+    figure.subplots_adjust(left=0.1, right=0.98, top=0.96, bottom=0.11)
     axes = figure.add_subplot()
     axes.patch.set_alpha(0)
     epochs = range(1, len(losses) + 1)
@@ -93,15 +94,20 @@ def draw_curve(losses: Sequence[float], val_losses: Sequence[float], pca: float 
 
 def write_curve(figure: Figure, file: BinaryIO) -> None:
     """Write the curve as a PNG of 800 x 500 pixels on white."""
-    figure.savefig(file, format="png", dpi=100, facecolor="white", metadata={"Software": None})
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure.patch.set_alpha(1)
+    FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})
 
 
 def curve_as_svg(figure: Figure) -> str:
     """Return the curve as an SVG element whose ink is the page's text colour, so that it suits dark pages and light."""
     import matplotlib
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     file = io.StringIO()
+    figure.patch.set_alpha(0)
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "autoencode"}):
-        figure.savefig(file, format="svg", metadata={"Date": None})
+        FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None})
     svg = file.getvalue()
     return svg[svg.index("<svg") :].replace(INK, "currentColor")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import platform
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module, metadata
 from pathlib import Path
@@ -21,30 +21,38 @@ from autoencode.training import Chunk, Epoch, train
 
 @dataclass(frozen=True)
 class Training:
-    """A training that is ready: its images, its engine with the built model, and the events to iterate."""
+    """A training that is ready: its images, its engine with the built model, and the events to iterate.
+
+    `baseline` is PCA's error with as many components as the code has numbers, measured on another thread.
+    """
 
     source: str
     config: Config
     images: Images
     engine: engines.Engine
     events: Iterator[Chunk | Epoch]
+    baseline: Future[float]
 
 
-def prepare(source: str | Images, config: Config, *, hide: tuple[str, ...] = ()) -> Training:
+def prepare(source: str | Images, config: Config, *, alone: bool = False) -> Training:
     """Load images and framework side by side, build the model, and return the training, not yet begun.
 
-    `hide` is for the command's own process, see `engines.load`.
+    `alone` is for the command's own process, see `engines.load`.
     """
     name = sources.find(source)
     architecture = models.find(config.model)
     engine_name = engines.choose(config.engine, convolutional=architecture.convolutional)
-    with ThreadPoolExecutor(1) as pool:
-        loading = pool.submit(sources.load, source)
-        engines.load(engine_name, hide=hide)
-        images = loading.result()
+    # Importing a framework keeps one core busy for a second: the other one loads, and measures PCA in the meantime.
+    beside = ThreadPoolExecutor(1)
+    loading = beside.submit(sources.load, source)
+    baseline = beside.submit(_measure_baseline, loading, config.code)
+    beside.submit(_import_for_the_end)
+    beside.shutdown(wait=False)
+    engines.load(engine_name, alone=alone)
+    images = loading.result()
     build = partial(models.build, config.model, images.shape, config.code)
     engine = engines.start(engine_name, build, learning_rate=config.learning_rate, seed=config.seed)
-    return Training(name, config, images, engine, train(engine, images, config))
+    return Training(name, config, images, engine, train(engine, images, config), baseline)
 
 
 def watch(source: str | Images = "mnist", config: Config | None = None) -> Iterator[Epoch]:
@@ -81,23 +89,18 @@ def record(training: Training, folder: Path) -> Iterator[Chunk | Epoch]:
     """
     run, images, config = runs.Run.create(folder, _describe(training)), training.images, training.config
     run.begin(images.test[: config.examples])
-    with ThreadPoolExecutor(1) as pool:  # measures PCA and imports the plotter while the epochs train
-        baseline = pool.submit(measures.pca_error, images.train, images.test, config.code)
-        pool.submit(_import_for_the_end)
-        epoch = None
-        try:
-            for event in training.events:
-                if isinstance(event, Epoch):
-                    epoch = event
-                    run.write_epoch(describe_epoch(epoch), epoch.originals, epoch.reconstructions)
-                yield event
-        except (GeneratorExit, KeyboardInterrupt):
-            if epoch is not None:
-                run.write_baseline(baseline.result(), config.code)
-                run.finish(epoch.model)
-            raise
-        run.write_baseline(baseline.result(), config.code)
-        run.finish(epoch.model)
+    epoch = None
+    try:
+        for event in training.events:
+            if isinstance(event, Epoch):
+                epoch = event
+                run.write_epoch(describe_epoch(epoch), epoch.originals, epoch.reconstructions)
+            yield event
+    except (GeneratorExit, KeyboardInterrupt):
+        if epoch is not None:
+            run.finish(epoch.model, training.baseline.result(), config.code)
+        raise
+    run.finish(epoch.model, training.baseline.result(), config.code)
 
 
 def describe_epoch(epoch: Epoch) -> dict[str, Any]:
@@ -125,8 +128,13 @@ def _describe(training: Training) -> dict[str, Any]:
         "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in packages},
         "images": {"shape": list(images.shape), "train": len(images.train), "test": len(images.test)},
         "parameters": engine.model.count_params(),
-        "started": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _measure_baseline(loading: Future[Images], components: int) -> float:
+    images = loading.result()
+    return measures.pca_error(images.train, images.test, components)
 
 
 def _import_for_the_end() -> None:

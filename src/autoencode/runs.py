@@ -23,6 +23,7 @@ from autoencode.errors import AutoencodeError, reason
 
 if TYPE_CHECKING:
     import keras
+    from matplotlib.figure import Figure
 
 FORMAT = 1  # of the folder; a reader refuses a newer one
 RECORD, METRICS, BASELINE, MODEL = "config.json", "metrics.jsonl", "baseline.json", "model.keras"
@@ -118,19 +119,19 @@ class Run:
         self._append_metrics(metrics)
         self._drawn.append(self._drawing.submit(self._write_example, index, originals, reconstructions))
 
-    def write_baseline(self, pca: float, components: int) -> None:
-        """Store the error of PCA, which the curve draws as a line."""
-        self._write_json(BASELINE, {"pca": pca, "components": components})
-
-    def finish(self, model: keras.Model) -> None:
-        """Write the model, wait for the pictures, and draw the GIF, the curve and the report."""
+    def finish(self, model: keras.Model, pca: float, components: int) -> None:
+        """Write the model, PCA's error, the GIF, the curve and the report."""
+        metrics = self.metrics()
+        self._drawn.append(self._drawing.submit(self._draw_gif, len(metrics)))
         try:
+            self._write_json(BASELINE, {"pca": pca, "components": components})
             with self._temporary(MODEL) as path:
                 model.save(path)
+            curve = self._draw_curve(metrics)
         finally:
             self._drawing.shutdown()  # waits for what is still being drawn
         self._raise_if_drawing_failed()
-        self._draw_summary(self.metrics())
+        self._write_report(metrics, curve)
 
     def show(self) -> None:
         """Draw pictures, GIF, curve and report again from what the folder stores."""
@@ -144,7 +145,8 @@ class Run:
                     f"expected {originals.shape}, received {reconstructions.shape}",
                 )
             self._draw_example(index, originals, reconstructions)
-        self._draw_summary(metrics)
+        self._draw_gif(len(metrics))
+        self._write_report(metrics, self._draw_curve(metrics))
 
     def _raise_if_drawing_failed(self) -> None:
         for drawn in self._drawn:
@@ -171,11 +173,12 @@ class Run:
         with self._replacing(f"example{index}.png") as file:
             pictures.write_png(picture, file)
 
-    def _draw_summary(self, metrics: list[dict[str, Any]]) -> None:
-        baseline = self.baseline()
-        drawn = [self._read_bytes(f"example{index}.png") for index in range(len(metrics))]
+    def _draw_gif(self, epochs: int) -> None:
         with self._replacing("output.gif") as file:
-            pictures.write_gif(drawn, file, self.record["settings"]["frame_seconds"])
+            pictures.write_gif(self._examples(epochs), file, self.record["settings"]["frame_seconds"])
+
+    def _draw_curve(self, metrics: list[dict[str, Any]]) -> Figure:
+        baseline = self.baseline()
         curve = pictures.draw_curve(
             [line["loss"] for line in metrics],
             [line["val_loss"] for line in metrics],
@@ -184,9 +187,16 @@ class Run:
         )
         with self._replacing("curve.png") as file:
             pictures.write_curve(curve, file)
-        page = report.render(self.record, metrics, baseline.get("pca"), drawn, pictures.curve_as_svg(curve))
+        return curve
+
+    def _write_report(self, metrics: list[dict[str, Any]], curve: Figure) -> None:
+        drawn, svg = self._examples(len(metrics)), pictures.curve_as_svg(curve)
+        page = report.render(self.record, metrics, self.baseline().get("pca"), drawn, svg)
         with self._replacing("report.html") as file:
             file.write(page.encode())
+
+    def _examples(self, epochs: int) -> list[bytes]:
+        return [self._read_bytes(f"example{index}.png") for index in range(epochs)]
 
     def _write_json(self, name: str, value: Any) -> None:
         with self._replacing(name) as file:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -88,44 +89,52 @@ def _events(engine: Engine, images: Images, config: Config) -> Iterator[Chunk | 
     count = len(images.train)
     placed = engine.place(images.train)
     pace = _Pace()
-    for number in range(1, config.epochs + 1):
-        started = time.perf_counter()
-        order = engine.place(shuffled(config.seed, number, count))
-        for chunk in _chunks(engine, placed, order, number, count, config.batch_size, pace):
-            if not math.isfinite(chunk.loss):
-                raise AutoencodeError(
-                    f"the loss became {chunk.loss} in epoch {number}; it must stay a number: "
-                    f"try a --learning-rate below {config.learning_rate:g}. Earlier epochs are kept."
-                )
-            yield chunk
-        reconstructions, errors = reconstruct(engine, images.test)
-        engine.update_model()
-        yield Epoch(
-            number=number,
-            steps=chunk.steps,
-            seconds=time.perf_counter() - started,
-            step_seconds=chunk.seconds / chunk.steps,
-            images_per_second=count / chunk.seconds,
-            loss=chunk.loss,
-            val_loss=float(errors.mean(dtype=np.float64)),
-            originals=images.test[: config.examples],
-            reconstructions=reconstructions[: config.examples],
-            model=engine.model,
-        )
+    rest = count % config.batch_size or config.batch_size
+    with ThreadPoolExecutor(1) as beside:
+        for number in range(1, config.epochs + 1):
+            started = time.perf_counter()
+            order = engine.place(shuffled(config.seed, number, count))
+            if number == 1:
+                # What the end of the first epoch needs is compiled while its start runs. Should that fail, it will
+                # again where it is used, and be told there.
+                beside.submit(engine.compile, placed, order, rest, next(_batches(images.test)))
+            for chunk in _chunks(engine, placed, order, number, count, config.batch_size, pace):
+                if not math.isfinite(chunk.loss):
+                    raise AutoencodeError(
+                        f"the loss became {chunk.loss} in epoch {number}; it must stay a number: "
+                        f"try a --learning-rate below {config.learning_rate:g}. Earlier epochs are kept."
+                    )
+                yield chunk
+            reconstructions, errors = reconstruct(engine, images.test)
+            engine.update_model()
+            yield Epoch(
+                number=number,
+                steps=chunk.steps,
+                seconds=time.perf_counter() - started,
+                step_seconds=chunk.seconds / chunk.steps,
+                images_per_second=count / chunk.seconds,
+                loss=chunk.loss,
+                val_loss=float(errors.mean(dtype=np.float64)),
+                originals=images.test[: config.examples],
+                reconstructions=reconstructions[: config.examples],
+                model=engine.model,
+            )
 
 
 def reconstruct(engine: Engine, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the reconstructions of uint8 (N, H, W, C) as uint8, and each image's error, float32 (N,), in batches."""
+    parts = zip(*(engine.reconstruct(batch) for batch in _batches(images)), strict=True)
+    reconstructions, errors = (np.concatenate(part)[: len(images)] for part in parts)
+    return reconstructions, errors
+
+
+def _batches(images: np.ndarray) -> Iterator[np.ndarray]:
+    """Batches of one shape, so that they need one compiled program: the last is filled up with its last image."""
     largest = max(1, EVALUATION_VALUES // math.prod(images.shape[1:]))
     size = math.ceil(len(images) / math.ceil(len(images) / largest))
-    parts = []
     for first in range(0, len(images), size):
         batch = images[first : first + size]
-        # One shape is one compiled program: the last batch is filled up with its last image, and cut back below.
-        missing = size - len(batch)
-        parts.append(engine.reconstruct(np.concatenate([batch, batch[-1:].repeat(missing, 0)])))
-    reconstructions, errors = (np.concatenate(part)[: len(images)] for part in zip(*parts, strict=True))
-    return reconstructions, errors
+        yield np.concatenate([batch, batch[-1:].repeat(size - len(batch), 0)])
 
 
 @dataclass

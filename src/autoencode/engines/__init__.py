@@ -44,6 +44,12 @@ class Engine(Protocol):
     def place(self, array: np.ndarray) -> Any:
         """Return `array` where the compiled steps read it."""
 
+    def compile(self, images: Any, order: Any, batch_size: int, evaluated: np.ndarray) -> None:
+        """Make ready what `train` at `batch_size` and `reconstruct` of `evaluated` run, and change no state.
+
+        Never needed, only faster: another thread may call it while `train` runs.
+        """
+
     def train(self, images: Any, order: Any, first: int, steps: int, batch_size: int) -> float:
         """Take `steps` optimizer steps and return the sum of the losses of their images.
 
@@ -76,9 +82,7 @@ def choose(name: str, *, convolutional: bool = False) -> str:
         raise unknown("engine", name, ("auto", *MODULES))
     running = sys.modules["keras"].config.backend() if "keras" in sys.modules else None
     if name == "auto":
-        # Accelerator support for JAX comes as a plugin that names itself in this group.
-        accelerated = bool(metadata.entry_points(group="jax_plugins"))
-        faster = convolutional and not accelerated and find_spec("tensorflow") is not None
+        faster = convolutional and not _accelerated() and find_spec("tensorflow") is not None
         name = running if running in MODULES else "tensorflow" if faster else "jax"
     if running not in (None, name):
         raise UsageError(
@@ -92,16 +96,24 @@ def choose(name: str, *, convolutional: bool = False) -> str:
     return name
 
 
-def load(name: str, *, hide: tuple[str, ...] = ()) -> ModuleType:
+def _accelerated() -> bool:
+    """Whether JAX has support for an accelerator, which comes as a plugin that names itself in this group."""
+    return bool(metadata.entry_points(group="jax_plugins"))
+
+
+def load(name: str, *, alone: bool = False) -> ModuleType:
     """Import the engine `name` and Keras on its backend, and return the engine's module.
 
-    Modules in `hide` are kept from Keras's import, which takes every optional package it finds (matplotlib's pyplot and
-    scikit-learn: 0.9 s of 1.9); only a process that is the command's own may do that.
+    `alone` is for a process that is the command's own: what Keras would import there without need is kept from it.
     """
     os.environ["KERAS_BACKEND"] = name
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with _hidden(hide):
-        return import_module(MODULES[name])
+    with _hidden() if alone else contextlib.nullcontext():
+        module = import_module(MODULES[name])
+    if alone and name != "tensorflow":
+        # Keras imports TensorFlow to save a model wherever it is installed: 2 s and 450 MB.
+        sys.modules["tensorflow"] = None
+    return module
 
 
 def start(name: str, build: Callable[[], keras.Model], *, learning_rate: float, seed: int) -> Engine:
@@ -134,8 +146,9 @@ def _seeded(seed: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _hidden(names: tuple[str, ...]) -> Iterator[None]:
-    hidden = [name for name in names if name not in sys.modules]
+def _hidden() -> Iterator[None]:
+    """Keep from Keras's import the optional packages that it takes wherever it finds them: 0.9 s of 1.9."""
+    hidden = {"matplotlib", "sklearn"} - sys.modules.keys()
     sys.modules.update(dict.fromkeys(hidden))  # None makes an import fail as if nothing were installed
     try:
         yield

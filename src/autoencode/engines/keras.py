@@ -24,6 +24,9 @@ class Engine(VariableState):
     def place(self, array: np.ndarray) -> np.ndarray:
         return array
 
+    def compile(self, images: np.ndarray, order: np.ndarray, batch_size: int, evaluated: np.ndarray) -> None:
+        pass  # `fit` does so on its first batch
+
     def train(self, images: np.ndarray, order: np.ndarray, first: int, steps: int, batch_size: int) -> float:
         targets = _to_float(images[order[first : first + steps * batch_size]])
         history = self._trainer.fit(targets, targets, batch_size=batch_size, shuffle=False, verbose=0)
