@@ -7,6 +7,10 @@ train: .venv/installed
 test: .venv/installed-test
 	.venv/bin/python -m pytest
 
+bench: .venv/installed
+	.venv/bin/python benchmarks/speed.py
+	.venv/bin/python benchmarks/tables.py
+
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(PIP) .
@@ -16,4 +20,4 @@ test: .venv/installed-test
 	$(PIP) --editable '.[tensorflow,test]'
 	touch $@
 
-.PHONY: train test
+.PHONY: train test bench

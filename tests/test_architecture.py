@@ -1,9 +1,16 @@
-"""The house itself: imports run down the ladder, and only the command prints."""
+"""The house itself: imports run down the ladder, only the command prints, and whatever is public says what it does."""
 
 import ast
+import itertools
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+import autoencode
+from autoencode import engines
 
 SOURCE = Path(__file__).parents[1] / "src" / "autoencode"
 LADDER = [
@@ -48,3 +55,35 @@ def test_only_the_command_prints():
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     }
     assert printing == {"cli"}
+
+
+def undocumented(node: ast.AST, inherited: set[str]) -> list[str]:
+    names = [] if ast.get_docstring(node) or getattr(node, "name", "") in inherited else [getattr(node, "name", "file")]
+    for child in ast.iter_child_nodes(node):
+        public = isinstance(child, (ast.FunctionDef, ast.ClassDef)) and not child.name.startswith("_")
+        if public and not isinstance(node, ast.FunctionDef):
+            names += undocumented(child, inherited)
+    return names
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_whatever_is_public_has_a_docstring(path):
+    contract = {name for name in vars(engines.Engine) if not name.startswith("_")}  # told once, for every engine
+    assert undocumented(ast.parse(path.read_text("utf-8")), contract if room(path) == "engines" else set()) == []
+
+
+def test_public_names_are_those_that_load():
+    assert sorted(autoencode.__all__) == sorted(autoencode._HOMES)
+    assert all(getattr(autoencode, name).__doc__ for name in autoencode.__all__)
+
+
+def test_help_shows_every_setting_with_its_text(tmp_path):
+    words = [sys.executable, "-m", "autoencode", "train", "--help"]
+    done = subprocess.run(words, check=True, capture_output=True, text=True, env=os.environ | {"COLUMNS": "200"})
+    shown = " ".join(done.stdout.split())
+    tree = ast.parse((SOURCE / "config.py").read_text("utf-8"))
+    fields = next(node for node in tree.body if isinstance(node, ast.ClassDef)).body
+    for field, text in itertools.pairwise(fields):
+        if isinstance(field, ast.AnnAssign):
+            assert f"--{field.target.id.replace('_', '-')}" in shown
+            assert text.value.value.split(".")[0].split(",")[0] in shown

@@ -160,30 +160,6 @@ def command(*words: str, cwd: Path) -> subprocess.CompletedProcess:
     return subprocess.run(words, check=False, capture_output=True, text=True, cwd=cwd)
 
 
-@pytest.mark.parametrize(
-    ("words", "status", "part"),
-    [
-        (("train", "mnits"), 2, "did you mean 'mnist'"),
-        (("train", "--engine", "jaks"), 2, "did you mean 'jax'"),
-        (("train", "--model", "artikle"), 2, "did you mean 'article'"),
-        (("train", "--epoch", "3"), 2, "--epochs"),
-        (("train", "--code", "0"), 2, "--code must be a whole number from 1"),
-        (("train", "--learning-rate", "-1"), 2, "above 0"),
-        (("train", "--batch-size", "70000"), 2, "at most 60000"),
-        (("train", "--run", "full"), 1, "not empty"),
-        (("show", "full"), 1, "not a run folder"),
-    ],
-)
-def test_a_wrong_call_is_one_line_and_leaves_nothing(tmp_path, words, status, part):
-    (tmp_path / "full").mkdir()
-    (tmp_path / "full" / "mine.txt").write_text("kept")
-    done = command(*words, cwd=tmp_path)
-    assert done.returncode == status
-    assert len(done.stderr.splitlines()) == 1
-    assert part in done.stderr
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["mine.txt"]
-
-
 def test_json_is_one_object_an_epoch_on_stdout(tmp_path):
     done = command("train", "--json", "--epochs", "2", "--run", "two", cwd=tmp_path)
     assert [json.loads(line)["epoch"] for line in done.stdout.splitlines()] == [1, 2]

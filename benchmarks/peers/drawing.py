@@ -2,8 +2,8 @@
 
 import os
 
-import matplotlib.animation as animation
 import matplotlib.pyplot as plt
+from matplotlib import animation
 
 
 def save_example(folder, epoch, originals, redrawn):

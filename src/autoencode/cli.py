@@ -6,6 +6,7 @@ import gc
 import json
 import os
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +20,11 @@ if TYPE_CHECKING:
 
     from autoencode.training import Epoch
 
-app = App(name="autoencode", help="Train an autoencoder on images and watch it learn to redraw them.")
+app = App(
+    name="autoencode",
+    help="Train an autoencoder on images and watch it learn to redraw them.",
+    suppress_keyboard_interrupt=False,  # `main` says what is kept
+)
 
 
 @app.command
@@ -45,17 +50,12 @@ def train(
         Print one JSON object an epoch on stdout, all else on stderr.
     """
     _prepare_process()
-    from autoencode import engines, models, runs, sources
+    from autoencode import pipeline, runs
 
     config = config or Config()
-    sources.find(source)
-    engines.choose(config.engine, convolutional=models.find(config.model).convolutional)
-    folder = runs.claim(run, source)
-    try:
+    name, _ = pipeline.check(source, config)
+    with runs.claim(run, name) as folder:
         _train(source, config, folder, quiet=quiet, json_lines=json_lines)
-    finally:
-        if not any(folder.iterdir()):
-            folder.rmdir()
 
 
 def _train(source: str, config: Config, folder: Path, *, quiet: bool, json_lines: bool) -> None:
@@ -75,9 +75,9 @@ def _train(source: str, config: Config, folder: Path, *, quiet: bool, json_lines
         f"{engine.model.count_params():,} parameters; engine {engine.name} on {engine.device}",
         markup=False,
     )
-    with _bar(console) as bar:
+    with _bar(console) as bar, closing(pipeline.record(training, folder)) as events:
         task = bar.add_task("epoch 1", total=None)
-        for event in pipeline.record(training, folder):
+        for event in events:
             if isinstance(event, Chunk):
                 description = f"epoch {event.number}/{config.epochs}  loss {event.loss:.4f}"
                 bar.update(task, description=description, completed=event.step, total=event.steps)
@@ -140,8 +140,11 @@ def main() -> None:
     except AutoencodeError as error:
         _fail(error)
     except KeyboardInterrupt:
-        print("autoencode: interrupted; the epochs so far are in the run folder", file=sys.stderr)
+        print("autoencode: interrupted; finished epochs are in the run folder", file=sys.stderr)
         sys.exit(130)
+    except BrokenPipeError:  # whoever read our lines has gone, as `head` does; what follows must not be written either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
 
 
 def _fail(error: AutoencodeError) -> None:

@@ -34,14 +34,18 @@ class Training:
     baseline: Future[float]
 
 
+def check(source: str | Images, config: Config) -> tuple[str, str]:
+    """Return the names of source and engine without loading either; raise `AutoencodeError` where there is none."""
+    architecture = models.find(config.model)
+    return sources.find(source), engines.choose(config.engine, convolutional=architecture.convolutional)
+
+
 def prepare(source: str | Images, config: Config, *, alone: bool = False) -> Training:
     """Load images and framework side by side, build the model, and return the training, not yet begun.
 
     `alone` is for the command's own process, see `engines.load`.
     """
-    name = sources.find(source)
-    architecture = models.find(config.model)
-    engine_name = engines.choose(config.engine, convolutional=architecture.convolutional)
+    name, engine_name = check(source, config)
     # Importing a framework keeps one core busy for a second: the other one loads, and measures PCA in the meantime.
     beside = ThreadPoolExecutor(1)
     loading = beside.submit(sources.load, source)
@@ -75,15 +79,15 @@ def run(source: str | Images = "mnist", config: Config | None = None, folder: st
     Raises `AutoencodeError` for what the caller can mend; what was written until then is whole.
     """
     config = config or Config()
-    training = prepare(source, config)
-    path = runs.claim(folder, training.source)
-    for _ in record(training, path):
-        pass
+    name, _ = check(source, config)
+    with runs.claim(folder, name) as path:
+        for _ in record(prepare(source, config), path):
+            pass
     return path
 
 
 def record(training: Training, folder: Path) -> Iterator[Chunk | Epoch]:
-    """Pass on the events of `training` and write them into `folder`, a place that `runs.claim` gave.
+    """Pass on the events of `training` and write them into `folder`, the place that `runs.claim` gave.
 
     Closing this generator early, or Ctrl-C, leaves a finished folder of the epochs so far.
     """

@@ -7,12 +7,13 @@ while the next epoch trains.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,14 +32,15 @@ REQUIRED = {"format", "source", "settings", "command", "engine", "device", "vers
 METRIC_KEYS = {"epoch", "steps", "seconds", "step_seconds", "images_per_second", "loss", "val_loss"}
 
 
-def claim(folder: str | os.PathLike | None, source: str) -> Path:
-    """Return a new, empty run folder: `folder`, or the first free runs/SOURCE-1, -2, ...
+@contextmanager
+def claim(folder: str | os.PathLike | None, source: str) -> Iterator[Path]:
+    """Give a new, empty run folder: `folder`, or the first free runs/SOURCE-1, -2, ...
 
+    A folder that was made here and still holds nothing at the end is removed again.
     Raises `AutoencodeError` where `folder` holds anything or cannot be written.
     """
-    if folder is None:
-        return _claim_numbered(Path("runs"), re.sub(r"[^\w.-]+", "_", source))
-    path = Path(folder)
+    made = folder is None or not Path(folder).exists()
+    path = _claim_numbered(Path("runs"), re.sub(r"[^\w.-]+", "_", source)) if folder is None else Path(folder)
     try:
         path.mkdir(parents=True, exist_ok=True)
         held = next(path.iterdir(), None)
@@ -50,7 +52,14 @@ def claim(folder: str | os.PathLike | None, source: str) -> Path:
         )
     if held is not None:
         raise AutoencodeError(f"{path} is not empty (it holds {held.name}): choose a new or empty --run folder.")
-    return path
+    try:
+        yield path
+    finally:
+        if made:
+            with suppress(OSError):  # one that holds something stays
+                path.rmdir()
+                if folder is None:
+                    path.parent.rmdir()
 
 
 def _claim_numbered(parent: Path, name: str) -> Path:
@@ -203,8 +212,10 @@ class Run:
             file.write(json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n")
 
     def _write_array(self, name: str, array: np.ndarray) -> None:
+        written = io.BytesIO()  # into a file of its own, NumPy overlooks a disk that is full at the last bytes
+        np.save(written, array, allow_pickle=False)
         with self._replacing(self._array(name).relative_to(self.folder)) as file:
-            np.save(file, array, allow_pickle=False)
+            file.write(written.getbuffer())
 
     @contextmanager
     def _replacing(self, name: str | os.PathLike) -> Iterator[Any]:

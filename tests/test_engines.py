@@ -1,4 +1,4 @@
-"""TensorFlow beside JAX: a process can hold one of them, so each runs the same small job in its own."""
+"""Every other engine beside JAX: a process holds one of them, so each runs the same small job in its own."""
 
 import json
 import subprocess
@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+import seeds
 
 JOB = """
 import json, sys
@@ -34,10 +35,15 @@ def job(engine, start, folder):
 
 
 @pytest.fixture(scope="module")
-def jobs(tmp_path_factory):
+def jax_job(tmp_path_factory):
     folder = tmp_path_factory.mktemp("jobs")
-    ours = job("jax", "own", folder)
-    return ours, [job("tensorflow", folder / "jax-start.npz", folder) for _ in range(2)]
+    return folder, job("jax", "own", folder)
+
+
+@pytest.fixture(scope="module", params=["tensorflow", "torch"])
+def jobs(request, jax_job):
+    folder, ours = jax_job
+    return ours, [job(request.param, folder / "jax-start.npz", folder) for _ in range(2)]
 
 
 def test_engines_agree_on_the_evaluation_of_the_same_weights(jobs):
@@ -52,6 +58,15 @@ def test_engines_train_alike_from_the_same_weights(jobs):
         np.testing.assert_allclose(one, other, atol=1e-4)
 
 
-def test_tensorflow_repeats_itself_bit_for_bit(jobs):
+def test_an_engine_repeats_itself_bit_for_bit(jobs):
     _, (first, again) = jobs
     assert first == again
+
+
+@pytest.mark.parametrize("engine", ["jax", "tensorflow"])
+def test_five_seeds_train_as_the_article_reports(engine):
+    words = [sys.executable, seeds.__file__, engine]
+    rows = json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
+    assert len({row["seed"] for row in rows}) == 5
+    assert np.mean([row["loss_1"] for row in rows]) == pytest.approx(0.0812, abs=0.0030)
+    assert np.mean([row["val_loss_10"] for row in rows]) == pytest.approx(0.0230, abs=0.0010)
