@@ -2,7 +2,6 @@
 
 import json
 import os
-import resource
 import shutil
 import signal
 import subprocess
@@ -17,9 +16,9 @@ from autoencode import AutoencodeError, Config, Images, pipeline, runs
 from autoencode.sources import mnist
 
 
-def command(*words: str, cwd: Path, **options) -> subprocess.CompletedProcess:
+def command(*words: str, cwd: Path) -> subprocess.CompletedProcess:
     words = (sys.executable, "-m", "autoencode", *words)
-    return subprocess.run(words, check=False, capture_output=True, text=True, cwd=cwd, **options)
+    return subprocess.run(words, check=False, capture_output=True, text=True, cwd=cwd)
 
 
 def files(folder: Path) -> set[str]:
@@ -72,11 +71,13 @@ def test_an_empty_folder_of_the_users_own_stays(tmp_path):
 
 @pytest.mark.parametrize("size", [100, 5_000, 20_000, 60_000, 100_000])
 def test_a_write_that_fails_leaves_whole_files(tmp_path, size):
-    def limit():
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))  # a longer file fails as on a full disk
-
-    done = command("train", "--epochs", "2", "--run", "run", cwd=tmp_path, preexec_fn=limit)
+    code = (  # a longer file fails as on a full disk
+        "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({size}, {size}));"
+        "from autoencode.cli import main; main()"
+    )
+    words = [sys.executable, "-c", code, "train", "--epochs", "2", "--run", "run"]
+    done = subprocess.run(words, check=False, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 1
     assert len(done.stderr.splitlines()) == 1
     assert "could not write" in done.stderr
