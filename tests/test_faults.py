@@ -92,15 +92,16 @@ def test_a_write_that_fails_leaves_whole_files(tmp_path, size):
             np.load(path, allow_pickle=False)
 
 
-def test_interrupted_it_finishes_the_folder_of_the_epochs_so_far(tmp_path):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_finishes_the_folder_of_the_epochs_so_far(tmp_path, number):
     words = [sys.executable, "-m", "autoencode", "train", "--epochs", "500", "--json", "--run", "run"]
     process = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     for _ in range(3):
         process.stdout.readline()
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert errors.splitlines()[-1].startswith("autoencode: interrupted")
+    assert process.returncode == 128 + number
+    assert errors.splitlines()[-1].startswith("autoencode: stopped early")
     assert "Traceback" not in errors
     run = runs.Run.open(tmp_path / "run")
     epochs = len(run.metrics())

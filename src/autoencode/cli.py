@@ -5,8 +5,10 @@ from __future__ import annotations
 import gc
 import json
 import os
+import signal
 import sys
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 app = App(
     name="autoencode",
     help="Train an autoencoder on images and watch it learn to redraw them.",
-    suppress_keyboard_interrupt=False,  # `main` says what is kept
+    suppress_keyboard_interrupt=False,  # `main` tells it
 )
 
 
@@ -75,17 +77,22 @@ def _train(source: str, config: Config, folder: Path, *, quiet: bool, json_lines
         f"{engine.model.count_params():,} parameters; engine {engine.name} on {engine.device}",
         markup=False,
     )
-    with _bar(console) as bar, closing(pipeline.record(training, folder)) as events:
+    with _signals() as received, _bar(console) as bar, closing(pipeline.record(training, folder)) as events:
         task = bar.add_task("epoch 1", total=None)
         for event in events:
             if isinstance(event, Chunk):
                 description = f"epoch {event.number}/{config.epochs}  loss {event.loss:.4f}"
                 bar.update(task, description=description, completed=event.step, total=event.steps)
-                continue
-            console.print(_line(event, config.epochs), markup=False)
-            if json_lines:
-                print(json.dumps(pipeline.describe_epoch(event)), flush=True)
+            else:
+                console.print(_line(event, config.epochs), markup=False)
+                if json_lines:
+                    print(json.dumps(pipeline.describe_epoch(event)), flush=True)
+            if received:
+                break
     gc.freeze()  # the interpreter's last collection would take 0.5 s to give back what the process's end gives back
+    if received:
+        print(f"autoencode: stopped early; the finished epochs are in {folder}", file=sys.stderr)
+        sys.exit(128 + received[0])
     console.print(f"results in {folder}: see report.html and output.gif", markup=False)
 
 
@@ -120,6 +127,26 @@ def _bar(console: Console):
     return Progress(*columns, console=console, transient=True, disable=not shown)
 
 
+@contextmanager
+def _signals() -> Iterator[list[int]]:
+    """The signals to stop that came so far: the first lets the chunk end and the folder be finished, a second kills.
+
+    An exception out of the handler, as Python's own for Ctrl-C, can be lost in a callback of a framework.
+    """
+    received = []
+
+    def note(number: int, _: object) -> None:
+        received.append(number)
+        signal.signal(number, signal.SIG_DFL)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
 def _prepare_process() -> None:
     """Set what only a process of the command's own may set, before the first import of NumPy; the user's words go first."""
     local = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache"
@@ -140,7 +167,7 @@ def main() -> None:
     except AutoencodeError as error:
         _fail(error)
     except KeyboardInterrupt:
-        print("autoencode: interrupted; finished epochs are in the run folder", file=sys.stderr)
+        print("autoencode: interrupted", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # whoever read our lines has gone, as `head` does; what follows must not be written either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
