@@ -17,8 +17,9 @@ LADDER = [
     {"errors"},
     {"config", "images"},
     {"sources", "models", "engines", "pictures", "measures", "report"},
+    {"feeding"},
     {"training", "runs"},
-    {"pipeline"},
+    {"pipeline", "inspection"},
     {"cli"},
     {"__init__", "__main__"},
 ]

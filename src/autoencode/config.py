@@ -1,12 +1,14 @@
-"""Every setting of a training in one flat, frozen dataclass. Knows no framework, no file and no image.
+"""Every setting of a training in one flat, frozen dataclass. Knows no framework and no image.
 
 The defaults are the article's. The line under each field is its help text on the command line.
 """
 
 import dataclasses
 import math
+import os
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 
 from autoencode.errors import UsageError
 
@@ -27,6 +29,18 @@ class Config:
     code: int = 16
     """Numbers in the code, the layer between encoder and decoder."""
 
+    size: str = "auto"
+    """Size of the images: auto, a number for squares, or WIDTHxHEIGHT in pixels."""
+
+    fit: str = "pad"
+    """How a picture of other proportions fills that size: pad, crop or stretch."""
+
+    colour: str = "auto"
+    """Colour of the images: auto, grey or rgb."""
+
+    strict: bool = False
+    """Stop at a picture that cannot be read, where it would be left out."""
+
     engine: str = "auto"
     """What computes: auto, jax, tensorflow or torch."""
 
@@ -40,7 +54,7 @@ class Config:
     """Step size of Adam."""
 
     seed: int = 0
-    """Start of the initial weights and of the order of the images."""
+    """Start of the initial weights, of the order of the images, and of the draw of test images."""
 
     examples: int = 10
     """Test images redrawn in the picture of each epoch."""
@@ -58,9 +72,7 @@ class Config:
     def _check_whole(self, name: str, least: int, most: int) -> None:
         value = getattr(self, name)
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise UsageError(
-                f"{_option(name)} must be a whole number from {least} to {most}, received {value!r}."
-            )
+            raise UsageError(f"{_option(name)} must be a whole number from {least} to {most}, received {value!r}.")
 
     def _check_positive(self, name: str, most: float) -> None:
         value = getattr(self, name)
@@ -75,12 +87,18 @@ class Config:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if value != field.default:
-                words += [_option(field.name), str(value)]
+                words += [_option(field.name)] if value is True else [_option(field.name), str(value)]
         return words
 
     def command(self, source: str) -> str:
         """Return the command that repeats this training on `source`."""
         return shlex.join(["autoencode", "train", source, *self.options()])
+
+
+def cache_folder() -> Path:
+    """Return where this user's caches of autoencode lie; it need not exist."""
+    local = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache"
+    return Path(local) / "autoencode"
 
 
 def _option(name: str) -> str:

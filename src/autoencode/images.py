@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,10 +11,19 @@ from autoencode.errors import AutoencodeError
 
 
 @dataclass(frozen=True)
+class Skipped:
+    """A picture that was left out, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Images:
     """A named set of images, training and test apart.
 
-    `train` and `test` are uint8 (N, H, W, C) with C 1 (grey) or 3 (RGB); labels, where they exist, are integers (N,).
+    `train` and `test` are uint8 (N, H, W, C) with C 1 (grey) or 3 (RGB); labels, where they exist, are integers (N,),
+    and `classes` their names. `notes` tell what was chosen on the way here, `skipped` what was left out.
     Raises `AutoencodeError` where an array breaks that contract.
 
     >>> Images("noise", train=np.zeros((8, 4, 4, 1), "uint8"), test=np.zeros((2, 4, 4, 1), "uint8")).shape
@@ -25,6 +35,9 @@ class Images:
     test: np.ndarray
     train_labels: np.ndarray | None = None
     test_labels: np.ndarray | None = None
+    classes: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
 
     def __post_init__(self) -> None:
         for part in ("train", "test"):
@@ -51,3 +64,14 @@ def check(images: np.ndarray, what: str = "images") -> None:
         raise AutoencodeError(
             f"{what}: expected at least one image of at least one pixel with 1 or 3 channels, received {received}."
         )
+
+
+def is_mapped(array: np.ndarray) -> bool:
+    """Whether `array` is read from a file through a memory map, and may be larger than memory."""
+    return isinstance(array, np.memmap)
+
+
+def release(array: np.ndarray) -> None:
+    """Let go of the pages that reading a mapped `array` has taken in this process; the system keeps them cached."""
+    if is_mapped(array) and hasattr(mmap, "MADV_DONTNEED"):
+        array._mmap.madvise(mmap.MADV_DONTNEED)

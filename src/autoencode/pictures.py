@@ -16,6 +16,7 @@ from PIL import Image
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+SHEET_TILE, SHEET_GAP = 96, 8  # pixels of a contact sheet
 COLUMN, HEIGHT = 180, 400  # pixels of the page for each column, and of the page: 1800 x 400 for ten
 # matplotlib's default margins and gaps, as fractions of the page and of an axes box.
 LEFT, RIGHT, TOP, BOTTOM, GAP = 0.125, 0.9, 0.88, 0.11, 0.2
@@ -49,6 +50,27 @@ def draw_examples(originals: np.ndarray, reconstructions: np.ndarray) -> Image.I
     return page
 
 
+def draw_sheet(images: np.ndarray, columns: int) -> Image.Image:
+    """Return a contact sheet: uint8 (N, H, W, C) in rows of `columns`, each image 96 pixels on its longer side.
+
+    >>> draw_sheet(np.zeros((6, 28, 28, 1), "uint8"), columns=3).size
+    (312, 208)
+    """
+    count, height, width, channels = images.shape
+    scale = SHEET_TILE / max(height, width)
+    tile_width, tile_height = max(1, round(width * scale)), max(1, round(height * scale))
+    mode = "L" if channels == 1 else "RGB"
+    rows = -(-count // columns)
+    page = Image.new(mode, (columns * (tile_width + SHEET_GAP), rows * (tile_height + SHEET_GAP)), "white")
+    resample = Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.LANCZOS
+    for index, pixels in enumerate(images):
+        tile = Image.fromarray(pixels[..., 0] if channels == 1 else pixels).resize((tile_width, tile_height), resample)
+        row, column = divmod(index, columns)
+        left, top = column * (tile_width + SHEET_GAP), row * (tile_height + SHEET_GAP)
+        page.paste(tile, (left + SHEET_GAP // 2, top + SHEET_GAP // 2))
+    return page
+
+
 def write_png(picture: Image.Image, file: BinaryIO) -> None:
     """Write `picture` as PNG."""
     picture.save(file, format="PNG", compress_level=6)
@@ -57,9 +79,7 @@ def write_png(picture: Image.Image, file: BinaryIO) -> None:
 def write_gif(pictures: Sequence[bytes], file: BinaryIO, seconds: float) -> None:
     """Write `pictures`, PNG files, as a GIF that shows each for `seconds` and starts again at its end."""
     first, *rest = (Image.open(io.BytesIO(picture)) for picture in pictures)
-    first.save(
-        file, format="GIF", save_all=True, append_images=rest, duration=round(seconds * 1000), loop=0
-    )
+    first.save(file, format="GIF", save_all=True, append_images=rest, duration=round(seconds * 1000), loop=0)
 
 
 def draw_curve(losses: Sequence[float], val_losses: Sequence[float], pca: float | None, components: int) -> Figure:

@@ -16,6 +16,7 @@ from typing import Any
 from autoencode import engines, measures, models, runs, sources
 from autoencode.config import Config
 from autoencode.images import Images
+from autoencode.sources import Source, shaping
 from autoencode.training import Chunk, Epoch, train
 
 
@@ -34,21 +35,26 @@ class Training:
     baseline: Future[float]
 
 
-def check(source: str | Images, config: Config) -> tuple[str, str]:
+def check(source: Source, config: Config) -> tuple[str, str]:
     """Return the names of source and engine without loading either; raise `AutoencodeError` where there is none."""
     architecture = models.find(config.model)
+    shaping.check(config.size, config.fit, config.colour)
     return sources.find(source), engines.choose(config.engine, convolutional=architecture.convolutional)
 
 
-def prepare(source: str | Images, config: Config, *, alone: bool = False) -> Training:
+def prepare(
+    source: Source, config: Config, *, alone: bool = False, progress: sources.Progress | None = None
+) -> Training:
     """Load images and framework side by side, build the model, and return the training, not yet begun.
 
-    `alone` is for the command's own process, see `engines.load`.
+    `alone` is for the command's own process, see `engines.load`; `progress` is told how many pictures of how many are
+    decoded.
     """
     name, engine_name = check(source, config)
     # Importing a framework keeps one core busy for a second: the other one loads, and measures PCA in the meantime.
+    engines.announce(engine_name)  # a source may come through Keras, which must then find the same engine
     beside = ThreadPoolExecutor(1)
-    loading = beside.submit(sources.load, source)
+    loading = beside.submit(sources.load, source, config, progress)
     baseline = beside.submit(_measure_baseline, loading, config.code)
     beside.submit(_import_for_the_end)
     beside.shutdown(wait=False)
@@ -59,10 +65,10 @@ def prepare(source: str | Images, config: Config, *, alone: bool = False) -> Tra
     return Training(name, config, images, engine, train(engine, images, config), baseline)
 
 
-def watch(source: str | Images = "mnist", config: Config | None = None) -> Iterator[Epoch]:
+def watch(source: Source = "mnist", config: Config | None = None) -> Iterator[Epoch]:
     """Train on `source` and yield each `Epoch`; stop early with `break`. Writes no file.
 
-    `source` is a name or `Images`. Raises `AutoencodeError` for what the caller can mend.
+    `source` is a name, a path, a NumPy array or `Images`. Raises `AutoencodeError` for what the caller can mend.
 
     >>> for epoch in watch("mnist", Config(epochs=1)):  # doctest: +SKIP
     ...     print(epoch.number, epoch.val_loss)
@@ -72,7 +78,7 @@ def watch(source: str | Images = "mnist", config: Config | None = None) -> Itera
             yield event
 
 
-def run(source: str | Images = "mnist", config: Config | None = None, folder: str | Path | None = None) -> Path:
+def run(source: Source = "mnist", config: Config | None = None, folder: str | Path | None = None) -> Path:
     """Train on `source`, write everything into a run folder and return its path.
 
     `folder` is new or empty; without one, the first free runs/SOURCE-1, -2, ... is taken.
@@ -92,7 +98,7 @@ def record(training: Training, folder: Path) -> Iterator[Chunk | Epoch]:
     Closing this generator early, or Ctrl-C, leaves a finished folder of the epochs so far.
     """
     run, images, config = runs.Run.create(folder, _describe(training)), training.images, training.config
-    run.begin(images.test[: config.examples])
+    run.begin(images.test[: config.examples], images.skipped)
     epoch = None
     try:
         for event in training.events:
@@ -131,6 +137,7 @@ def _describe(training: Training) -> dict[str, Any]:
         "device": engine.device,
         "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in packages},
         "images": {"shape": list(images.shape), "train": len(images.train), "test": len(images.test)},
+        "notes": list(images.notes),
         "parameters": engine.model.count_params(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }

@@ -67,6 +67,7 @@ def _settings(record: dict[str, Any]) -> list[tuple[str, Any]]:
         ("source", record["source"]),
         ("images", f"{record['images']['train']:,} to train, {record['images']['test']:,} to test"),
         ("size", f"{width} x {height}, {'grey' if channels == 1 else 'colour'}"),
+        *(("chosen", note) for note in record.get("notes", ())),
         *record["settings"].items(),
         ("engine chosen", record["engine"]),
         ("device", record["device"]),

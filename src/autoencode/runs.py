@@ -11,7 +11,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -21,6 +21,7 @@ import numpy as np
 
 from autoencode import pictures, report
 from autoencode.errors import AutoencodeError, reason
+from autoencode.images import Skipped
 
 if TYPE_CHECKING:
     import keras
@@ -28,7 +29,19 @@ if TYPE_CHECKING:
 
 FORMAT = 1  # of the folder; a reader refuses a newer one
 RECORD, METRICS, BASELINE, MODEL = "config.json", "metrics.jsonl", "baseline.json", "model.keras"
-REQUIRED = {"format", "source", "settings", "command", "engine", "device", "versions", "images", "parameters", "started"}
+SKIPPED = "skipped.txt"  # a line a picture: name, tab, reason
+REQUIRED = {
+    "format",
+    "source",
+    "settings",
+    "command",
+    "engine",
+    "device",
+    "versions",
+    "images",
+    "parameters",
+    "started",
+}
 METRIC_KEYS = {"epoch", "steps", "seconds", "step_seconds", "images_per_second", "loss", "val_loss"}
 
 
@@ -40,7 +53,7 @@ def claim(folder: str | os.PathLike | None, source: str) -> Iterator[Path]:
     Raises `AutoencodeError` where `folder` holds anything or cannot be written.
     """
     made = folder is None or not Path(folder).exists()
-    path = _claim_numbered(Path("runs"), re.sub(r"[^\w.-]+", "_", source)) if folder is None else Path(folder)
+    path = _claim_numbered(Path("runs"), _plain_name(source)) if folder is None else Path(folder)
     try:
         path.mkdir(parents=True, exist_ok=True)
         held = next(path.iterdir(), None)
@@ -60,6 +73,11 @@ def claim(folder: str | os.PathLike | None, source: str) -> Iterator[Path]:
                 path.rmdir()
                 if folder is None:
                     path.parent.rmdir()
+
+
+def _plain_name(source: str) -> str:
+    """The last part of a path or name, of letters that any file system takes."""
+    return re.sub(r"[^\w.-]+", "_", Path(source).resolve().name)[:80].lstrip(".") or "images"
 
 
 def _claim_numbered(parent: Path, name: str) -> Path:
@@ -113,10 +131,13 @@ class Run:
 
     # Writing
 
-    def begin(self, originals: np.ndarray) -> None:
-        """Store the images that every epoch redraws, uint8 (E, H, W, C)."""
+    def begin(self, originals: np.ndarray, skipped: Sequence[Skipped] = ()) -> None:
+        """Store the images that every epoch redraws, uint8 (E, H, W, C), and the pictures left out, if any, by name."""
         self._drawing = ThreadPoolExecutor(1, thread_name_prefix="drawing")
         self._write_array("originals", originals)
+        if skipped:
+            with self._replacing(SKIPPED) as file:
+                file.write("".join(f"{one.name}\t{one.reason}\n" for one in skipped).encode())
 
     def write_epoch(self, metrics: dict[str, Any], originals: np.ndarray, reconstructions: np.ndarray) -> None:
         """Add an epoch: its line in metrics.jsonl now, its arrays and picture while the next one trains.

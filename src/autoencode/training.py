@@ -10,14 +10,15 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from autoencode.config import Config
 from autoencode.engines import Engine
 from autoencode.errors import AutoencodeError, UsageError
-from autoencode.images import Images
+from autoencode.feeding import Feed, feed
+from autoencode.images import Images, release
 
 if TYPE_CHECKING:
     import keras
@@ -87,25 +88,25 @@ def train(engine: Engine, images: Images, config: Config) -> Iterator[Chunk | Ep
 
 def _events(engine: Engine, images: Images, config: Config) -> Iterator[Chunk | Epoch]:
     count = len(images.train)
-    placed = engine.place(images.train)
+    rows = feed(engine, images.train, config.batch_size)
     pace = _Pace()
     rest = count % config.batch_size or config.batch_size
     with ThreadPoolExecutor(1) as beside:
         for number in range(1, config.epochs + 1):
             started = time.perf_counter()
-            order = engine.place(shuffled(config.seed, number, count))
+            rows.begin(shuffled(config.seed, number, count))
             if number == 1:
                 # What the end of the first epoch needs is compiled while its start runs. Should that fail, it will
                 # again where it is used, and be told there.
-                beside.submit(engine.compile, placed, order, rest, next(_batches(images.test)))
-            for chunk in _chunks(engine, placed, order, number, count, config.batch_size, pace):
+                beside.submit(engine.compile, rows.images, rows.order, rest, next(_batches(images.test)))
+            for chunk in _chunks(rows, number, count, config.batch_size, pace):
                 if not math.isfinite(chunk.loss):
                     raise AutoencodeError(
                         f"the loss became {chunk.loss} in epoch {number}; it must stay a number: "
                         f"try a --learning-rate below {config.learning_rate:g}. Earlier epochs are kept."
                     )
                 yield chunk
-            reconstructions, errors = reconstruct(engine, images.test)
+            reconstructions, val_loss = evaluate(engine, images.test, config.examples)
             engine.update_model()
             yield Epoch(
                 number=number,
@@ -114,11 +115,24 @@ def _events(engine: Engine, images: Images, config: Config) -> Iterator[Chunk | 
                 step_seconds=chunk.seconds / chunk.steps,
                 images_per_second=count / chunk.seconds,
                 loss=chunk.loss,
-                val_loss=float(errors.mean(dtype=np.float64)),
-                originals=images.test[: config.examples],
-                reconstructions=reconstructions[: config.examples],
+                val_loss=val_loss,
+                originals=np.asarray(images.test[: config.examples]),
+                reconstructions=reconstructions,
                 model=engine.model,
             )
+
+
+def evaluate(engine: Engine, images: np.ndarray, examples: int) -> tuple[np.ndarray, float]:
+    """Return the reconstructions of the first `examples` of uint8 (N, H, W, C), and the mean squared error over all."""
+    first, total, left = [], 0.0, len(images)
+    for batch in _batches(images):
+        reconstructions, errors = engine.reconstruct(batch)
+        if sum(map(len, first)) < examples:
+            first.append(reconstructions)
+        total += float(errors[:left].sum(dtype=np.float64))
+        left -= len(batch)
+    release(images)
+    return np.concatenate(first)[: min(examples, len(images))], total / len(images)
 
 
 def reconstruct(engine: Engine, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -148,16 +162,16 @@ class _Pace:
         self.steps = max(1, min(fitting, 4 * self.steps))
 
 
-def _chunks(
-    engine: Engine, images: Any, order: Any, number: int, count: int, batch_size: int, pace: _Pace
-) -> Iterator[Chunk]:
+def _chunks(rows: Feed, number: int, count: int, batch_size: int, pace: _Pace) -> Iterator[Chunk]:
     whole, rest = divmod(count, batch_size)
     steps = whole + (rest > 0)
     step, total, started = 0, 0.0, time.perf_counter()
     while step < steps:
         before = time.perf_counter()
-        taken, size = (min(pace.steps, whole - step), batch_size) if step < whole else (1, rest)
-        total += engine.train(images, order, step * batch_size, taken, size)
+        first = step * batch_size
+        fitting = rows.ready(first) // batch_size  # whole batches; none where only the rest is left
+        taken, size = (min(pace.steps, fitting), batch_size) if fitting else (1, rest)
+        total += rows.train(first, taken, size)
         if size == batch_size:  # the one step of the rest says nothing of a whole chunk
             pace.measure(taken, time.perf_counter() - before)
         step += taken

@@ -32,7 +32,7 @@ INSTALL = {
     "torch": "pip install torch",
 }
 # What a process of the command's own keeps from the import of Keras, see `_light_import`.
-OPTIONAL = ("matplotlib", "sklearn")
+OPTIONAL = ("matplotlib", "requests", "sklearn")
 STOOD_IN_FOR = (
     "scipy.sparse",  # JAX's sparse solvers
     "scipy.sparse.linalg",
@@ -108,13 +108,18 @@ def _accelerated() -> bool:
     return bool(metadata.entry_points(group="jax_plugins"))
 
 
+def announce(name: str) -> None:
+    """Make `name` the backend of Keras wherever it is imported first; no effect once it is."""
+    os.environ["KERAS_BACKEND"] = name
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
 def load(name: str, *, alone: bool = False) -> ModuleType:
     """Import the engine `name` and Keras on its backend, and return the engine's module.
 
     `alone` is for a process that is the command's own: what Keras would import there without need is kept from it.
     """
-    os.environ["KERAS_BACKEND"] = name
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    announce(name)
     with _light_import() if alone else contextlib.nullcontext():
         module = import_module(MODULES[name])
     if alone and name != "tensorflow":

@@ -1,0 +1,103 @@
+"""Arrays as they come, from NumPy or .npy and .npz files, under the one contract: uint8 (N, H, W, C)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from autoencode.errors import AutoencodeError, reason
+
+# The names under which arrays are found in .npz files, first match first; `x_train` is how Keras hands sets out.
+NAMES = {
+    "train": ("train", "x_train", "train_images", "images", "x", "data", "arr_0"),
+    "test": ("test", "x_test", "test_images"),
+    "train_labels": ("train_labels", "y_train", "labels", "y"),
+    "test_labels": ("test_labels", "y_test"),
+}
+
+
+def pixels(array: np.ndarray, what: str) -> np.ndarray:
+    """Return `array` as uint8 (N, H, W, C), without a copy where it is that already.
+
+    Takes (N, H, W), (N, H, W, C) and (N, C, H, W) with C 1, 3 or 4 (the fourth is dropped), of booleans, integers up to
+    255, unsigned 16-bit integers, or floats in [0, 1]. Raises `AutoencodeError` for anything else.
+
+    >>> pixels(np.ones((5, 4, 4)), "mine").shape
+    (5, 4, 4, 1)
+    """
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "buif":
+        received = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
+        raise AutoencodeError(f"{what}: expected an array of numbers (N, H, W) or (N, H, W, C), received {received}.")
+    if array.ndim == 3:
+        array = array[..., np.newaxis]
+    if array.ndim == 4 and array.shape[3] not in (1, 3, 4) and array.shape[1] in (1, 3, 4):
+        array = array.transpose(0, 2, 3, 1)
+    if array.ndim != 4 or 0 in array.shape or array.shape[3] not in (1, 3, 4):
+        raise AutoencodeError(
+            f"{what}: expected shape (N, H, W) or (N, H, W, C) with C 1, 3 or 4 and nothing empty, received {array.shape}."
+        )
+    return _as_uint8(array[..., :3] if array.shape[3] == 4 else array, what)
+
+
+def _as_uint8(array: np.ndarray, what: str) -> np.ndarray:
+    if array.dtype == np.uint8:
+        return np.ascontiguousarray(array) if not isinstance(array, np.memmap) else array
+    if array.dtype == bool:
+        return array.astype(np.uint8) * np.uint8(255)
+    least, largest = float(array.min()), float(array.max())
+    if array.dtype == np.uint16 and largest > 255:
+        return np.round(array / 257).astype(np.uint8)
+    top = 1 if array.dtype.kind == "f" else 255
+    if not (least >= 0 and largest <= top):  # so written, it refuses NaN too
+        raise AutoencodeError(
+            f"{what}: expected uint8, or floats in [0, 1], or integers from 0 to 255, "
+            f"received {array.dtype} from {least:g} to {largest:g}."
+        )
+    return np.round(array * (255 / top)).astype(np.uint8)
+
+
+def load(path: Path) -> dict[str, np.ndarray]:
+    """Return what a .npy or .npz file holds, by part: `train` and, where they exist, `test` and the labels.
+
+    An .npy file stays on the disk, memory-mapped. Raises `AutoencodeError` where the file is damaged.
+    """
+    try:
+        found = np.load(path, mmap_mode="r", allow_pickle=False)
+        if isinstance(found, np.ndarray):
+            return {"train": found}
+        with found:
+            return _named(found, path)
+    except AutoencodeError:
+        raise
+    except (
+        Exception
+    ) as error:  # damaged bytes come out as almost anything: zipfile, zlib, NumPy's own reader of headers
+        raise AutoencodeError(
+            f"{path} cannot be read as arrays ({reason(error)}): expected a whole .npy or .npz file."
+        ) from error
+
+
+def _named(found: np.lib.npyio.NpzFile, path: Path) -> dict[str, np.ndarray]:
+    parts = {}
+    for part, names in NAMES.items():
+        if name := next((name for name in names if name in found.files), None):
+            parts[part] = found[name]
+    if "train" not in parts and len(found.files) == 1:
+        parts["train"] = found[found.files[0]]
+    if "train" not in parts:
+        held = ", ".join(found.files) or "nothing"
+        raise AutoencodeError(f"{path}: expected an array named {' or '.join(NAMES['train'][:4])}, it holds {held}.")
+    return parts
+
+
+def assemble(name: str, parts: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray | None, dict[str, np.ndarray]]:
+    """Return of `parts`, as `load` gives them, the training images, the test images if any, and the labels that fit."""
+    train = pixels(parts["train"], f"{name}: training images")
+    test = pixels(parts["test"], f"{name}: test images") if "test" in parts else None
+    labels = {}
+    for part, images in (("train_labels", train), ("test_labels", test)):
+        found = parts.get(part)
+        if images is not None and found is not None and found.size == len(images) and found.dtype.kind in "iu":
+            labels[part] = found.reshape(-1)
+    return train, test, labels

@@ -1,0 +1,161 @@
+"""One picture file becomes pixels, as a viewer would show it. Knows Pillow and sizes; no folder and no archive."""
+
+from __future__ import annotations
+
+import io
+import math
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from autoencode.errors import AutoencodeError, reason
+
+SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
+MOST_PIXELS = 2**27  # of one picture: 134 million, 400 MB as RGB; more is taken for a decompression bomb
+MOST_BYTES = 2**28  # of one file
+TRANSPARENT = ("RGBA", "LA", "PA", "La", "RGBa")
+GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
+TOLERANCE = 8  # levels by which the channels of a grey picture may differ after JPEG
+
+# Pictures over MOST_PIXELS are refused here, with the reason; Pillow would warn on the screen of some smaller ones.
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+class Unreadable(AutoencodeError):
+    """A picture that cannot be read; its text is the reason alone."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What every picture becomes: `height` x `width` pixels with `channels` (1 grey, 3 RGB), fitted as `fit` says.
+
+    "pad" keeps the whole picture and fills up with black, "crop" fills the frame and cuts off what stands out,
+    "stretch" changes the proportions.
+    """
+
+    height: int
+    width: int
+    channels: int
+    fit: str = "pad"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels."""
+        return self.height, self.width, self.channels
+
+
+def decode(file: bytes | Path, plan: Plan) -> np.ndarray:
+    """Return the picture in `file`, its path or content, as uint8 (H, W, C) of `plan`; raise `Unreadable` with the reason.
+
+    EXIF rotation is applied, transparency laid on white, 16-bit values are scaled to 8, of an animation the first frame
+    is taken.
+    """
+    with _opened(file) as picture:
+        turned = picture.getexif().get(0x0112) in (5, 6, 7, 8)  # EXIF orientations that swap the sides
+        height, width = (plan.width, plan.height) if turned else (plan.height, plan.width)
+        inner = _inner_size(picture.size, (width, height), plan.fit)
+        picture.draft("L" if plan.channels == 1 else "RGB", inner)  # JPEG alone: decodes straight to a smaller picture
+        picture = ImageOps.exif_transpose(picture) if picture.getexif().get(0x0112, 1) != 1 else picture
+        return fit(_plain(picture), plan)
+
+
+def fit(picture: Image.Image, plan: Plan) -> np.ndarray:
+    """Return `picture`, mode L or RGB, as uint8 (H, W, C) of `plan`."""
+    mode = "L" if plan.channels == 1 else "RGB"
+    picture = picture if picture.mode == mode else picture.convert(mode)
+    frame = plan.width, plan.height
+    inner = _inner_size(picture.size, frame, plan.fit)
+    if picture.size != inner:
+        picture = picture.resize(inner, Image.Resampling.LANCZOS)
+    if inner != frame:
+        left, top = (frame[0] - inner[0]) // 2, (frame[1] - inner[1]) // 2  # negative where "crop" cuts off
+        page = Image.new(mode, frame)
+        page.paste(picture, (left, top))
+        picture = page
+    return np.asarray(picture).reshape(plan.shape)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a look at one picture shows: its size as a viewer shows it, whether it is grey, its least and largest value."""
+
+    width: int
+    height: int
+    grey: bool
+    least: int
+    largest: int
+
+
+def probe(file: bytes | Path) -> Probe:
+    """Look at a picture; raise `Unreadable` with the reason."""
+    with _opened(file) as picture:
+        width, height = picture.size
+        if picture.getexif().get(0x0112) in (5, 6, 7, 8):
+            width, height = height, width
+        mode = picture.mode
+        picture.draft(None, (64, 64))
+        plain = _plain(picture)
+        plain.thumbnail((64, 64), Image.Resampling.BOX)
+        pixels = np.asarray(plain).astype(int)
+        grey = mode in GREY or pixels.ndim == 2 or int(np.ptp(pixels, axis=2).max()) <= TOLERANCE
+        return Probe(width, height, grey, int(pixels.min()), int(pixels.max()))
+
+
+@contextmanager
+def _opened(file: bytes | Path) -> Iterator[Image.Image]:
+    """Open a picture, and turn whatever Pillow raises on broken and hostile files into `Unreadable`."""
+    try:
+        _check_bytes(len(file) if isinstance(file, bytes) else file.stat().st_size)
+        with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as picture:
+            if math.prod(picture.size) > MOST_PIXELS:
+                raise Unreadable(f"it holds {math.prod(picture.size):,} pixels, more than {MOST_PIXELS:,}")
+            yield picture
+    except Unreadable:
+        raise
+    except UnidentifiedImageError as error:
+        raise Unreadable("it is not a picture of a known format") from error
+    except Image.DecompressionBombError as error:
+        raise Unreadable(f"it holds more than {MOST_PIXELS:,} pixels") from error
+    except Exception as error:  # decoders raise almost anything: OSError, SyntaxError, struct.error, MemoryError
+        raise Unreadable(reason(error)) from error
+
+
+def _check_bytes(size: int) -> None:
+    if size == 0:
+        raise Unreadable("the file is empty")
+    if size > MOST_BYTES:
+        raise Unreadable(f"the file holds {size:,} bytes, more than {MOST_BYTES:,}")
+
+
+def _plain(picture: Image.Image) -> Image.Image:
+    """The picture as 8-bit L or RGB, transparency laid on white."""
+    if picture.mode.startswith("I") or picture.mode == "F":
+        return Image.fromarray(_eight_bits(np.asarray(picture), picture.mode))
+    if picture.mode in TRANSPARENT or "transparency" in picture.info:
+        picture = picture.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+    return picture if picture.mode in ("L", "RGB") else picture.convert("L" if picture.mode == "1" else "RGB")
+
+
+def _eight_bits(values: np.ndarray, mode: str) -> np.ndarray:
+    """Grey values of other depths as uint8: 16 bits always scaled, 32 bits where they exceed 255, floats up to 1."""
+    values = np.nan_to_num(values.astype(np.float64))
+    if mode.startswith("I;16") or (mode == "I" and values.max() > 255):
+        values = values / 257  # 65535 is white
+    elif mode == "F" and values.max() <= 1:
+        values = values * 255
+    return np.clip(np.round(values), 0, 255).astype(np.uint8)
+
+
+def _inner_size(size: tuple[int, int], frame: tuple[int, int], how: str) -> tuple[int, int]:
+    """The size (width, height) at which a picture of `size` lies in or over `frame`."""
+    if how == "stretch":
+        return frame
+    ratios = frame[0] / size[0], frame[1] / size[1]
+    scale = min(ratios) if how == "pad" else max(ratios)
+    return max(1, round(size[0] * scale)), max(1, round(size[1] * scale))

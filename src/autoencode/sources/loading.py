@@ -1,0 +1,318 @@
+"""From pictures or arrays to images: sizes and colours chosen, training and test apart, in memory or in a packed store."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from PIL import Image
+
+from autoencode.config import Config, cache_folder
+from autoencode.errors import AutoencodeError
+from autoencode.images import Images, Skipped
+from autoencode.sources import decode, shaping, store
+from autoencode.sources.collections import Entry, Pictures
+
+CHUNK = 32  # pictures that a core decodes in one go
+LOOKED_AT = 500  # pictures that decide size and colour
+TEST_SHARE, MOST_TEST = 0.1, 10_000
+MEMORY_SHARE = 0.25  # of the machine's memory; a larger set is packed into the cache
+
+Progress = Callable[[int, int], None]
+Chunk = tuple[np.ndarray, list[int], list[Skipped]]  # rows (n, H, W, C), the indices they came from, what was left out
+
+
+class Rows(Protocol):
+    """What can be turned into images: the files of a collection, or an array."""
+
+    name: str
+    entries: Sequence[Entry]
+    skipped: Sequence[Skipped]
+    classes: Sequence[str]
+    """Names for whole-number labels, where the entries have those."""
+
+    def sample(self, indices: Sequence[int]) -> list[decode.Probe]:
+        """Look at some, leaving out what cannot be read."""
+
+    def chunks(self, indices: Sequence[int], plan: decode.Plan) -> Iterator[Chunk]:
+        """Give all at ascending `indices` as `plan` says, in order, a chunk at a time."""
+
+    def identity(self) -> Any:
+        """What changes when the pictures do, as JSON."""
+
+
+class PictureRows:
+    """The pictures of a collection, decoded on all cores."""
+
+    def __init__(self, pictures: Pictures) -> None:
+        self.pictures, self.name, self.entries = pictures, pictures.name, pictures.entries
+        self.skipped, self.classes = pictures.skipped, ()
+
+    def sample(self, indices: Sequence[int]) -> list[decode.Probe]:
+        """Look at some, leaving out what cannot be read."""
+        probes = []
+        for file in self.pictures.read(indices):
+            try:
+                probes.append(decode.probe(_given(file)))
+            except decode.Unreadable:
+                continue
+        return probes
+
+    def chunks(self, indices: Sequence[int], plan: decode.Plan) -> Iterator[Chunk]:
+        """Decode, several chunks at a time."""
+        cores = os.cpu_count() or 1
+        files = self.pictures.read(indices)
+        waiting = deque()
+        with ThreadPoolExecutor(cores) as pool:  # Pillow decodes and shrinks without Python's lock
+            for first in range(0, len(indices), CHUNK):
+                part = indices[first : first + CHUNK]
+                waiting.append(pool.submit(self._decode, part, [next(files) for _ in part], plan))
+                if len(waiting) > 2 * cores:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+    def _decode(self, indices: Sequence[int], files: list, plan: decode.Plan) -> Chunk:
+        rows, kept, skipped = np.empty((len(indices), *plan.shape), np.uint8), [], []
+        for index, file in zip(indices, files, strict=True):
+            try:
+                rows[len(kept)] = decode.decode(_given(file), plan)
+                kept.append(index)
+            except decode.Unreadable as error:
+                skipped.append(Skipped(self.entries[index].name, str(error)))
+        return rows[: len(kept)], kept, skipped
+
+    def identity(self) -> Any:
+        """Names, sizes and times of the files."""
+        return self.name, [entry.name for entry in self.entries], self.pictures.stamp()
+
+
+class ArrayRows:
+    """An array of images, uint8 (N, H, W, C), with or without labels."""
+
+    def __init__(self, name: str, parts: dict[str, np.ndarray], labels: dict[str, np.ndarray], classes=()) -> None:
+        self.name, self.skipped, self.classes, self.parts = name, (), classes, parts
+        told = len(parts) > 1
+        self.entries = [
+            Entry(f"{name} {part} {index}", part if told else None, _label(labels, part, index))
+            for part, array in parts.items()
+            for index in range(len(array))
+        ]
+
+    def sample(self, indices: Sequence[int]) -> list[decode.Probe]:
+        """Look at some."""
+        probes = []
+        for index in indices:
+            pixels = self._at([index])[0].astype(int)
+            grey = int(np.ptp(pixels, axis=2).max()) <= decode.TOLERANCE
+            height, width = pixels.shape[:2]
+            probes.append(decode.Probe(width, height, grey, int(pixels.min()), int(pixels.max())))
+        return probes
+
+    def chunks(self, indices: Sequence[int], plan: decode.Plan) -> Iterator[Chunk]:
+        """Copy or fit, a chunk at a time."""
+        for first in range(0, len(indices), 1024):
+            part = list(indices[first : first + 1024])
+            rows = self._at(part)
+            if rows.shape[1:] != plan.shape:
+                rows = np.stack([decode.fit(_picture(pixels), plan) for pixels in rows])
+            yield rows, part, []
+
+    def _at(self, indices: Sequence[int]) -> np.ndarray:
+        pieces, start, wanted = [], 0, np.asarray(indices)
+        for array in self.parts.values():
+            inside = wanted[(wanted >= start) & (wanted < start + len(array))] - start
+            pieces.append(np.asarray(array[inside]))
+            start += len(array)
+        return np.concatenate(pieces)
+
+    def identity(self) -> Any:
+        """A checksum of some rows: the whole may be larger than memory."""
+        some = np.linspace(0, len(self.entries) - 1, min(1000, len(self.entries))).astype(int)
+        return self.name, len(self.entries), hashlib.sha256(self._at(np.unique(some)).tobytes()).hexdigest()
+
+
+def _label(labels: dict[str, np.ndarray], part: str, index: int) -> str | None:
+    return str(labels[f"{part}_labels"][index]) if f"{part}_labels" in labels else None
+
+
+def _picture(pixels: np.ndarray) -> Image.Image:
+    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+
+
+def _given(file: Any) -> Any:
+    if isinstance(file, decode.Unreadable):
+        raise file
+    return file
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What is to be done with rows: the plan, the indices of both parts, what was chosen without being asked."""
+
+    plan: decode.Plan
+    train: list[int]
+    test: list[int]
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def bytes(self) -> int:
+        """Of all rows, as uint8."""
+        return (len(self.train) + len(self.test)) * int(np.prod(self.plan.shape))
+
+
+def choose(rows: Rows, config: Config) -> Choice:
+    """Look at `rows` and decide; raise `AutoencodeError` where there is nothing to train on."""
+    count = len(rows.entries)
+    looked_at = np.unique(np.linspace(0, count - 1, min(count, LOOKED_AT)).astype(int)).tolist() if count else []
+    probes = rows.sample(looked_at)
+    if not probes:
+        raise AutoencodeError(_nothing(rows, config))
+    plan, notes = shaping.choose(probes, config.size, config.fit, config.colour)
+    train, test, note = split(rows.entries, config.seed)
+    return Choice(plan, train, test, (*notes, note))
+
+
+def _nothing(rows: Rows, config: Config) -> str:
+    skipped = list(rows.skipped)
+    if rows.entries:
+        for _, _, found in rows.chunks(range(min(len(rows.entries), CHUNK)), decode.Plan(8, 8, 1)):
+            skipped += found
+    expected = f"expected pictures ({', '.join(sorted(decode.SUFFIXES))})"
+    if not skipped:
+        return f"{rows.name} holds no picture: {expected}."
+    return f"{rows.name} holds no picture that can be read: {expected}; {skipped[0].name}: {skipped[0].reason}."
+
+
+def split(entries: Sequence[Entry], seed: int) -> tuple[list[int], list[int], str]:
+    """Return the indices of training and test images, ascending, and how they were parted.
+
+    Where the entries name both parts, these are kept; else a tenth, 10,000 at the most, is drawn from `seed` to test.
+    """
+    parts = {part: [i for i, entry in enumerate(entries) if entry.part == part] for part in ("train", "test")}
+    if all(parts.values()):
+        return parts["train"], parts["test"], "train and test are the source's own"
+    count = len(entries)
+    if count == 1:
+        return [0], [0], "one image is both trained on and tested on"
+    size = min(max(1, round(count * TEST_SHARE)), MOST_TEST)
+    test = np.sort(np.random.default_rng(seed).permutation(count)[:size])
+    train = np.setdiff1d(np.arange(count), test)
+    return train.tolist(), test.tolist(), f"{size:,} of {count:,} images drawn for testing by seed {seed}"
+
+
+def load(rows: Rows, config: Config, progress: Progress | None = None) -> Images:
+    """Return `rows` as images in memory, or, where they would fill it, out of a store in the cache."""
+    choice = choose(rows, config)
+    if choice.bytes > MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"):
+        path = cache_folder() / "stores" / f"{rows.name}-{_fingerprint(rows, choice)[:16]}.store"
+        packed = "taken from" if path.exists() else "packed into"
+        images = store.open_store(path) if path.exists() else _pack(rows, choice, config, path, progress)
+        note = f"{choice.bytes / 1e9:.1f} GB are too much for memory: {packed} {path}"
+        return replace(images, name=rows.name, notes=(*choice.notes, note))
+    arrays, kept, skipped, looked = {}, {}, list(rows.skipped), 0
+    for part, indices in (("train", choice.train), ("test", choice.test)):
+        array, kept[part] = np.empty((len(indices), *choice.plan.shape), np.uint8), []
+        for pixels, indices_kept, left_out in rows.chunks(indices, choice.plan):
+            array[len(kept[part]) : len(kept[part]) + len(pixels)] = pixels
+            kept[part] += indices_kept
+            skipped += left_out
+            looked += len(indices_kept) + len(left_out)
+            _check_strict(config, skipped)
+            if progress is not None:
+                progress(looked, len(choice.train) + len(choice.test))
+        arrays[part] = array[: len(kept[part])]
+    labels, classes = _labels(rows, kept)
+    return _images(rows.name, arrays, labels, classes, choice.notes, skipped)
+
+
+def pack(rows: Rows, config: Config, path: Path, progress: Progress | None = None) -> Images:
+    """Pack `rows` into a store at `path`, continuing a cut-off packing of the same, and return its images.
+
+    Raises `AutoencodeError` where the file cannot be written; what is packed so far is kept.
+    """
+    choice = choose(rows, config)
+    return replace(_pack(rows, choice, config, path, progress), notes=choice.notes)
+
+
+def _pack(rows: Rows, choice: Choice, config: Config, path: Path, progress: Progress | None) -> Images:
+    writer = store.Writer(path, _fingerprint(rows, choice))
+    order = choice.train + choice.test
+    noted = time.monotonic()
+    try:
+        for first, last in ((0, len(choice.train)), (len(choice.train), len(order))):
+            if writer.done >= last:
+                continue
+            for pixels, kept, skipped in rows.chunks(order[max(first, writer.done) : last], choice.plan):
+                writer.add(pixels, len(kept) + len(skipped), skipped)
+                _check_strict(config, [*rows.skipped, *writer.skipped])
+                if progress is not None:
+                    progress(writer.done, len(order))
+                if time.monotonic() - noted > store.JOURNAL_SECONDS:
+                    writer.note()
+                    noted = time.monotonic()
+        names = {one.name for one in writer.skipped}
+        kept = {
+            part: [index for index in indices if rows.entries[index].name not in names]
+            for part, indices in (("train", choice.train), ("test", choice.test))
+        }
+        _check_any(rows.name, kept, writer.skipped)
+        labels, classes = _labels(rows, kept)
+        writer.skipped = [*rows.skipped, *writer.skipped]
+        counts = {part: len(indices) for part, indices in kept.items()}
+        writer.finish(rows.name, choice.plan.shape, counts, labels, classes)
+    finally:
+        writer.close()
+    return store.open_store(path)
+
+
+def _fingerprint(rows: Rows, choice: Choice) -> str:
+    plan = choice.plan
+    told = [plan.height, plan.width, plan.channels, plan.fit, choice.test, rows.identity()]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def _labels(rows: Rows, kept: dict[str, list[int]]) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+    """Whole-number labels by part and the names of the classes, where every image has one and there are two or more."""
+    names = {rows.entries[index].label for indices in kept.values() for index in indices}
+    if None in names or len(names) < 2:
+        return {}, ()
+    numbers = all(name.isdecimal() for name in names)
+    ordered = sorted(names, key=int) if numbers else sorted(names)
+    value = {name: int(name) if numbers and not isinstance(rows, PictureRows) else i for i, name in enumerate(ordered)}
+    labels = {
+        f"{part}_labels": np.array([value[rows.entries[index].label] for index in indices], np.int32)
+        for part, indices in kept.items()
+    }
+    return labels, tuple(rows.classes) or tuple(ordered)
+
+
+def _images(name: str, arrays: dict, labels: dict, classes: tuple, notes: tuple, skipped: list[Skipped]) -> Images:
+    present = {part: array for part, array in arrays.items() if len(array)}
+    _check_any(name, present, skipped)
+    if len(present) == 1:  # every picture of the other part was left out
+        (only, array), labels, classes = next(iter(present.items())), {}, ()
+        present = {"train": array, "test": array}
+        notes = (*notes, f"only {only} images could be read: they are both trained on and tested on")
+    return Images(name, **present, **labels, classes=classes, notes=notes, skipped=tuple(skipped))
+
+
+def _check_any(name: str, kept: dict, skipped: Sequence[Skipped]) -> None:
+    if not any(len(rows) for rows in kept.values()):
+        raise AutoencodeError(f"{name} holds no picture that can be read; {skipped[0].name}: {skipped[0].reason}.")
+
+
+def _check_strict(config: Config, skipped: Sequence[Skipped]) -> None:
+    if config.strict and skipped:
+        raise AutoencodeError(
+            f"{skipped[0].name} cannot be read ({skipped[0].reason}), and --strict allows no picture to be left out."
+        )

@@ -1,0 +1,216 @@
+"""The packed store: one file of uint8 rows that training reads through a memory map, so that a set may exceed memory.
+
+Layout: a head of 64 bytes (magic, version), the training images, the test images, their labels as int32, a footer of
+JSON, and a tail of 32 bytes (length and checksum of the footer, end mark). The footer holds the shape, the counts and a
+CRC-32 of every block of what stands before it: a damaged byte anywhere is found when the store is opened.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autoencode.errors import AutoencodeError, reason
+from autoencode.images import Images, Skipped
+
+MAGIC, END, VERSION = b"autoencode-store", b"store-ends-here\n", 1
+HEAD = struct.Struct("<16sI44x")
+TAIL = struct.Struct("<QI4x16s")
+BLOCK = 2**23  # bytes under one checksum
+JOURNAL_SECONDS = 2.0  # between notes of how far the packing has come
+
+
+def is_store(path: Path) -> bool:
+    """Whether the file begins as a store does."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
+
+
+def open_store(path: Path) -> Images:
+    """Return a store's images, memory-mapped, after every byte was checked.
+
+    Raises `AutoencodeError` where the file is damaged, cut off or of a newer version.
+    """
+    try:
+        with path.open("rb") as file:
+            footer, end = _footer(file, path)
+            _verify(file, footer["blocks"], end)
+        return _images(path, footer, end)
+    except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
+        raise _damaged(path, reason(error)) from error
+
+
+def _footer(file: Any, path: Path) -> tuple[dict[str, Any], int]:
+    size = file.seek(0, os.SEEK_END)
+    if size < HEAD.size + TAIL.size:
+        raise ValueError("it ends too early")
+    file.seek(0)
+    magic, version = HEAD.unpack(file.read(HEAD.size))
+    if magic == MAGIC and version > VERSION:
+        raise AutoencodeError(
+            f"{path} was packed by a newer autoencode (version {version}, known here: {VERSION}): "
+            "upgrade with: pip install --upgrade autoencode"
+        )
+    file.seek(size - TAIL.size)
+    length, checksum, mark = TAIL.unpack(file.read(TAIL.size))
+    end = size - TAIL.size - length
+    if magic != MAGIC or mark != END or end < HEAD.size:
+        raise ValueError("its end is missing")
+    file.seek(end)
+    text = file.read(length)
+    if zlib.crc32(text) != checksum:
+        raise ValueError("the checksum of its footer is another")
+    return json.loads(text), end
+
+
+def _verify(file: Any, blocks: list[int], end: int) -> None:
+    def check(index: int) -> bool:
+        content = os.pread(file.fileno(), min(BLOCK, end - index * BLOCK), index * BLOCK)
+        return zlib.crc32(content) == blocks[index]
+
+    if len(blocks) != -(-end // BLOCK):
+        raise ValueError("its blocks are incomplete")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # the CRC leaves Python's lock to others
+        for index, whole in enumerate(pool.map(check, range(len(blocks)))):
+            if not whole:
+                raise ValueError(f"the checksum of bytes {index * BLOCK:,} and following is another")
+
+
+def _images(path: Path, footer: dict[str, Any], end: int) -> Images:
+    shape, counts = tuple(footer["shape"]), footer["counts"]
+    first, rows = HEAD.size, {}
+    for part, count in counts.items():
+        if count:
+            rows[part] = np.memmap(path, np.uint8, "r", first, (count, *shape))
+        first += count * int(np.prod(shape))
+    rows = {part: rows.get(part, next(iter(rows.values()))) for part in ("train", "test")}
+    labels = {}
+    if footer["labels"]:
+        for part, count in counts.items():
+            labels[f"{part}_labels"] = np.fromfile(path, "<i4", count, offset=first).astype(np.int32)
+            first += 4 * count
+    if first != end:
+        raise ValueError("its sizes do not add up")
+    skipped = tuple(Skipped(*pair) for pair in footer["skipped"])
+    return Images(footer["name"], **rows, **labels, classes=tuple(footer["classes"]), skipped=skipped)
+
+
+class Writer:
+    """A store that grows row by row under the name FILE.part and takes its own name when it is whole.
+
+    `fingerprint` says what is packed and how: a cut-off FILE.part of the same fingerprint is continued, see `done`.
+    """
+
+    def __init__(self, path: Path, fingerprint: str) -> None:
+        self.path, self.fingerprint = path, fingerprint
+        self.part = path.with_name(path.name + ".part")
+        self.journal = path.with_name(path.name + ".journal")
+        self.done, self.rows, self.skipped = 0, 0, []
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._continue()
+        except OSError as error:
+            raise self._not_written(error) from error
+
+    def _continue(self) -> None:
+        noted = self._noted()
+        self._file = self.part.open("r+b" if noted else "w+b")
+        if noted:
+            self.done, self.rows = noted["done"], noted["rows"]
+            self.skipped = [Skipped(*pair) for pair in noted["skipped"]]
+            self._file.truncate(HEAD.size + noted["bytes"])
+            self._file.seek(0, os.SEEK_END)
+        else:
+            self._file.write(HEAD.pack(MAGIC, VERSION))
+
+    def _noted(self) -> dict[str, Any] | None:
+        try:
+            noted = json.loads(self.journal.read_text("utf-8"))
+            usable = noted["fingerprint"] == self.fingerprint
+            return noted if usable and self.part.stat().st_size >= HEAD.size + noted["bytes"] else None
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def add(self, rows: np.ndarray, done: int, skipped: list[Skipped]) -> None:
+        """Append uint8 rows; `done` pictures have then been looked at, and `skipped` are those left out of these."""
+        try:
+            self._file.write(np.ascontiguousarray(rows).data)
+        except OSError as error:
+            raise self._not_written(error) from error
+        self.rows, self.done = self.rows + len(rows), self.done + done
+        self.skipped += skipped
+
+    def note(self) -> None:
+        """Write down how far the packing has come."""
+        try:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            noted = {
+                "fingerprint": self.fingerprint,
+                "done": self.done,
+                "rows": self.rows,
+                "bytes": self._file.tell() - HEAD.size,
+                "skipped": [[one.name, one.reason] for one in self.skipped],
+            }
+            fresh = self.journal.with_name(self.journal.name + ".new")
+            fresh.write_text(json.dumps(noted), "utf-8")
+            os.replace(fresh, self.journal)
+        except OSError as error:
+            raise self._not_written(error) from error
+
+    def finish(self, name: str, shape: tuple, counts: dict[str, int], labels: dict[str, np.ndarray], classes) -> None:
+        """Add labels, checksums and footer, and give the file its name."""
+        try:
+            for part in counts if labels else ():
+                self._file.write(labels[f"{part}_labels"].astype("<i4").data)
+            self._file.flush()
+            end = self._file.tell()
+            footer = {
+                "name": name,
+                "shape": shape,
+                "counts": counts,
+                "labels": bool(labels),
+                "classes": list(classes),
+                "skipped": [[one.name, one.reason] for one in self.skipped],
+                "blocks": list(self._checksums(end)),
+            }
+            text = json.dumps(footer).encode()
+            self._file.write(text + TAIL.pack(len(text), zlib.crc32(text), END))
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            os.replace(self.part, self.path)
+            self.journal.unlink(missing_ok=True)
+        except OSError as error:
+            raise self._not_written(error) from error
+
+    def _checksums(self, end: int) -> Iterator[int]:
+        for first in range(0, end, BLOCK):
+            yield zlib.crc32(os.pread(self._file.fileno(), min(BLOCK, end - first), first))
+
+    def close(self) -> None:
+        """Leave what is packed so far to be continued."""
+        if not self._file.closed:
+            self.note()
+            self._file.close()
+
+    def _not_written(self, error: OSError) -> AutoencodeError:
+        return AutoencodeError(
+            f"could not write {self.path} ({reason(error)}): make room or choose another file; "
+            f"what is packed so far is kept in {self.part.name}, and the same command goes on from there."
+        )
+
+
+def _damaged(path: Path, why: str) -> AutoencodeError:
+    return AutoencodeError(f"{path} is a damaged store ({why}): pack it again, or bring it back from a copy.")

@@ -1,0 +1,135 @@
+"""Pictures in tables, as Hugging Face writes them: Parquet files with an image column, and sets by name."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from autoencode.errors import AutoencodeError, reason
+from autoencode.sources.collections import PARTS, Entry, shown
+from autoencode.sources.decode import Unreadable
+
+IMAGE_COLUMNS = ("image", "img", "picture", "jpg", "png")
+LABEL_COLUMNS = ("label", "labels", "fine_label", "class", "target")
+BATCH = 256  # rows in memory at a time
+
+
+class Parquet:
+    """The pictures in the image column of Parquet files, row by row; the files' names may tell train from test."""
+
+    def __init__(self, name: str, paths: Sequence[Path]) -> None:
+        self._parquet = _needed("pyarrow.parquet", "parquet")
+        self.name, self.skipped, self._paths = name, [], sorted(paths)
+        self.entries, self._counts = [], []
+        for path in self._paths:
+            self._list(path)
+
+    def _list(self, path: Path) -> None:
+        try:
+            file = self._parquet.ParquetFile(path)
+            column = _column(file.schema_arrow, path)
+            label = next((label for label in LABEL_COLUMNS if label in file.schema_arrow.names), None)
+            labels = file.read([label])[label].to_pylist() if label else [None] * file.metadata.num_rows
+        except AutoencodeError:
+            raise
+        except Exception as error:  # pyarrow has a dozen kinds for damaged files
+            raise AutoencodeError(
+                f"{path} cannot be read as Parquet ({reason(error)}): expected a whole file."
+            ) from error
+        part = next((PARTS[word] for word in re.split(r"[-_.]", path.stem.lower()) if word in PARTS), None)
+        self._counts.append((len(labels), column))
+        self.entries += [
+            Entry(f"{shown(path.name)} row {row}", part, None if value is None else str(value))
+            for row, value in enumerate(labels)
+        ]
+
+    def read(self, indices: Sequence[int]) -> Iterator[bytes | Unreadable]:
+        """Give the contents of the image column."""
+        wanted, start = set(indices), 0
+        for path, (count, column) in zip(self._paths, self._counts, strict=True):
+            if wanted.intersection(range(start, start + count)):
+                yield from self._contents(path, column, start, wanted)
+            start += count
+
+    def _contents(self, path: Path, column: str, start: int, wanted: set[int]) -> Iterator[bytes | Unreadable]:
+        position = start
+        try:
+            for batch in self._parquet.ParquetFile(path).iter_batches(BATCH, columns=[column]):
+                for value in batch.column(0):
+                    if position in wanted:
+                        found = value.as_py()
+                        content = found.get("bytes") if isinstance(found, dict) else found
+                        yield content if isinstance(content, bytes) else Unreadable("the row holds no picture")
+                    position += 1
+        except Exception as error:
+            raise AutoencodeError(f"{path} is damaged ({reason(error)}): expected a whole Parquet file.") from error
+
+    def stamp(self) -> list:
+        """Size and time of each file."""
+        return [[path.stat().st_size, path.stat().st_mtime_ns] for path in self._paths]
+
+
+def _column(schema: Any, path: Path) -> str:
+    held = {field.name: str(field.type) for field in schema}
+    usable = [name for name, kind in held.items() if "binary" in kind]
+    for name in (*IMAGE_COLUMNS, *usable):
+        if name in usable:
+            return name
+    raise AutoencodeError(f"{path}: expected a column of pictures as bytes, it holds {', '.join(held) or 'none'}.")
+
+
+class HuggingFace:
+    """A set of the Hugging Face Hub by name, OWNER/NAME, through the library `datasets`."""
+
+    def __init__(self, name: str) -> None:
+        datasets = _needed("datasets", "hf")
+        self.name, self.skipped = name.split("/")[-1], []
+        try:
+            found = datasets.load_dataset(name)
+        except Exception as error:  # network, unknown name, broken files: each with its own kind
+            raise AutoencodeError(
+                f"hf:{name} could not be loaded ({reason(error)}): expected hf:OWNER/NAME of a public set and a network."
+            ) from error
+        self.entries, self._splits = [], []
+        for split, rows in found.items():
+            column = next((key for key, kind in rows.features.items() if isinstance(kind, datasets.Image)), None)
+            if column is None:
+                raise AutoencodeError(f"hf:{name}: expected a column of pictures, it holds {', '.join(rows.features)}.")
+            label = next((label for label in LABEL_COLUMNS if label in rows.features), None)
+            labels = rows[label] if label else [None] * len(rows)
+            self._splits.append((rows.cast_column(column, datasets.Image(decode=False)), column))
+            self.entries += [
+                Entry(f"{split} row {row}", PARTS.get(split), None if value is None else str(value))
+                for row, value in enumerate(labels)
+            ]
+
+    def read(self, indices: Sequence[int]) -> Iterator[bytes | Path | Unreadable]:
+        """Give the pictures, as content or as the path that the library keeps them under."""
+        start, ends = 0, []
+        for rows, column in self._splits:
+            ends.append((start, start + len(rows), rows, column))
+            start += len(rows)
+        for index in indices:
+            first, _, rows, column = next(end for end in ends if index < end[1])
+            found = rows[index - first][column] or {}
+            path = found.get("path")
+            yield found.get("bytes") or (Path(path) if path else Unreadable("the row holds no picture"))
+
+    def stamp(self) -> list:
+        """The library's fingerprints of the splits."""
+        return [rows._fingerprint for rows, _ in self._splits]
+
+
+def _needed(module: str, extra: str) -> ModuleType:
+    from importlib import import_module
+
+    try:
+        return import_module(module)
+    except ImportError as error:
+        package = module.split(".")[0]
+        raise AutoencodeError(
+            f"this source needs {package}, which is not installed; install it with: pip install 'autoencode[{extra}]'"
+        ) from error
