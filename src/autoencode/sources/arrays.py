@@ -63,11 +63,14 @@ def load(path: Path) -> dict[str, np.ndarray]:
     An .npy file stays on the disk, memory-mapped. Raises `AutoencodeError` where the file is damaged.
     """
     try:
-        found = np.load(path, mmap_mode="r", allow_pickle=False)
-        if isinstance(found, np.ndarray):
-            return {"train": found}
-        with found:
-            return _named(found, path)
+        with path.open("rb") as file:
+            if file.read(6) == b"\x93NUMPY":
+                return {"train": np.load(path, mmap_mode="r", allow_pickle=False)}
+            file.seek(0)
+            with np.load(file, allow_pickle=False) as found:
+                for member in found.zip.namelist():
+                    found.zip.open(member).close()  # a name that is damaged in one place differs in the other
+                return _named(found, path)
     except AutoencodeError:
         raise
     except (

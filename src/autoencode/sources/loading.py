@@ -231,8 +231,16 @@ def load(rows: Rows, config: Config, progress: Progress | None = None) -> Images
             if progress is not None:
                 progress(looked, len(choice.train) + len(choice.test))
         arrays[part] = array[: len(kept[part])]
+    _check_any(rows.name, kept, skipped)
     labels, classes = _labels(rows, kept)
-    return _images(rows.name, arrays, labels, classes, choice.notes, skipped)
+    counts, note = _recut({part: len(indices) for part, indices in kept.items()})
+    if note:
+        whole = np.concatenate(list(arrays.values()))
+        arrays = {"train": whole[: counts["train"]], "test": whole[len(whole) - counts["test"] :]}
+        whole = np.concatenate(list(labels.values())) if labels else None
+        labels = labels and {"train_labels": whole[: counts["train"]], "test_labels": whole[-counts["test"] :]}
+    notes = (*choice.notes, *note)
+    return Images(rows.name, **arrays, **labels, classes=classes, notes=notes, skipped=tuple(skipped))
 
 
 def pack(rows: Rows, config: Config, path: Path, progress: Progress | None = None) -> Images:
@@ -269,6 +277,8 @@ def _pack(rows: Rows, choice: Choice, config: Config, path: Path, progress: Prog
         labels, classes = _labels(rows, kept)
         writer.skipped = [*rows.skipped, *writer.skipped]
         counts = {part: len(indices) for part, indices in kept.items()}
+        if writer.rows > 1:  # a lone row is read as both
+            counts, _ = _recut(counts)
         writer.finish(rows.name, choice.plan.shape, counts, labels, classes)
     finally:
         writer.close()
@@ -296,14 +306,15 @@ def _labels(rows: Rows, kept: dict[str, list[int]]) -> tuple[dict[str, np.ndarra
     return labels, tuple(rows.classes) or tuple(ordered)
 
 
-def _images(name: str, arrays: dict, labels: dict, classes: tuple, notes: tuple, skipped: list[Skipped]) -> Images:
-    present = {part: array for part, array in arrays.items() if len(array)}
-    _check_any(name, present, skipped)
-    if len(present) == 1:  # every picture of the other part was left out
-        (only, array), labels, classes = next(iter(present.items())), {}, ()
-        present = {"train": array, "test": array}
-        notes = (*notes, f"only {only} images could be read: they are both trained on and tested on")
-    return Images(name, **present, **labels, classes=classes, notes=notes, skipped=tuple(skipped))
+def _recut(counts: dict[str, int]) -> tuple[dict[str, int], tuple[str, ...]]:
+    """Where every picture of one part was left out, the last tenth of the other becomes the test images."""
+    if all(counts.values()):
+        return counts, ()
+    total = sum(counts.values())
+    if total == 1:
+        return {"train": 1, "test": 1}, ("the one image that can be read is both trained on and tested on",)
+    test = max(1, round(total * TEST_SHARE))
+    return {"train": total - test, "test": test}, (f"the last {test:,} of {total:,} images that can be read test",)
 
 
 def _check_any(name: str, kept: dict, skipped: Sequence[Skipped]) -> None:
