@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from autoencode import Config, Images, UsageError, engines, measures, models, pipeline, runs, sources, training
+from autoencode import Config, Images, UsageError, engines, feeding, measures, models, pipeline, runs, sources, training
 
 IDX_SHA256 = {  # of the original files, unpacked
     "train": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -133,7 +133,7 @@ def test_compiled_epoch_equals_a_loop_of_single_steps():
     config, images = Config(epochs=1, batch_size=16, code=4), small_images()
     compiled, stepped = start(config), start(config)
     epoch = list(training.train(compiled, images, config))[-1]
-    order, total = training.shuffled(0, 1, 70), 0.0
+    order, total = feeding.shuffled(0, 1, 70), 0.0
     for first in range(0, 70, 16):
         rows = order[first : first + 16]
         batch = stepped.place(images.train[rows])

@@ -1,11 +1,13 @@
-"""How training rows reach the engine: all of them at once, or, out of a file, a window at a time.
+"""How training rows reach the engine, and in which order: all of them at once, or, out of a file, a window at a time.
 
-Knows the engine's contract and arrays; the engine sees the same compiled chunk in both cases.
+Knows the engine's contract and arrays; the engine runs the same compiled chunk in both cases. Orders are drawn here and
+not in an engine, so that every engine sees the same one and a later epoch needs no earlier one.
 """
 
 from __future__ import annotations
 
-from concurrent.futures import Future, ThreadPoolExecutor
+import itertools
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,9 +15,35 @@ import numpy as np
 from autoencode.engines import Engine
 from autoencode.images import is_mapped, release
 
-# Rows of a window come from anywhere in the file, and each may map 16 pages around it: at 784 bytes a row, 4 MB of rows
-# hold up to 350 MB of the process until `release`.
-WINDOW_BYTES = 2**22
+# A row of 784 bytes read on its own costs more than training on it (2.2 microseconds by a call to the system, 0.7 by a
+# page fault), and one fault may map 700 KB into the process. Neighbours read together cost a tenth.
+NEIGHBOURS_BYTES = 2**16
+WINDOW_BYTES = 2**24
+
+
+def shuffled(seed: int, number: int, count: int) -> np.ndarray:
+    """Return the order of the images in epoch `number`, int32 (count,): a function of its arguments alone.
+
+    >>> sorted(shuffled(seed=0, number=1, count=4).tolist())
+    [0, 1, 2, 3]
+    """
+    return np.random.default_rng([seed, number]).permutation(count).astype(np.int32)
+
+
+def grouped(seed: int, number: int, count: int, neighbours: int) -> np.ndarray:
+    """Return `count` rows in groups of `neighbours` that keep together, the groups shuffled, int64 (count,).
+
+    >>> grouped(seed=0, number=1, count=5, neighbours=2).tolist()
+    [4, 0, 1, 2, 3]
+    """
+    groups = np.random.default_rng([seed, number]).permutation(-(-count // neighbours))
+    rows = (groups[:, None] * neighbours + np.arange(neighbours)).reshape(-1)
+    return rows[rows < count]
+
+
+def shuffled_window(seed: int, number: int, first: int, size: int) -> np.ndarray:
+    """Return the order within the window of `size` rows that begins at row `first` of an epoch, int32 (size,)."""
+    return np.random.default_rng([seed, number, first]).permutation(size).astype(np.int32)
 
 
 class Feed(Protocol):
@@ -24,8 +52,8 @@ class Feed(Protocol):
     images: Any
     order: Any
 
-    def begin(self, order: np.ndarray) -> None:
-        """Start an epoch in `order`, int32 (N,)."""
+    def begin(self, seed: int, number: int) -> None:
+        """Start epoch `number`."""
 
     def ready(self, first: int) -> int:
         """Return how many rows from row `first` of the order on can be trained on in one chunk."""
@@ -40,9 +68,9 @@ class Resident:
     def __init__(self, engine: Engine, rows: np.ndarray) -> None:
         self.engine, self.count, self.images = engine, len(rows), engine.place(rows)
 
-    def begin(self, order: np.ndarray) -> None:
+    def begin(self, seed: int, number: int) -> None:
         """Place the order."""
-        self.order = self.engine.place(order)
+        self.order = self.engine.place(shuffled(seed, number, self.count))
 
     def ready(self, first: int) -> int:
         """All that are left."""
@@ -54,19 +82,19 @@ class Resident:
 
 
 class Streamed:
-    """A window of rows lies on the device, in order; a thread gathers the next one out of the file meanwhile."""
+    """A window of rows lies on the device; a thread reads the next one out of the file meanwhile."""
 
     def __init__(self, engine: Engine, rows: np.ndarray, batch_size: int) -> None:
         self.engine, self.rows = engine, rows
-        steps = max(1, WINDOW_BYTES // (batch_size * rows[0].size))
-        self.size = min(steps * batch_size, len(rows))
-        self.order = engine.place(np.arange(self.size, dtype=np.int32))
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="gathering")
+        self.neighbours = max(1, NEIGHBOURS_BYTES // rows[0].size)
+        self.size = min(max(1, WINDOW_BYTES // (batch_size * rows[0].size)) * batch_size, len(rows))
+        self._reader = ThreadPoolExecutor(1, thread_name_prefix="reading")
 
-    def begin(self, order: np.ndarray) -> None:
-        """Gather the first window."""
-        self._order, self._start = order, 0
-        self._next = self._gather(0)
+    def begin(self, seed: int, number: int) -> None:
+        """Read the first window."""
+        self._rows = grouped(seed, number, len(self.rows), self.neighbours)
+        self._epoch, self._start = (seed, number), 0
+        self._next = self._reader.submit(self._read, 0)
         self._place()
 
     def ready(self, first: int) -> int:
@@ -74,25 +102,28 @@ class Streamed:
         if first >= self._start + self.size:
             self._start += self.size
             self._place()
-        return min(self._start + self.size, len(self._order)) - first
+        return min(self._start + self.size, len(self.rows)) - first
 
     def train(self, first: int, steps: int, batch_size: int) -> float:
-        """Read rows of the window one after the other."""
+        """Read rows by the order within the window."""
         return self.engine.train(self.images, self.order, first - self._start, steps, batch_size)
 
     def _place(self) -> None:
-        self.images = self.engine.place(self._next.result())
-        if self._start + self.size < len(self._order):
-            self._next = self._gather(self._start + self.size)
+        self.images, self.order = self._next.result()
+        if self._start + self.size < len(self.rows):
+            self._next = self._reader.submit(self._read, self._start + self.size)
 
-    def _gather(self, start: int) -> Future[np.ndarray]:
-        return self._pool.submit(self._read, self._order[start : start + self.size])
-
-    def _read(self, indices: np.ndarray) -> np.ndarray:
+    def _read(self, start: int) -> tuple[Any, Any]:
+        """The rows of a window, group by group, and the order in which they are trained on, both placed."""
+        wanted = self._rows[start : start + self.size]
         window = np.empty((self.size, *self.rows.shape[1:]), np.uint8)  # the last one of an epoch is not filled
-        np.take(self.rows, indices, axis=0, out=window[: len(indices)], mode="clip")
+        starts = np.flatnonzero(np.diff(wanted, prepend=-2) != 1).tolist()
+        for first, last in itertools.pairwise([*starts, len(wanted)]):
+            window[first:last] = self.rows[wanted[first] : wanted[first] + last - first]
         release(self.rows)
-        return window
+        order = np.zeros(self.size, np.int32)
+        order[: len(wanted)] = shuffled_window(*self._epoch, start, len(wanted))
+        return self.engine.place(window), self.engine.place(order)
 
 
 def feed(engine: Engine, rows: np.ndarray, batch_size: int) -> Feed:

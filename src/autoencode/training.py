@@ -60,17 +60,6 @@ class Epoch:
     model: keras.Model
 
 
-def shuffled(seed: int, number: int, count: int) -> np.ndarray:
-    """Return the order of the images in epoch `number`, int32 (count,): a function of its arguments alone.
-
-    Drawn here and not in an engine, so that every engine sees the same order and a later epoch needs no earlier one.
-
-    >>> sorted(shuffled(seed=0, number=1, count=4).tolist())
-    [0, 1, 2, 3]
-    """
-    return np.random.default_rng([seed, number]).permutation(count).astype(np.int32)
-
-
 def train(engine: Engine, images: Images, config: Config) -> Iterator[Chunk | Epoch]:
     """Return an iterator over every epoch of a training, and its chunks before it.
 
@@ -94,7 +83,7 @@ def _events(engine: Engine, images: Images, config: Config) -> Iterator[Chunk | 
     with ThreadPoolExecutor(1) as beside:
         for number in range(1, config.epochs + 1):
             started = time.perf_counter()
-            rows.begin(shuffled(config.seed, number, count))
+            rows.begin(config.seed, number)
             if number == 1:
                 # What the end of the first epoch needs is compiled while its start runs. Should that fail, it will
                 # again where it is used, and be told there.
