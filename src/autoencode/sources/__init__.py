@@ -43,7 +43,9 @@ def find(source: str | Path | np.ndarray | Images) -> str:
 
 
 def load(
-    source: str | Path | np.ndarray | Images | Rows, config: Config | None = None, progress: Progress | None = None
+    source: str | Path | np.ndarray | Images | Rows,
+    config: Config | None = None,
+    progress: Progress | None = None,
 ) -> Images:
     """Return the images of `source`, sized and coloured as `config` says.
 
@@ -65,7 +67,10 @@ def load(
 
 
 def pack(
-    source: str | Path | np.ndarray | Images, path: Path, config: Config, progress: Progress | None = None
+    source: str | Path | np.ndarray | Images,
+    path: Path,
+    config: Config,
+    progress: Progress | None = None,
 ) -> Images:
     """Write `source`, sized and coloured as `config` says, into a packed store and return the store's images.
 
@@ -78,7 +83,8 @@ def pack(
     if path.exists():
         raise AutoencodeError(f"{path} is there already: choose another file, or remove it.")
     found = open_source(source)
-    return loading.pack(as_rows(found) if isinstance(found, Images) else found, config, path, progress)
+    rows = as_rows(found) if isinstance(found, Images) else found
+    return loading.pack(rows, config, path, progress)
 
 
 def open_source(source: str | Path | np.ndarray | Images) -> Images | Rows:

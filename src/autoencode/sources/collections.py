@@ -48,10 +48,12 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.name, self.skipped = path.resolve().name or "folder", []
-        self._paths = sorted(self._walk(path))
-        self.entries = [_entry(found.relative_to(path).parts) for found in self._paths]
+        found = sorted(self._walk(path))
+        self._paths = [Path(one) for one in found]
+        start = len(os.path.join(path, ""))
+        self.entries = [_entry(one[start:].split(os.sep)) for one in found]
 
-    def _walk(self, top: Path) -> Iterator[Path]:
+    def _walk(self, top: Path) -> Iterator[str]:
         def note(error: OSError) -> None:
             self.skipped.append(Skipped(shown(error.filename), reason(error)))
 
@@ -62,7 +64,7 @@ class Folder:
                 continue
             entered.add(place)
             below[:] = sorted(name for name in below if not name.startswith("."))
-            yield from (Path(folder, name) for name in files if _is_picture(name))
+            yield from (os.path.join(folder, name) for name in files if _is_picture(name))
 
     def read(self, indices: Sequence[int]) -> Iterator[Path]:
         """Give the paths."""
@@ -187,8 +189,8 @@ def shown(name: str | os.PathLike) -> str:
 
 
 def _is_picture(name: str) -> bool:
-    path = PurePosixPath(name)
-    return path.suffix.lower() in SUFFIXES and not path.name.startswith(".")
+    name = name.rpartition("/")[2]
+    return os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith(".")
 
 
 def _wanted(name: str, skipped: list[Skipped]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ MOST_PIXELS = 2**27  # of one picture: 134 million, 400 MB as RGB; more is taken
 MOST_BYTES = 2**28  # of one file
 TRANSPARENT = ("RGBA", "LA", "PA", "La", "RGBa")
 GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
+SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 TOLERANCE = 8  # levels by which the channels of a grey picture may differ after JPEG
 
 # Pictures over MOST_PIXELS are refused here, with the reason; Pillow would warn on the screen of some smaller ones.
@@ -56,11 +58,11 @@ def decode(file: bytes | Path, plan: Plan) -> np.ndarray:
     is taken.
     """
     with _opened(file) as picture:
-        turned = picture.getexif().get(0x0112) in (5, 6, 7, 8)  # EXIF orientations that swap the sides
-        height, width = (plan.width, plan.height) if turned else (plan.height, plan.width)
+        orientation = _orientation(picture)
+        height, width = (plan.width, plan.height) if orientation in SIDEWAYS else (plan.height, plan.width)
         inner = _inner_size(picture.size, (width, height), plan.fit)
         picture.draft("L" if plan.channels == 1 else "RGB", inner)  # JPEG alone: decodes straight to a smaller picture
-        picture = ImageOps.exif_transpose(picture) if picture.getexif().get(0x0112, 1) != 1 else picture
+        picture = ImageOps.exif_transpose(picture) if orientation != 1 else picture
         return fit(_plain(picture), plan)
 
 
@@ -95,7 +97,7 @@ def probe(file: bytes | Path) -> Probe:
     """Look at a picture; raise `Unreadable` with the reason."""
     with _opened(file) as picture:
         width, height = picture.size
-        if picture.getexif().get(0x0112) in (5, 6, 7, 8):
+        if _orientation(picture) in SIDEWAYS:
             width, height = height, width
         mode = picture.mode
         picture.draft(None, (64, 64))
@@ -110,8 +112,11 @@ def probe(file: bytes | Path) -> Probe:
 def _opened(file: bytes | Path) -> Iterator[Image.Image]:
     """Open a picture, and turn whatever Pillow raises on broken and hostile files into `Unreadable`."""
     try:
-        _check_bytes(len(file) if isinstance(file, bytes) else file.stat().st_size)
-        with Image.open(io.BytesIO(file) if isinstance(file, bytes) else file) as picture:
+        if isinstance(file, Path):
+            _check_bytes(os.path.getsize(file))
+            file = file.read_bytes()  # in one go: Pillow reads headers byte by byte
+        _check_bytes(len(file))
+        with Image.open(io.BytesIO(file)) as picture:
             if math.prod(picture.size) > MOST_PIXELS:
                 raise Unreadable(f"it holds {math.prod(picture.size):,} pixels, more than {MOST_PIXELS:,}")
             yield picture
@@ -123,6 +128,13 @@ def _opened(file: bytes | Path) -> Iterator[Image.Image]:
         raise Unreadable(f"it holds more than {MOST_PIXELS:,} pixels") from error
     except Exception as error:  # decoders raise almost anything: OSError, SyntaxError, struct.error, MemoryError
         raise Unreadable(reason(error)) from error
+
+
+def _orientation(picture: Image.Image) -> int:
+    # Asking a picture without EXIF for it costs a tenth of decoding it; PNG may hold it at its end, TIFF in its tags.
+    if picture.format == "JPEG" and "exif" not in picture.info:
+        return 1
+    return picture.getexif().get(0x0112, 1)
 
 
 def _check_bytes(size: int) -> None:

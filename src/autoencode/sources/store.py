@@ -25,7 +25,7 @@ MAGIC, END, VERSION = b"autoencode-store", b"store-ends-here\n", 1
 HEAD = struct.Struct("<16sI44x")
 TAIL = struct.Struct("<QI4x16s")
 BLOCK = 2**23  # bytes under one checksum
-JOURNAL_SECONDS = 2.0  # between notes of how far the packing has come
+JOURNAL_SECONDS = 5.0  # between notes of how far the packing has come
 
 
 def is_store(path: Path) -> bool:
