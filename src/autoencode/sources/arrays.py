@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -68,8 +70,7 @@ def load(path: Path) -> dict[str, np.ndarray]:
                 return {"train": np.load(path, mmap_mode="r", allow_pickle=False)}
             file.seek(0)
             with np.load(file, allow_pickle=False) as found:
-                for member in found.zip.namelist():
-                    found.zip.open(member).close()  # a name that is damaged in one place differs in the other
+                _check_directory(found.zip, path)
                 return _named(found, path)
     except AutoencodeError:
         raise
@@ -79,6 +80,19 @@ def load(path: Path) -> dict[str, np.ndarray]:
         raise AutoencodeError(
             f"{path} cannot be read as arrays ({reason(error)}): expected a whole .npy or .npz file."
         ) from error
+
+
+def _check_directory(archive: zipfile.ZipFile, path: Path) -> None:
+    """Raise `ValueError` where the directory at the end of a zip, which no checksum covers, disagrees with the rest."""
+    for member in archive.namelist():
+        archive.open(member).close()  # compares the name with the one before the member's data
+    with path.open("rb") as file:
+        file.seek(-min(2**16, path.stat().st_size), os.SEEK_END)
+        content = file.read()
+    end = content.rfind(b"PK\5\6")
+    announced = int.from_bytes(content[end + 10 : end + 12], "little")  # the count of members in the end record
+    if announced != min(len(archive.namelist()), 0xFFFF):
+        raise ValueError(f"its directory lists {len(archive.namelist())} arrays of {announced}")
 
 
 def _named(found: np.lib.npyio.NpzFile, path: Path) -> dict[str, np.ndarray]:
