@@ -591,13 +591,18 @@ def command(*words: str, cwd: Path) -> subprocess.CompletedProcess:
     )
 
 
+@pytest.mark.parametrize("engine", ["jax", "tensorflow", "torch"])
 @pytest.mark.parametrize(("height", "width", "channels"), [(23, 17, 3), (9, 1, 1)])
-def test_a_folder_of_pictures_trains(tmp_path, height, width, channels):
+def test_a_folder_of_pictures_trains(tmp_path, height, width, channels, engine):
     fill(tmp_path / "pics", noise(60, height, width, channels))
     (tmp_path / "pics" / "bad.png").write_text("x")
-    done = command("train", "pics", "--epochs", "2", "--batch-size", "16", "--code", "3", "--run", "run", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
+    words = ("--epochs", "2", "--batch-size", "16", "--code", "3", "--engine", engine, "--run", "run")
+    done = command("train", "pics", *words, cwd=tmp_path)
+    assert done.returncode == 0
+    assert "Traceback" not in done.stderr
+    assert engine != "jax" or done.stderr == ""
     run = runs.Run.open(tmp_path / "run")
+    assert run.record["engine"] == engine
     assert run.record["images"]["shape"] == [height, width, channels]
     assert (tmp_path / "run" / "skipped.txt").read_text() == "bad.png\tit is not a picture of a known format\n"
     assert "bad.png: it is not a picture" in done.stdout

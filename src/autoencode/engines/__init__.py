@@ -32,7 +32,7 @@ INSTALL = {
     "torch": "pip install torch",
 }
 # What a process of the command's own keeps from the import of Keras, see `_light_import`.
-OPTIONAL = ("matplotlib", "requests", "sklearn")
+OPTIONAL = ("matplotlib", "requests", "sklearn")  # TensorFlow itself needs requests
 STOOD_IN_FOR = (
     "scipy.sparse",  # JAX's sparse solvers
     "scipy.sparse.linalg",
@@ -120,7 +120,7 @@ def load(name: str, *, alone: bool = False) -> ModuleType:
     `alone` is for a process that is the command's own: what Keras would import there without need is kept from it.
     """
     announce(name)
-    with _light_import() if alone else contextlib.nullcontext():
+    with _light_import(name) if alone else contextlib.nullcontext():
         module = import_module(MODULES[name])
     if alone and name != "tensorflow":
         # Keras imports TensorFlow to save a model wherever it is installed: 2 s and 450 MB.
@@ -158,13 +158,15 @@ def _seeded(seed: int) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _light_import() -> Iterator[None]:
+def _light_import(engine: str) -> Iterator[None]:
     """Keep from Keras's import what it takes along without need: 1.3 s of 1.9.
 
     Optional packages seem not to be installed. Modules that JAX or Keras bind to a name, and use in functions that no
     model here calls, are stood in for; SciPy loads its own when one is used after all.
     """
     kept_out = dict.fromkeys(OPTIONAL) | {name: _StandIn(name) for name in STOOD_IN_FOR}
+    if engine == "tensorflow":
+        del kept_out["requests"]
     kept_out = {name: module for name, module in kept_out.items() if name not in sys.modules}
     sys.modules.update(kept_out)  # None makes an import fail as if nothing were installed
     try:

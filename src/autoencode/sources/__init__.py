@@ -11,25 +11,25 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from autoencode.config import Config
 from autoencode.errors import AutoencodeError, UsageError, unknown
 from autoencode.images import Images
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from autoencode.sources.loading import Progress, Rows
 
-Source = "str | Path | np.ndarray | Images"
+Source = str | Path | np.ndarray | Images
 NAMES = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 KINDS = "a folder, .zip, .tar, .parquet, .npz, .npy, IDX file, a picture or a packed store"
 
 
-def find(source: str | Path | np.ndarray | Images) -> str:
+def find(source: Source) -> str:
     """Return what `source` is called; raise `UsageError` at once where there is no such source."""
     if isinstance(source, Images):
         return source.name
-    if type(source).__name__ in ("ndarray", "memmap"):
+    if isinstance(source, np.ndarray):
         return "array"
     if not isinstance(source, (str, Path)):
         raise UsageError(
@@ -43,7 +43,7 @@ def find(source: str | Path | np.ndarray | Images) -> str:
 
 
 def load(
-    source: str | Path | np.ndarray | Images | Rows,
+    source: Source | Rows,
     config: Config | None = None,
     progress: Progress | None = None,
 ) -> Images:
@@ -67,7 +67,7 @@ def load(
 
 
 def pack(
-    source: str | Path | np.ndarray | Images,
+    source: Source,
     path: Path,
     config: Config,
     progress: Progress | None = None,
@@ -87,7 +87,7 @@ def pack(
     return loading.pack(rows, config, path, progress)
 
 
-def open_source(source: str | Path | np.ndarray | Images) -> Images | Rows:
+def open_source(source: Source) -> Images | Rows:
     """Return `source` as images where it holds them ready, else as rows that are still to be decoded or parted."""
     word = find(source)
     if isinstance(source, Images):
