@@ -179,7 +179,10 @@ def _place(folder: str | Path) -> tuple[int, int]:
 
 
 def _stamp(path: Path) -> list[int]:
-    status = path.stat()
+    try:
+        status = path.stat()
+    except OSError:  # a link to nothing: it will be left out
+        return []
     return [status.st_size, status.st_mtime_ns]
 
 

@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -170,7 +170,7 @@ class Choice:
     plan: decode.Plan
     train: list[int]
     test: list[int]
-    notes: tuple[str, ...] = field(default=())
+    notes: tuple[str, ...] = ()
 
     @property
     def bytes(self) -> int:
@@ -182,15 +182,15 @@ def choose(rows: Rows, config: Config) -> Choice:
     """Look at `rows` and decide; raise `AutoencodeError` where there is nothing to train on."""
     count = len(rows.entries)
     looked_at = np.unique(np.linspace(0, count - 1, min(count, LOOKED_AT)).astype(int)).tolist() if count else []
-    probes = rows.sample(looked_at)
+    probes = rows.sample(looked_at) or rows.sample(range(count))
     if not probes:
-        raise AutoencodeError(_nothing(rows, config))
+        raise AutoencodeError(_nothing(rows))
     plan, notes = shaping.choose(probes, config.size, config.fit, config.colour)
     train, test, note = split(rows.entries, config.seed)
     return Choice(plan, train, test, (*notes, note))
 
 
-def _nothing(rows: Rows, config: Config) -> str:
+def _nothing(rows: Rows) -> str:
     skipped = list(rows.skipped)
     if rows.entries:
         for _, _, found in rows.chunks(range(min(len(rows.entries), CHUNK)), decode.Plan(8, 8, 1)):

@@ -13,6 +13,7 @@ import struct
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -201,9 +202,13 @@ class Writer:
 
     def close(self) -> None:
         """Leave what is packed so far to be continued."""
-        if not self._file.closed:
+        if self._file.closed:
+            return
+        try:
             self.note()
-            self._file.close()
+        finally:
+            with suppress(OSError):  # what could not be written is not in the journal either
+                self._file.close()
 
     def _not_written(self, error: OSError) -> AutoencodeError:
         return AutoencodeError(
