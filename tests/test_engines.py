@@ -1,12 +1,15 @@
 """Every other engine beside JAX: a process holds one of them, so each runs the same small job in its own."""
 
 import json
+import re
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 import seeds
+
+from autoencode import AutoencodeError, engines
 
 JOB = """
 import json, sys
@@ -70,3 +73,21 @@ def test_five_seeds_train_as_the_article_reports(engine):
     assert len({row["seed"] for row in rows}) == 5
     assert np.mean([row["loss_1"] for row in rows]) == pytest.approx(0.0812, abs=0.0030)
     assert np.mean([row["val_loss_10"] for row in rows]) == pytest.approx(0.0230, abs=0.0010)
+
+
+def test_auto_is_jax_and_tensorflow_for_a_convolutional_model_where_it_is_installed():
+    code = (
+        "from autoencode import engines; print(engines.choose('auto'), engines.choose('auto', convolutional=True));"
+        "engines.find_spec = lambda name: None if name == 'tensorflow' else object();"
+        "print(engines.choose('auto', convolutional=True))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["jax", "tensorflow", "jax"]
+
+
+@pytest.mark.parametrize(("engine", "command"), engines.INSTALL.items())
+def test_a_missing_engine_names_its_install_command(engine, command, monkeypatch):
+    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+    monkeypatch.delitem(sys.modules, "keras", raising=False)
+    with pytest.raises(AutoencodeError, match=re.escape(command)):
+        engines.choose(engine)
