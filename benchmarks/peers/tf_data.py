@@ -16,7 +16,8 @@ import tensorflow as tf
 path, offset, rows = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 BATCH, WARM, MEASURED = 256, 50_000, 300_000
 
-images = tf.data.FixedLengthRecordDataset(path, record_bytes=784, header_bytes=offset).take(rows)
+rest = os.path.getsize(path) - offset - 784 * rows
+images = tf.data.FixedLengthRecordDataset(path, record_bytes=784, header_bytes=offset, footer_bytes=rest)
 images = images.shuffle(20_000).batch(BATCH)
 images = images.map(lambda record: tf.cast(tf.io.decode_raw(record, tf.uint8), tf.float32) / 255)
 images = images.map(lambda pixels: (pixels, pixels), num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
