@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 import statistics
 from collections import Counter
 from collections.abc import Sequence
@@ -16,6 +15,7 @@ import numpy as np
 from autoencode import pictures, sources
 from autoencode.config import Config
 from autoencode.errors import AutoencodeError, reason
+from autoencode.files import replacing
 from autoencode.images import Images, Skipped
 from autoencode.sources import loading
 
@@ -96,13 +96,9 @@ def look(source: sources.Source, config: Config, progress: loading.Progress | No
 
 def write_sheet(seen: Seen, path: Path) -> None:
     """Write the contact sheet as a PNG; raise `AutoencodeError` where it cannot be written."""
-    temporary = path.with_name(f".{os.getpid()}.{path.name}")
     try:
-        with temporary.open("wb") as file:
+        with replacing(path) as temporary, temporary.open("wb") as file:
             columns = min(len(seen.shown), math.ceil(math.sqrt(len(seen.shown) * 5 / 3)))
             pictures.write_png(pictures.draw_sheet(seen.shown, columns), file)
-        os.replace(temporary, path)
     except OSError as error:
         raise AutoencodeError(f"could not write {path} ({reason(error)}): choose another file with --sheet.") from error
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -21,6 +21,7 @@ import numpy as np
 
 from autoencode import pictures, report
 from autoencode.errors import AutoencodeError, reason
+from autoencode.files import replacing
 from autoencode.images import Skipped
 
 if TYPE_CHECKING:
@@ -247,15 +248,12 @@ class Run:
     @contextmanager
     def _temporary(self, name: str | os.PathLike) -> Iterator[Path]:
         path = self.folder / name
-        temporary = path.with_name(f".{os.getpid()}.{path.name}")  # keeps the suffix, which Keras looks at
         try:
             path.parent.mkdir(exist_ok=True)
-            yield temporary
-            os.replace(temporary, path)
+            with replacing(path) as temporary:
+                yield temporary
         except OSError as error:
             raise _not_written(path, error) from error
-        finally:
-            temporary.unlink(missing_ok=True)
 
     # Reading
 

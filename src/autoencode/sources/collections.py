@@ -72,7 +72,7 @@ class Folder:
 
     def stamp(self) -> list:
         """Size and time of each file."""
-        return [_stamp(path) for path in self._paths]
+        return [stamp_of(path) for path in self._paths]
 
 
 class Single(Folder):
@@ -104,7 +104,7 @@ class Zip:
 
     def stamp(self) -> list:
         """Size and time of the archive."""
-        return _stamp(self._path)
+        return stamp_of(self._path)
 
     def _content(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes | Unreadable:
         if member.file_size > MOST_BYTES:
@@ -144,7 +144,7 @@ class Tar:
 
     def stamp(self) -> list:
         """Size and time of the archive."""
-        return _stamp(self._path)
+        return stamp_of(self._path)
 
 
 def _tar_content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes | Unreadable:
@@ -178,7 +178,8 @@ def _place(folder: str | Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def _stamp(path: Path) -> list[int]:
+def stamp_of(path: Path) -> list[int]:
+    """Return size and time of a file, or nothing where there is none."""
     try:
         status = path.stat()
     except OSError:  # a link to nothing: it will be left out

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from autoencode.errors import AutoencodeError, reason
+from autoencode.files import replacing
 from autoencode.images import Images, Skipped
 
 MAGIC, END, VERSION = b"autoencode-store", b"store-ends-here\n", 1
@@ -164,9 +165,8 @@ class Writer:
                 "bytes": self._file.tell() - HEAD.size,
                 "skipped": [[one.name, one.reason] for one in self.skipped],
             }
-            fresh = self.journal.with_name(self.journal.name + ".new")
-            fresh.write_text(json.dumps(noted), "utf-8")
-            os.replace(fresh, self.journal)
+            with replacing(self.journal) as fresh:
+                fresh.write_text(json.dumps(noted), "utf-8")
         except OSError as error:
             raise self._not_written(error) from error
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from autoencode.errors import AutoencodeError, reason
-from autoencode.sources.collections import PARTS, Entry, shown
+from autoencode.sources.collections import PARTS, Entry, shown, stamp_of
 from autoencode.sources.decode import Unreadable
 
 IMAGE_COLUMNS = ("image", "img", "picture", "jpg", "png")
@@ -31,7 +31,7 @@ class Parquet:
         try:
             file = self._parquet.ParquetFile(path)
             column = _column(file.schema_arrow, path)
-            label = next((label for label in LABEL_COLUMNS if label in file.schema_arrow.names), None)
+            label = _label_column(file.schema_arrow.names)
             labels = file.read([label])[label].to_pylist() if label else [None] * file.metadata.num_rows
         except AutoencodeError:
             raise
@@ -69,7 +69,7 @@ class Parquet:
 
     def stamp(self) -> list:
         """Size and time of each file."""
-        return [[path.stat().st_size, path.stat().st_mtime_ns] for path in self._paths]
+        return [stamp_of(path) for path in self._paths]
 
 
 def _column(schema: Any, path: Path) -> str:
@@ -79,6 +79,10 @@ def _column(schema: Any, path: Path) -> str:
         if name in usable:
             return name
     raise AutoencodeError(f"{path}: expected a column of pictures as bytes, it holds {', '.join(held) or 'none'}.")
+
+
+def _label_column(names: Collection[str]) -> str | None:
+    return next((name for name in LABEL_COLUMNS if name in names), None)
 
 
 class HuggingFace:
@@ -98,7 +102,7 @@ class HuggingFace:
             column = next((key for key, kind in rows.features.items() if isinstance(kind, datasets.Image)), None)
             if column is None:
                 raise AutoencodeError(f"hf:{name}: expected a column of pictures, it holds {', '.join(rows.features)}.")
-            label = next((label for label in LABEL_COLUMNS if label in rows.features), None)
+            label = _label_column(rows.features)
             labels = rows[label] if label else [None] * len(rows)
             self._splits.append((rows.cast_column(column, datasets.Image(decode=False)), column))
             self.entries += [
