@@ -36,7 +36,7 @@ class Pictures(Protocol):
     skipped: Sequence[Skipped]
     """What was left out while listing."""
 
-    def read(self, indices: Sequence[int]) -> Iterator[bytes | Path | Unreadable]:
+    def read(self, indices: Sequence[int]) -> Iterator[bytes | str | Unreadable]:
         """Give the files of the entries at ascending `indices`, as a path or content, or why there is none."""
 
     def stamp(self) -> list:
@@ -48,10 +48,9 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.name, self.skipped = path.resolve().name or "folder", []
-        found = sorted(self._walk(path))
-        self._paths = [Path(one) for one in found]
+        self._paths = sorted(self._walk(path))
         start = len(os.path.join(path, ""))
-        self.entries = [_entry(one[start:].split(os.sep)) for one in found]
+        self.entries = [_entry(one[start:].split(os.sep)) for one in self._paths]
 
     def _walk(self, top: Path) -> Iterator[str]:
         def note(error: OSError) -> None:
@@ -66,7 +65,7 @@ class Folder:
             below[:] = sorted(name for name in below if not name.startswith("."))
             yield from (os.path.join(folder, name) for name in files if _is_picture(name))
 
-    def read(self, indices: Sequence[int]) -> Iterator[Path]:
+    def read(self, indices: Sequence[int]) -> Iterator[str]:
         """Give the paths."""
         return (self._paths[index] for index in indices)
 
@@ -79,7 +78,7 @@ class Single(Folder):
     """One picture."""
 
     def __init__(self, path: Path) -> None:
-        self.name, self.skipped, self._paths = path.stem, [], [path]
+        self.name, self.skipped, self._paths = path.stem, [], [str(path)]
         self.entries = [Entry(shown(path.name))]
 
 
@@ -178,10 +177,10 @@ def _place(folder: str | Path) -> tuple[int, int]:
     return status.st_dev, status.st_ino
 
 
-def stamp_of(path: Path) -> list[int]:
+def stamp_of(path: str | Path) -> list[int]:
     """Return size and time of a file, or nothing where there is none."""
     try:
-        status = path.stat()
+        status = os.stat(path)
     except OSError:  # a link to nothing: it will be left out
         return []
     return [status.st_size, status.st_mtime_ns]

@@ -9,7 +9,6 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -51,8 +50,8 @@ class Plan:
         return self.height, self.width, self.channels
 
 
-def decode(file: bytes | Path, plan: Plan) -> np.ndarray:
-    """Return the picture in `file`, its path or content, as uint8 (H, W, C) of `plan`; raise `Unreadable` with the reason.
+def decode(file: bytes | str, plan: Plan) -> np.ndarray:
+    """Return the picture in `file`, its path (str) or content (bytes), as uint8 (H, W, C) of `plan`; raise `Unreadable` with the reason.
 
     EXIF rotation is applied, transparency laid on white, 16-bit values are scaled to 8, of an animation the first frame
     is taken.
@@ -93,7 +92,7 @@ class Probe:
     largest: int
 
 
-def probe(file: bytes | Path) -> Probe:
+def probe(file: bytes | str) -> Probe:
     """Look at a picture; raise `Unreadable` with the reason."""
     with _opened(file) as picture:
         width, height = picture.size
@@ -109,12 +108,13 @@ def probe(file: bytes | Path) -> Probe:
 
 
 @contextmanager
-def _opened(file: bytes | Path) -> Iterator[Image.Image]:
+def _opened(file: bytes | str) -> Iterator[Image.Image]:
     """Open a picture, and turn whatever Pillow raises on broken and hostile files into `Unreadable`."""
     try:
-        if isinstance(file, Path):
-            _check_bytes(os.path.getsize(file))
-            file = file.read_bytes()  # in one go: Pillow reads headers byte by byte
+        if isinstance(file, str):
+            with open(file, "rb") as opened:
+                _check_bytes(os.fstat(opened.fileno()).st_size)
+                file = opened.read()  # in one go: Pillow reads headers byte by byte
         _check_bytes(len(file))
         with Image.open(io.BytesIO(file)) as picture:
             if math.prod(picture.size) > MOST_PIXELS:

@@ -8,7 +8,7 @@ import os
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -59,33 +59,16 @@ class PictureRows:
 
     def sample(self, indices: Sequence[int]) -> list[decode.Probe]:
         """Look at some, leaving out what cannot be read."""
-        probes = []
-        for file in self.pictures.read(indices):
-            try:
-                probes.append(decode.probe(_given(file)))
-            except decode.Unreadable:
-                continue
-        return probes
+        return [probe for probe in _on_all_cores(_probe, self.pictures.read(indices)) if probe is not None]
 
     def chunks(self, indices: Sequence[int], plan: decode.Plan) -> Iterator[Chunk]:
         """Decode, several chunks at a time."""
-        cores = os.cpu_count() or 1
         files = self.pictures.read(indices)
-        waiting = deque()
-        # Threads: Pillow decodes without Python's lock, and rows need not travel between processes, which cost 15 % more.
-        with ThreadPoolExecutor(cores) as pool:
-            for first in range(0, len(indices), CHUNK):
-                part = indices[first : first + CHUNK]
-                waiting.append((part, pool.submit(_decode, [next(files) for _ in part], plan)))
-                if len(waiting) > 4 * cores:
-                    yield self._named(*waiting.popleft())
-            while waiting:
-                yield self._named(*waiting.popleft())
-
-    def _named(self, indices: Sequence[int], decoded: Future) -> Chunk:
-        rows, kept, reasons = decoded.result()
-        left_out = [Skipped(self.entries[indices[place]].name, why) for place, why in reasons.items()]
-        return rows, [indices[place] for place in kept], left_out
+        parts = (indices[first : first + CHUNK] for first in range(0, len(indices), CHUNK))
+        jobs = ((part, [next(files) for _ in part]) for part in parts)
+        for part, (rows, kept, reasons) in _on_all_cores(lambda job: (job[0], _decode(job[1], plan)), jobs):
+            left_out = [Skipped(self.entries[part[place]].name, why) for place, why in reasons.items()]
+            yield rows, [part[place] for place in kept], left_out
 
     def identity(self) -> Any:
         """Names, sizes and times of the files."""
@@ -135,6 +118,26 @@ class ArrayRows:
         """A checksum of some rows: the whole may be larger than memory."""
         some = np.linspace(0, len(self.entries) - 1, min(1000, len(self.entries))).astype(int)
         return self.name, len(self.entries), hashlib.sha256(self._at(np.unique(some)).tobytes()).hexdigest()
+
+
+def _on_all_cores(work: Callable, jobs: Iterator) -> Iterator:
+    """What `work` makes of each job, in order; a few jobs wait at a time, so that an archive is not read at one go."""
+    cores, waiting = os.cpu_count() or 1, deque()
+    # Threads: Pillow decodes without Python's lock, and rows need not travel between processes, which cost 15 % more.
+    with ThreadPoolExecutor(cores) as pool:
+        for job in jobs:
+            waiting.append(pool.submit(work, job))
+            if len(waiting) > 4 * cores:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _probe(file: Any) -> decode.Probe | None:
+    try:
+        return decode.probe(_given(file))
+    except decode.Unreadable:
+        return None
 
 
 def _decode(files: list, plan: decode.Plan) -> tuple[np.ndarray, list[int], dict[int, str]]:
@@ -222,9 +225,10 @@ def load(rows: Rows, config: Config, progress: Progress | None = None) -> Images
     """Return `rows` as images in memory, or, where they would fill it, out of a store in the cache."""
     choice = choose(rows, config)
     if choice.bytes > MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"):
-        path = cache_folder() / "stores" / f"{rows.name}-{_fingerprint(rows, choice)[:16]}.store"
+        fingerprint = _fingerprint(rows.identity(), choice)
+        path = cache_folder() / "stores" / f"{rows.name}-{fingerprint[:16]}.store"
         packed = "taken from" if path.exists() else "packed into"
-        images = store.open_store(path) if path.exists() else _pack(rows, choice, config, path, progress)
+        images = store.open_store(path) if path.exists() else _pack(rows, choice, config, path, fingerprint, progress)
         note = f"{choice.bytes / 1e9:.1f} GB are too much for memory: {packed} {path}"
         return replace(images, name=rows.name, notes=(*choice.notes, note))
     arrays, kept, skipped, looked = {}, {}, list(rows.skipped), 0
@@ -256,12 +260,17 @@ def pack(rows: Rows, config: Config, path: Path, progress: Progress | None = Non
 
     Raises `AutoencodeError` where the file cannot be written; what is packed so far is kept.
     """
-    choice = choose(rows, config)
-    return replace(_pack(rows, choice, config, path, progress), notes=choice.notes)
+    with ThreadPoolExecutor(1) as beside:
+        identity = beside.submit(rows.identity)  # looks at every file
+        choice = choose(rows, config)
+    images = _pack(rows, choice, config, path, _fingerprint(identity.result(), choice), progress)
+    return replace(images, notes=choice.notes)
 
 
-def _pack(rows: Rows, choice: Choice, config: Config, path: Path, progress: Progress | None) -> Images:
-    writer = store.Writer(path, _fingerprint(rows, choice))
+def _pack(
+    rows: Rows, choice: Choice, config: Config, path: Path, fingerprint: str, progress: Progress | None
+) -> Images:
+    writer = store.Writer(path, fingerprint)
     order = choice.train + choice.test
     noted = time.monotonic()
     try:
@@ -287,15 +296,14 @@ def _pack(rows: Rows, choice: Choice, config: Config, path: Path, progress: Prog
         counts = {part: len(indices) for part, indices in kept.items()}
         if writer.rows > 1:  # a lone row is read as both
             counts, _ = _recut(counts)
-        writer.finish(rows.name, choice.plan.shape, counts, labels, classes)
+        return writer.finish(rows.name, choice.plan.shape, counts, labels, classes)
     finally:
         writer.close()
-    return store.open_store(path)
 
 
-def _fingerprint(rows: Rows, choice: Choice) -> str:
+def _fingerprint(identity: Any, choice: Choice) -> str:
     plan = choice.plan
-    told = [plan.height, plan.width, plan.channels, plan.fit, choice.test, rows.identity()]
+    told = [plan.height, plan.width, plan.channels, plan.fit, choice.test, identity]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 

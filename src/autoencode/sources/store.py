@@ -11,7 +11,6 @@ import json
 import os
 import struct
 import zlib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -27,6 +26,7 @@ MAGIC, END, VERSION = b"autoencode-store", b"store-ends-here\n", 1
 HEAD = struct.Struct("<16sI44x")
 TAIL = struct.Struct("<QI4x16s")
 BLOCK = 2**23  # bytes under one checksum
+SYNCED = 2**25  # bytes after which the disk is asked to keep what it has, so that the end need not wait for all of it
 JOURNAL_SECONDS = 5.0  # between notes of how far the packing has come
 
 
@@ -108,6 +108,25 @@ def _images(path: Path, footer: dict[str, Any], end: int) -> Images:
     return Images(footer["name"], **rows, **labels, classes=tuple(footer["classes"]), skipped=skipped)
 
 
+class _Checksums:
+    """The CRC-32 of every block of what is added."""
+
+    def __init__(self) -> None:
+        self._whole, self._open, self._filled = [], 0, 0
+
+    def add(self, content: memoryview) -> None:
+        while len(content):
+            piece = content[: BLOCK - self._filled]
+            self._open, self._filled = zlib.crc32(piece, self._open), self._filled + len(piece)
+            if self._filled == BLOCK:
+                self._whole.append(self._open)
+                self._open = self._filled = 0
+            content = content[len(piece) :]
+
+    def all(self) -> list[int]:
+        return [*self._whole, self._open] if self._filled else self._whole
+
+
 class Writer:
     """A store that grows row by row under the name FILE.part and takes its own name when it is whole.
 
@@ -119,6 +138,8 @@ class Writer:
         self.part = path.with_name(path.name + ".part")
         self.journal = path.with_name(path.name + ".journal")
         self.done, self.rows, self.skipped = 0, 0, []
+        self._checksums, self._unsynced = _Checksums(), 0
+        self._syncing, self._synced = ThreadPoolExecutor(1, thread_name_prefix="syncing"), None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._continue()
@@ -132,9 +153,21 @@ class Writer:
             self.done, self.rows = noted["done"], noted["rows"]
             self.skipped = [Skipped(*pair) for pair in noted["skipped"]]
             self._file.truncate(HEAD.size + noted["bytes"])
-            self._file.seek(0, os.SEEK_END)
+            self._file.seek(0)
+            while content := self._file.read(BLOCK):
+                self._checksums.add(memoryview(content))
         else:
-            self._file.write(HEAD.pack(MAGIC, VERSION))
+            self._write(HEAD.pack(MAGIC, VERSION))
+
+    def _write(self, content: Any) -> None:
+        content = memoryview(content).cast("B")
+        self._file.write(content)
+        self._checksums.add(content)
+        self._unsynced += len(content)
+        if self._unsynced >= SYNCED and (self._synced is None or self._synced.done()):
+            if self._synced is not None:
+                self._synced.result()  # raises what it met
+            self._synced, self._unsynced = self._syncing.submit(os.fsync, self._file.fileno()), 0
 
     def _noted(self) -> dict[str, Any] | None:
         try:
@@ -147,7 +180,7 @@ class Writer:
     def add(self, rows: np.ndarray, done: int, skipped: list[Skipped]) -> None:
         """Append uint8 rows; `done` pictures have then been looked at, and `skipped` are those left out of these."""
         try:
-            self._file.write(np.ascontiguousarray(rows).data)
+            self._write(np.ascontiguousarray(rows))
         except OSError as error:
             raise self._not_written(error) from error
         self.rows, self.done = self.rows + len(rows), self.done + done
@@ -170,12 +203,11 @@ class Writer:
         except OSError as error:
             raise self._not_written(error) from error
 
-    def finish(self, name: str, shape: tuple, counts: dict[str, int], labels: dict[str, np.ndarray], classes) -> None:
-        """Add labels, checksums and footer, and give the file its name."""
+    def finish(self, name: str, shape: tuple, counts: dict[str, int], labels: dict[str, np.ndarray], classes) -> Images:
+        """Add labels, checksums and footer, give the file its name, and return its images, memory-mapped."""
         try:
             for part in counts if labels else ():
-                self._file.write(labels[f"{part}_labels"].astype("<i4").data)
-            self._file.flush()
+                self._write(labels[f"{part}_labels"].astype("<i4"))
             end = self._file.tell()
             footer = {
                 "name": name,
@@ -184,7 +216,7 @@ class Writer:
                 "labels": bool(labels),
                 "classes": list(classes),
                 "skipped": [[one.name, one.reason] for one in self.skipped],
-                "blocks": list(self._checksums(end)),
+                "blocks": self._checksums.all(),
             }
             text = json.dumps(footer).encode()
             self._file.write(text + TAIL.pack(len(text), zlib.crc32(text), END))
@@ -193,15 +225,13 @@ class Writer:
             self._file.close()
             os.replace(self.part, self.path)
             self.journal.unlink(missing_ok=True)
+            return _images(self.path, json.loads(text), end)
         except OSError as error:
             raise self._not_written(error) from error
 
-    def _checksums(self, end: int) -> Iterator[int]:
-        for first in range(0, end, BLOCK):
-            yield zlib.crc32(os.pread(self._file.fileno(), min(BLOCK, end - first), first))
-
     def close(self) -> None:
         """Leave what is packed so far to be continued."""
+        self._syncing.shutdown()
         if self._file.closed:
             return
         try:

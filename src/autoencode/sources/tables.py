@@ -110,7 +110,7 @@ class HuggingFace:
                 for row, value in enumerate(labels)
             ]
 
-    def read(self, indices: Sequence[int]) -> Iterator[bytes | Path | Unreadable]:
+    def read(self, indices: Sequence[int]) -> Iterator[bytes | str | Unreadable]:
         """Give the pictures, as content or as the path that the library keeps them under."""
         start, ends = 0, []
         for rows, column in self._splits:
@@ -119,8 +119,7 @@ class HuggingFace:
         for index in indices:
             first, _, rows, column = next(end for end in ends if index < end[1])
             found = rows[index - first][column] or {}
-            path = found.get("path")
-            yield found.get("bytes") or (Path(path) if path else Unreadable("the row holds no picture"))
+            yield found.get("bytes") or found.get("path") or Unreadable("the row holds no picture")
 
     def stamp(self) -> list:
         """The library's fingerprints of the splits."""
