@@ -15,7 +15,7 @@ from autoencode import engines
 SOURCE = Path(__file__).parents[1] / "src" / "autoencode"
 LADDER = [
     {"errors"},
-    {"config", "images", "files"},
+    {"config", "images", "files", "mapped"},
     {"sources", "models", "engines", "pictures", "measures", "report"},
     {"feeding"},
     {"training", "runs"},

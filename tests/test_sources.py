@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import tracemalloc
 import zipfile
 from functools import partial
 from pathlib import Path
@@ -31,6 +32,7 @@ from autoencode import (
     sources,
     training,
 )
+from autoencode.mapped import Reader
 from autoencode.sources import decode, idx, loading, shaping, store
 
 EACH = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -567,6 +569,35 @@ def test_training_from_a_store_is_bit_for_bit_that_from_memory_in_the_same_order
     others, other_weights = trained(images)
     assert losses == others
     assert all(np.array_equal(one, other) for one, other in zip(weights, other_weights, strict=True))
+
+
+@pytest.mark.parametrize("first", [0, 1, 700])
+def test_neighbours_read_from_a_file_are_those_of_the_array(tmp_path, first):
+    whole = noise(900, 7, 5, 3)
+    np.save(tmp_path / "a.npy", whole)
+    mapped = np.load(tmp_path / "a.npy", mmap_mode="r")[first:]
+    reader, found = Reader(mapped), np.empty((50, 7, 5, 3), np.uint8)
+    reader.read(13, found)
+    np.testing.assert_array_equal(found, whole[first + 13 : first + 63])
+    os.truncate(tmp_path / "a.npy", 1000)
+    with pytest.raises(AutoencodeError, match="ends before its last image"):
+        reader.read(100, found)
+    (tmp_path / "a.npy").unlink()
+    with pytest.raises(AutoencodeError, match=r"a\.npy cannot be read any more \(No such file"):
+        Reader(mapped)
+
+
+def test_millions_of_rows_cost_no_object_each(tmp_path):
+    rows = loading.ArrayRows(
+        "big", {"train": np.broadcast_to(np.zeros((1, 2, 2, 1), np.uint8), (3_000_000, 2, 2, 1))}, {}
+    )
+    tracemalloc.start()
+    choice = loading.choose(rows, Config())
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert (len(choice.train), len(choice.test)) == (2_990_000, 10_000)
+    assert rows.name_of(7) == "big train 7"
+    assert peak < 50 * 3_000_000
 
 
 def test_pca_by_iteration_is_the_exact_one(monkeypatch):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,14 +63,3 @@ def check(images: np.ndarray, what: str = "images") -> None:
         raise AutoencodeError(
             f"{what}: expected at least one image of at least one pixel with 1 or 3 channels, received {received}."
         )
-
-
-def is_mapped(array: np.ndarray) -> bool:
-    """Whether `array` is read from a file through a memory map, and may be larger than memory."""
-    return isinstance(array, np.memmap)
-
-
-def release(array: np.ndarray) -> None:
-    """Let go of the pages that reading a mapped `array` has taken in this process; the system keeps them cached."""
-    if is_mapped(array) and hasattr(mmap, "MADV_DONTNEED"):
-        array._mmap.madvise(mmap.MADV_DONTNEED)

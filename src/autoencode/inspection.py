@@ -70,7 +70,7 @@ def look(source: sources.Source, config: Config, progress: loading.Progress | No
     """
     found = sources.open_source(source)
     rows = sources.as_rows(found) if isinstance(found, Images) else found
-    count = len(rows.entries)
+    count = len(rows)
     some = np.unique(np.linspace(0, count - 1, min(count, LOOKED_AT)).astype(int)).tolist() if count else []
     probes = rows.sample(some)
     images = sources.load(found if isinstance(found, Images) else rows, config, progress)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from autoencode.images import release
+from autoencode.mapped import release
 
 BLOCK_BYTES = 2**23  # of rows turned to floats at a time: 2,674 images of MNIST
 EXACT = 1024  # features up to which the scatter matrix is decomposed whole; the work grows with their cube

@@ -18,7 +18,8 @@ from autoencode.config import Config
 from autoencode.engines import Engine
 from autoencode.errors import AutoencodeError, UsageError
 from autoencode.feeding import Feed, feed
-from autoencode.images import Images, release
+from autoencode.images import Images
+from autoencode.mapped import release
 
 if TYPE_CHECKING:
     import keras

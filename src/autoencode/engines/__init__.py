@@ -49,7 +49,7 @@ class Engine(Protocol):
     """The Keras model. Its weights are those of the last `update_model`."""
 
     def place(self, array: np.ndarray) -> Any:
-        """Return `array` where the compiled steps read it."""
+        """Return `array` where the compiled steps read it, which may be where it lies: keep it as it is until then."""
 
     def compile(self, images: Any, order: Any, batch_size: int, evaluated: np.ndarray) -> None:
         """Make ready what `train` at `batch_size` and `reconstruct` of `evaluated` run, and change no state.

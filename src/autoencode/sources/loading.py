@@ -20,7 +20,7 @@ from autoencode.config import Config, cache_folder
 from autoencode.errors import AutoencodeError
 from autoencode.images import Images, Skipped
 from autoencode.sources import decode, shaping, store
-from autoencode.sources.collections import Entry, Pictures
+from autoencode.sources.collections import Pictures
 
 CHUNK = 64  # pictures that a core decodes in one go
 LOOKED_AT = 200  # pictures that decide size and colour
@@ -28,22 +28,32 @@ TEST_SHARE, MOST_TEST = 0.1, 10_000
 MEMORY_SHARE = 0.25  # of the machine's memory; a larger set is packed into the cache
 
 Progress = Callable[[int, int], None]
-Chunk = tuple[np.ndarray, list[int], list[Skipped]]  # rows (n, H, W, C), the indices they came from, what was left out
+Chunk = tuple[np.ndarray, np.ndarray, list[Skipped]]  # rows (n, H, W, C), the indices they came from, what was left out
+Labels = tuple[dict[str, np.ndarray], tuple[str, ...]]  # int32 by part, as `Images` names them, and the classes' names
 
 
 class Rows(Protocol):
-    """What can be turned into images: the files of a collection, or an array."""
+    """What can be turned into images: the files of a collection, or an array. It knows nothing singly, so millions fit."""
 
     name: str
-    entries: Sequence[Entry]
     skipped: Sequence[Skipped]
-    classes: Sequence[str]
-    """Names for whole-number labels, where the entries have those."""
+
+    def __len__(self) -> int:
+        """How many there are."""
+
+    def name_of(self, index: int) -> str:
+        """Return what a person calls one."""
+
+    def parts(self) -> dict[str, np.ndarray]:
+        """Return the ascending indices of `train` and of `test`; nothing where the source does not tell them apart."""
+
+    def labels(self, kept: dict[str, np.ndarray]) -> Labels:
+        """Return the labels of the indices `kept` by part; nothing where one lacks a label or all have the same."""
 
     def sample(self, indices: Sequence[int]) -> list[decode.Probe]:
         """Look at some, leaving out what cannot be read."""
 
-    def chunks(self, indices: Sequence[int], plan: decode.Plan) -> Iterator[Chunk]:
+    def chunks(self, indices: np.ndarray, plan: decode.Plan) -> Iterator[Chunk]:
         """Give all at ascending `indices` as `plan` says, in order, a chunk at a time."""
 
     def identity(self) -> Any:
@@ -54,70 +64,111 @@ class PictureRows:
     """The pictures of a collection, decoded on all cores."""
 
     def __init__(self, pictures: Pictures) -> None:
-        self.pictures, self.name, self.entries = pictures, pictures.name, pictures.entries
-        self.skipped, self.classes = pictures.skipped, ()
+        self.pictures, self.name, self.skipped = pictures, pictures.name, pictures.skipped
+
+    def __len__(self) -> int:
+        return len(self.pictures.entries)
+
+    def name_of(self, index: int) -> str:
+        """Return its path within the collection."""
+        return self.pictures.entries[index].name
+
+    def parts(self) -> dict[str, np.ndarray]:
+        """Return what the folders tell."""
+        told = np.array([entry.part or "" for entry in self.pictures.entries])
+        found = {part: np.flatnonzero(told == part) for part in ("train", "test")}
+        return found if all(map(len, found.values())) else {}
+
+    def labels(self, kept: dict[str, np.ndarray]) -> Labels:
+        """Number the classes in the order of their names."""
+        entries = self.pictures.entries
+        names = {entries[index].label for indices in kept.values() for index in indices}
+        if None in names or len(names) < 2:
+            return {}, ()
+        ordered = sorted(names, key=int if all(name.isdecimal() for name in names) else None)
+        number = {name: place for place, name in enumerate(ordered)}
+        labels = {
+            f"{part}_labels": np.array([number[entries[index].label] for index in indices], np.int32)
+            for part, indices in kept.items()
+        }
+        return labels, tuple(ordered)
 
     def sample(self, indices: Sequence[int]) -> list[decode.Probe]:
         """Look at some, leaving out what cannot be read."""
         return [probe for probe in _on_all_cores(_probe, self.pictures.read(indices)) if probe is not None]
 
-    def chunks(self, indices: Sequence[int], plan: decode.Plan) -> Iterator[Chunk]:
+    def chunks(self, indices: np.ndarray, plan: decode.Plan) -> Iterator[Chunk]:
         """Decode, several chunks at a time."""
         files = self.pictures.read(indices)
         parts = (indices[first : first + CHUNK] for first in range(0, len(indices), CHUNK))
         jobs = ((part, [next(files) for _ in part]) for part in parts)
         for part, (rows, kept, reasons) in _on_all_cores(lambda job: (job[0], _decode(job[1], plan)), jobs):
-            left_out = [Skipped(self.entries[part[place]].name, why) for place, why in reasons.items()]
-            yield rows, [part[place] for place in kept], left_out
+            yield rows, part[kept], [Skipped(self.name_of(part[place]), why) for place, why in reasons.items()]
 
     def identity(self) -> Any:
         """Names, sizes and times of the files."""
-        return self.name, [entry.name for entry in self.entries], self.pictures.stamp()
+        return self.name, [entry.name for entry in self.pictures.entries], self.pictures.stamp()
 
 
 class ArrayRows:
     """An array of images, uint8 (N, H, W, C), with or without labels."""
 
     def __init__(self, name: str, parts: dict[str, np.ndarray], labels: dict[str, np.ndarray], classes=()) -> None:
-        self.name, self.skipped, self.classes, self.parts = name, (), classes, parts
-        told = len(parts) > 1
-        self.entries = [
-            Entry(f"{name} {part} {index}", part if told else None, _label(labels, part, index))
-            for part, array in parts.items()
-            for index in range(len(array))
-        ]
+        self.name, self.skipped, self._parts, self._classes = name, (), parts, classes
+        found = [labels.get(f"{part}_labels") for part in parts]
+        self._labels = None if any(one is None for one in found) else np.concatenate(found)
+        self._starts = np.cumsum([0, *map(len, parts.values())])
+
+    def __len__(self) -> int:
+        return int(self._starts[-1])
+
+    def name_of(self, index: int) -> str:
+        """Return part and place."""
+        place = int(np.searchsorted(self._starts, index, "right")) - 1
+        return f"{self.name} {list(self._parts)[place]} {index - self._starts[place]}"
+
+    def parts(self) -> dict[str, np.ndarray]:
+        """Return what the arrays tell."""
+        if len(self._parts) == 1:
+            return {}
+        ranges = zip(self._starts[:-1], self._starts[1:], strict=True)
+        return {part: np.arange(*ends) for part, ends in zip(self._parts, ranges, strict=True)}
+
+    def labels(self, kept: dict[str, np.ndarray]) -> Labels:
+        """Return them as they are."""
+        if self._labels is None or len(numbers := np.unique(self._labels)) < 2:
+            return {}, ()
+        labels = {f"{part}_labels": self._labels[indices].astype(np.int32) for part, indices in kept.items()}
+        return labels, tuple(self._classes) or tuple(map(str, numbers))
 
     def sample(self, indices: Sequence[int]) -> list[decode.Probe]:
         """Look at some."""
         probes = []
         for index in indices:
-            pixels = self._at([index])[0].astype(int)
-            grey = int(np.ptp(pixels, axis=2).max()) <= decode.TOLERANCE
+            pixels = self._at([index])[0]
             height, width = pixels.shape[:2]
-            probes.append(decode.Probe(width, height, grey, int(pixels.min()), int(pixels.max())))
+            probes.append(decode.Probe(width, height, decode.is_grey(pixels), int(pixels.min()), int(pixels.max())))
         return probes
 
-    def chunks(self, indices: Sequence[int], plan: decode.Plan) -> Iterator[Chunk]:
+    def chunks(self, indices: np.ndarray, plan: decode.Plan) -> Iterator[Chunk]:
         """Copy or fit, a chunk at a time."""
         for first in range(0, len(indices), 1024):
-            part = list(indices[first : first + 1024])
+            part = indices[first : first + 1024]
             rows = self._at(part)
             if rows.shape[1:] != plan.shape:
                 rows = np.stack([decode.fit(_picture(pixels), plan) for pixels in rows])
             yield rows, part, []
 
     def _at(self, indices: Sequence[int]) -> np.ndarray:
-        pieces, start, wanted = [], 0, np.asarray(indices)
-        for array in self.parts.values():
-            inside = wanted[(wanted >= start) & (wanted < start + len(array))] - start
-            pieces.append(np.asarray(array[inside]))
-            start += len(array)
-        return np.concatenate(pieces)
+        wanted = np.asarray(indices)
+        ends = np.searchsorted(wanted, self._starts)
+        pieces = zip(self._parts.values(), self._starts, ends[:-1], ends[1:], strict=False)
+        return np.concatenate([array[wanted[first:last] - start] for array, start, first, last in pieces])
 
     def identity(self) -> Any:
         """A checksum of some rows: the whole may be larger than memory."""
-        some = np.linspace(0, len(self.entries) - 1, min(1000, len(self.entries))).astype(int)
-        return self.name, len(self.entries), hashlib.sha256(self._at(np.unique(some)).tobytes()).hexdigest()
+        some = np.linspace(0, len(self) - 1, min(1000, len(self))).astype(int)
+        return self.name, len(self), hashlib.sha256(self._at(np.unique(some)).tobytes()).hexdigest()
 
 
 def _on_all_cores(work: Callable, jobs: Iterator) -> Iterator:
@@ -152,10 +203,6 @@ def _decode(files: list, plan: decode.Plan) -> tuple[np.ndarray, list[int], dict
     return rows[: len(kept)], kept, reasons
 
 
-def _label(labels: dict[str, np.ndarray], part: str, index: int) -> str | None:
-    return str(labels[f"{part}_labels"][index]) if f"{part}_labels" in labels else None
-
-
 def _picture(pixels: np.ndarray) -> Image.Image:
     return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
 
@@ -171,8 +218,8 @@ class Choice:
     """What is to be done with rows: the plan, the indices of both parts, what was chosen without being asked."""
 
     plan: decode.Plan
-    train: list[int]
-    test: list[int]
+    train: np.ndarray
+    test: np.ndarray
     notes: tuple[str, ...] = ()
 
     @property
@@ -183,20 +230,20 @@ class Choice:
 
 def choose(rows: Rows, config: Config) -> Choice:
     """Look at `rows` and decide; raise `AutoencodeError` where there is nothing to train on."""
-    count = len(rows.entries)
+    count = len(rows)
     looked_at = np.unique(np.linspace(0, count - 1, min(count, LOOKED_AT)).astype(int)).tolist() if count else []
     probes = rows.sample(looked_at) or rows.sample(range(count))
     if not probes:
         raise AutoencodeError(_nothing(rows))
     plan, notes = shaping.choose(probes, config.size, config.fit, config.colour)
-    train, test, note = split(rows.entries, config.seed)
+    train, test, note = split(rows, config.seed)
     return Choice(plan, train, test, (*notes, note))
 
 
 def _nothing(rows: Rows) -> str:
     skipped = list(rows.skipped)
-    if rows.entries:
-        for _, _, found in rows.chunks(range(min(len(rows.entries), CHUNK)), decode.Plan(8, 8, 1)):
+    if len(rows):
+        for _, _, found in rows.chunks(np.arange(min(len(rows), CHUNK)), decode.Plan(8, 8, 1)):
             skipped += found
     expected = f"expected pictures ({', '.join(sorted(decode.SUFFIXES))})"
     if not skipped:
@@ -204,28 +251,27 @@ def _nothing(rows: Rows) -> str:
     return f"{rows.name} holds no picture that can be read: {expected}; {skipped[0].name}: {skipped[0].reason}."
 
 
-def split(entries: Sequence[Entry], seed: int) -> tuple[list[int], list[int], str]:
+def split(rows: Rows, seed: int) -> tuple[np.ndarray, np.ndarray, str]:
     """Return the indices of training and test images, ascending, and how they were parted.
 
-    Where the entries name both parts, these are kept; else a tenth, 10,000 at the most, is drawn from `seed` to test.
+    Where the source tells both parts, these are kept; else a tenth, 10,000 at the most, is drawn from `seed` to test.
     """
-    parts = {part: [i for i, entry in enumerate(entries) if entry.part == part] for part in ("train", "test")}
-    if all(parts.values()):
+    if parts := rows.parts():
         return parts["train"], parts["test"], "train and test are the source's own"
-    count = len(entries)
+    count = len(rows)
     if count == 1:
-        return [0], [0], "one image is both trained on and tested on"
+        return np.array([0]), np.array([0]), "one image is both trained on and tested on"
     size = min(max(1, round(count * TEST_SHARE)), MOST_TEST)
     test = np.sort(np.random.default_rng(seed).permutation(count)[:size])
-    train = np.setdiff1d(np.arange(count), test)
-    return train.tolist(), test.tolist(), f"{size:,} of {count:,} images drawn for testing by seed {seed}"
+    train = np.setdiff1d(np.arange(count), test, assume_unique=True)
+    return train, test, f"{size:,} of {count:,} images drawn for testing by seed {seed}"
 
 
 def load(rows: Rows, config: Config, progress: Progress | None = None) -> Images:
     """Return `rows` as images in memory, or, where they would fill it, out of a store in the cache."""
     choice = choose(rows, config)
     if choice.bytes > MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"):
-        fingerprint = _fingerprint(rows.identity(), choice)
+        fingerprint = _fingerprint(rows, choice)
         path = cache_folder() / "stores" / f"{rows.name}-{fingerprint[:16]}.store"
         packed = "taken from" if path.exists() else "packed into"
         images = store.open_store(path) if path.exists() else _pack(rows, choice, config, path, fingerprint, progress)
@@ -233,18 +279,19 @@ def load(rows: Rows, config: Config, progress: Progress | None = None) -> Images
         return replace(images, name=rows.name, notes=(*choice.notes, note))
     arrays, kept, skipped, looked = {}, {}, list(rows.skipped), 0
     for part, indices in (("train", choice.train), ("test", choice.test)):
-        array, kept[part] = np.empty((len(indices), *choice.plan.shape), np.uint8), []
-        for pixels, indices_kept, left_out in rows.chunks(indices, choice.plan):
-            array[len(kept[part]) : len(kept[part]) + len(pixels)] = pixels
-            kept[part] += indices_kept
+        array, filled, indices_kept = np.empty((len(indices), *choice.plan.shape), np.uint8), 0, []
+        for pixels, found, left_out in rows.chunks(indices, choice.plan):
+            array[filled : filled + len(pixels)] = pixels
+            filled += len(pixels)
+            indices_kept.append(found)
             skipped += left_out
-            looked += len(indices_kept) + len(left_out)
+            looked += len(found) + len(left_out)
             _check_strict(config, skipped)
             if progress is not None:
                 progress(looked, len(choice.train) + len(choice.test))
-        arrays[part] = array[: len(kept[part])]
+        arrays[part], kept[part] = array[:filled], np.concatenate(indices_kept)
     _check_any(rows.name, kept, skipped)
-    labels, classes = _labels(rows, kept)
+    labels, classes = rows.labels(kept)
     counts, note = _recut({part: len(indices) for part, indices in kept.items()})
     if note:
         whole = np.concatenate(list(arrays.values()))
@@ -260,18 +307,15 @@ def pack(rows: Rows, config: Config, path: Path, progress: Progress | None = Non
 
     Raises `AutoencodeError` where the file cannot be written; what is packed so far is kept.
     """
-    with ThreadPoolExecutor(1) as beside:
-        identity = beside.submit(rows.identity)  # looks at every file
-        choice = choose(rows, config)
-    images = _pack(rows, choice, config, path, _fingerprint(identity.result(), choice), progress)
-    return replace(images, notes=choice.notes)
+    choice = choose(rows, config)
+    return replace(_pack(rows, choice, config, path, _fingerprint(rows, choice), progress), notes=choice.notes)
 
 
 def _pack(
     rows: Rows, choice: Choice, config: Config, path: Path, fingerprint: str, progress: Progress | None
 ) -> Images:
     writer = store.Writer(path, fingerprint)
-    order = choice.train + choice.test
+    order = np.concatenate([choice.train, choice.test])
     noted = time.monotonic()
     try:
         for first, last in ((0, len(choice.train)), (len(choice.train), len(order))):
@@ -285,13 +329,14 @@ def _pack(
                 if time.monotonic() - noted > store.JOURNAL_SECONDS:
                     writer.note()
                     noted = time.monotonic()
-        names = {one.name for one in writer.skipped}
-        kept = {
-            part: [index for index in indices if rows.entries[index].name not in names]
-            for part, indices in (("train", choice.train), ("test", choice.test))
-        }
+        kept = {"train": choice.train, "test": choice.test}
+        if names := {one.name for one in writer.skipped}:
+            kept = {
+                part: np.array([index for index in indices if rows.name_of(index) not in names], int)
+                for part, indices in kept.items()
+            }
         _check_any(rows.name, kept, writer.skipped)
-        labels, classes = _labels(rows, kept)
+        labels, classes = rows.labels(kept)
         writer.skipped = [*rows.skipped, *writer.skipped]
         counts = {part: len(indices) for part, indices in kept.items()}
         if writer.rows > 1:  # a lone row is read as both
@@ -301,25 +346,10 @@ def _pack(
         writer.close()
 
 
-def _fingerprint(identity: Any, choice: Choice) -> str:
+def _fingerprint(rows: Rows, choice: Choice) -> str:
     plan = choice.plan
-    told = [plan.height, plan.width, plan.channels, plan.fit, choice.test, identity]
+    told = [plan.height, plan.width, plan.channels, plan.fit, choice.test.tolist(), rows.identity()]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
-
-
-def _labels(rows: Rows, kept: dict[str, list[int]]) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
-    """Whole-number labels by part and the names of the classes, where every image has one and there are two or more."""
-    names = {rows.entries[index].label for indices in kept.values() for index in indices}
-    if None in names or len(names) < 2:
-        return {}, ()
-    numbers = all(name.isdecimal() for name in names)
-    ordered = sorted(names, key=int) if numbers else sorted(names)
-    value = {name: int(name) if numbers and not isinstance(rows, PictureRows) else i for i, name in enumerate(ordered)}
-    labels = {
-        f"{part}_labels": np.array([value[rows.entries[index].label] for index in indices], np.int32)
-        for part, indices in kept.items()
-    }
-    return labels, tuple(rows.classes) or tuple(ordered)
 
 
 def _recut(counts: dict[str, int]) -> tuple[dict[str, int], tuple[str, ...]]:

@@ -1,0 +1,82 @@
+"""Arrays that lie in a file, and may be larger than memory: which they are, and how to read them without keeping them.
+
+Knows NumPy and files; no image and no engine.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from autoencode.errors import AutoencodeError, reason
+
+CACHE_LINE = 64  # bytes
+
+
+def is_mapped(array: np.ndarray) -> bool:
+    """Whether `array` is read from a file through a memory map, and may be larger than memory."""
+    return isinstance(array, np.memmap)
+
+
+def release(array: np.ndarray) -> None:
+    """Let go of the pages that reading a mapped `array` has taken in this process; the system keeps them cached."""
+    if is_mapped(array) and hasattr(mmap, "MADV_DONTNEED"):
+        array._mmap.madvise(mmap.MADV_DONTNEED)
+
+
+def aligned(shape: tuple[int, ...]) -> np.ndarray:
+    """Return zeros, uint8 of `shape`, that begin at a cache line: JAX then takes the memory as it is, without a copy.
+
+    >>> aligned((3, 2)).ctypes.data % CACHE_LINE
+    0
+    """
+    size = int(np.prod(shape))
+    memory = np.zeros(size + CACHE_LINE, np.uint8)
+    first = -memory.ctypes.data % CACHE_LINE
+    return memory[first : first + size].reshape(shape)
+
+
+class Reader:
+    """Reads neighbouring rows of a mapped array (N, ...) by calls to the system, which map nothing into the process.
+
+    One page fault may map 700 KB, and a copy through the map takes twice as long.
+    Raises `AutoencodeError` where the file cannot be read any more.
+    """
+
+    def __init__(self, array: np.memmap) -> None:
+        self._array, self._row_bytes, self._descriptor = array, array[0].nbytes, None
+        if hasattr(os, "preadv"):
+            with self._told():
+                self._descriptor = os.open(array.filename, os.O_RDONLY)
+            weakref.finalize(self, os.close, self._descriptor)
+            # The map begins at a multiple of the granularity; a slice of the array keeps the `offset` of the whole.
+            begin = array.offset - array.offset % mmap.ALLOCATIONGRANULARITY
+            self._start = begin + array.ctypes.data - np.frombuffer(array._mmap, np.uint8).ctypes.data
+
+    def read(self, first: int, into: np.ndarray) -> None:
+        """Fill `into`, (n, ...) and contiguous, with the rows from `first` on."""
+        if self._descriptor is None:
+            into[:] = self._array[first : first + len(into)]
+            release(self._array)
+            return
+        left, position = memoryview(into.reshape(-1)), self._start + first * self._row_bytes
+        while len(left):
+            with self._told():
+                count = os.preadv(self._descriptor, [left], position)
+                if count == 0:
+                    raise OSError("it ends before its last image")
+            left, position = left[count:], position + count
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise AutoencodeError(
+                f"{self._array.filename} cannot be read any more ({reason(error)}): bring the file back and train again."
+            ) from error
