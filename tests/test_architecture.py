@@ -16,7 +16,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "autoencode"
 LADDER = [
     {"errors"},
     {"config", "images", "files", "mapped"},
-    {"sources", "models", "engines", "pictures", "measures", "report"},
+    {"sources", "models", "objectives", "engines", "pictures", "measures", "doctor", "report"},
     {"feeding"},
     {"training", "runs"},
     {"pipeline", "inspection"},

@@ -7,13 +7,14 @@ import re
 import struct
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from autoencode import Config, Images, UsageError, engines, feeding, measures, models, pipeline, runs, sources, training
+from autoencode import Config, Images, UsageError, engines, feeding, measures, pipeline, runs, sources, training
 
 IDX_SHA256 = {  # of the original files, unpacked
     "train": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -121,12 +122,8 @@ def small_images(count: int = 70) -> Images:
 
 def start(config: Config) -> engines.Engine:
     engines.load("jax")
-    return engines.start(
-        "jax",
-        lambda: models.build("article", (6, 5, 1), 4),
-        learning_rate=config.learning_rate,
-        seed=config.seed,
-    )
+    build = partial(pipeline.assemble, pipeline.resolve(config), (6, 5, 1), 70)
+    return engines.start("jax", build, seed=config.seed)
 
 
 def test_compiled_epoch_equals_a_loop_of_single_steps():

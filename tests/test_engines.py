@@ -14,18 +14,19 @@ from autoencode import AutoencodeError, engines
 JOB = """
 import json, sys
 import numpy as np
-from autoencode import Config, Images, engines, models, training
+from autoencode import Config, Images, engines, pipeline, training
 
 name, start, folder = sys.argv[1:]
 engines.load(name)
 pixels = np.random.default_rng(0).integers(0, 256, (70, 6, 5, 1), "uint8")
-engine = engines.start(name, lambda: models.build("article", (6, 5, 1), 4), learning_rate=1e-3, seed=0)
+config = pipeline.resolve(Config(epochs=2, batch_size=16, code=4))
+engine = engines.start(name, lambda: pipeline.assemble(config, (6, 5, 1), 70), seed=0)
 count = len(engine.state())
 if start != "own":
     engine.restore([array for _, array in sorted(np.load(start).items())])
 np.savez(f"{folder}/{name}-start.npz", **{f"{i:02}": array for i, array in enumerate(engine.state())})
 before = training.reconstruct(engine, pixels)[1].tolist()
-epochs = training.train(engine, Images("noise", pixels, pixels), Config(epochs=2, batch_size=16, code=4))
+epochs = training.train(engine, Images("noise", pixels, pixels), config)
 losses = [epoch.loss for epoch in epochs if isinstance(epoch, training.Epoch)]
 weights = [array.ravel().tolist() for array in engine.state()[:4]]
 print(json.dumps([before, losses, weights]))

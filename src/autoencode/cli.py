@@ -96,6 +96,7 @@ def _train(source: str, config: Config, folder: Path, *, quiet: bool, json_lines
     from rich.console import Console
 
     from autoencode import pipeline, runs
+    from autoencode.doctor import Finding
     from autoencode.training import Chunk
 
     console = Console(stderr=json_lines, quiet=quiet, highlight=False, soft_wrap=True)
@@ -117,6 +118,8 @@ def _train(source: str, config: Config, folder: Path, *, quiet: bool, json_lines
             if isinstance(event, Chunk):
                 description = f"epoch {event.number}/{config.epochs}  loss {event.loss:.4f}"
                 bar.update(task, description=description, completed=event.step, total=event.steps)
+            elif isinstance(event, Finding):
+                console.print(f"doctor: {event}", markup=False)
             else:
                 console.print(_line(event, config.epochs), markup=False)
                 if json_lines:

@@ -9,8 +9,11 @@ import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from autoencode.errors import UsageError
+from autoencode.errors import UsageError, unknown
+
+PRECISIONS = ("float32", "bfloat16", "auto")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,10 +27,37 @@ class Config:
     """
 
     model: str = "article"
-    """Architecture by name: article."""
+    """Architecture by name: article, dense, conv or patch."""
 
     code: int = 16
     """Numbers in the code, the layer between encoder and decoder."""
+
+    width: float = 1.0
+    """Factor on the sizes of the layers between image and code; the article's model has none."""
+
+    quantize: int | None = None
+    """Bits of each number of the code; without it they are floats."""
+
+    variational: float | None = None
+    """Weight of the Kullback-Leibler term, which makes the autoencoder variational; 1 is the evidence lower bound."""
+
+    warm_up: float = 1.0
+    """Epochs over which the variational weight grows from 0."""
+
+    free_bits: float = 0.0
+    """Nats below which no number of a variational code is pressed."""
+
+    sparsity: float = 0.0
+    """Weight of the mean absolute code in the loss."""
+
+    noise: str = "none"
+    """Noise on the input alone, which the model learns to remove: gaussian:0.3, mask:0.5, salt:0.2, or a sum with +."""
+
+    augment: str = "none"
+    """Random changes of every image: shift:2, rotate:10, scale:0.1, elastic:1, flip:0.5, or a sum with +."""
+
+    loss: str = "mse"
+    """What is made small: mse, mae, bce, ssim, or a weighted sum such as mse+0.1*ssim."""
 
     size: str = "auto"
     """Size of the images: auto, a number for squares, or WIDTHxHEIGHT in pixels."""
@@ -50,8 +80,20 @@ class Config:
     batch_size: int = 256
     """Images in one optimizer step; the last, smaller batch of an epoch counts too."""
 
-    learning_rate: float = 1e-3
-    """Step size of Adam."""
+    optimizer: str = "auto"
+    """How weights step: auto (the model's own), adam, adamw, sgd, rmsprop, lion or muon."""
+
+    learning_rate: float | Literal["auto"] = "auto"
+    """Step size of the optimizer; auto is the model's own, 0.001 for the article's."""
+
+    schedule: str = "auto"
+    """How the step size changes: auto (the model's own), constant, cosine or linear."""
+
+    weight_decay: float = 0.0
+    """Share of every weight taken off in a step of size 1."""
+
+    precision: str = "float32"
+    """Numbers that products are computed in: float32, bfloat16, or auto (bfloat16 on an accelerator)."""
 
     seed: int = 0
     """Start of the initial weights, of the order of the images, and of the draw of test images."""
@@ -66,7 +108,17 @@ class Config:
         for name in ("code", "epochs", "batch_size", "examples"):
             self._check_whole(name, 1, 2**31 - 1)
         self._check_whole("seed", 0, 2**32 - 1)
-        self._check_positive("learning_rate", math.inf)
+        if self.quantize is not None:
+            self._check_whole("quantize", 1, 16)
+        if self.learning_rate != "auto":
+            self._check_positive("learning_rate", math.inf)
+        self._check_positive("width", 64)
+        if self.variational is not None:
+            self._check_positive("variational", math.inf)
+        for name in ("warm_up", "free_bits", "sparsity", "weight_decay"):
+            self._check_positive(name, math.inf, zero=True)
+        if self.precision not in PRECISIONS:
+            raise unknown("precision", self.precision, PRECISIONS)
         self._check_positive("frame_seconds", 600)  # a GIF holds at most 655 seconds a frame
 
     def _check_whole(self, name: str, least: int, most: int) -> None:
@@ -74,12 +126,13 @@ class Config:
         if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
             raise UsageError(f"{_option(name)} must be a whole number from {least} to {most}, received {value!r}.")
 
-    def _check_positive(self, name: str, most: float) -> None:
+    def _check_positive(self, name: str, most: float, *, zero: bool = False) -> None:
         value = getattr(self, name)
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number or not math.isfinite(value) or not 0 < value <= most:
+        if not number or not math.isfinite(value) or not (0 < value <= most or (zero and value == 0)):
             limit = "" if most == math.inf else f" and at most {most:g}"
-            raise UsageError(f"{_option(name)} must be a number above 0{limit}, received {value!r}.")
+            least = "0 or a number above it" if zero else "a number above 0"
+            raise UsageError(f"{_option(name)} must be {least}{limit}, received {value!r}.")
 
     def options(self) -> list[str]:
         """Return the command-line words that differ from the defaults."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import platform
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -13,8 +14,9 @@ from importlib import import_module, metadata
 from pathlib import Path
 from typing import Any
 
-from autoencode import engines, measures, models, runs, sources
+from autoencode import doctor, engines, measures, models, objectives, runs, sources
 from autoencode.config import Config
+from autoencode.doctor import Finding
 from autoencode.images import Images
 from autoencode.sources import Source, shaping
 from autoencode.training import Chunk, Epoch, train
@@ -24,10 +26,11 @@ from autoencode.training import Chunk, Epoch, train
 class Training:
     """A training that is ready: its images, its engine with the built model, and the events to iterate.
 
-    `baseline` is PCA's error with as many components as the code has numbers, measured on another thread.
+    `config` has every "auto" filled in; `command` repeats the training. `baseline` is PCA's error with as many components as the code has numbers, measured on another thread.
     """
 
     source: str
+    command: str
     config: Config
     images: Images
     engine: engines.Engine
@@ -38,6 +41,7 @@ class Training:
 def check(source: Source, config: Config) -> tuple[str, str]:
     """Return the names of source and engine without loading either; raise `AutoencodeError` where there is none."""
     architecture = models.find(config.model)
+    objectives.check(config)
     shaping.check(config.size, config.fit, config.colour)
     return sources.find(source), engines.choose(config.engine, convolutional=architecture.convolutional)
 
@@ -60,9 +64,36 @@ def prepare(
     beside.shutdown(wait=False)
     engines.load(engine_name, alone=alone)
     images = loading.result()
-    build = partial(models.build, config.model, images.shape, config.code)
-    engine = engines.start(engine_name, build, learning_rate=config.learning_rate, seed=config.seed)
-    return Training(name, config, images, engine, train(engine, images, config), baseline)
+    command, config = config.command(name), resolve(config)
+    build = partial(assemble, config, images.shape, len(images.train))
+    engine = engines.start(engine_name, build, seed=config.seed, precision=config.precision)
+    return Training(name, command, config, images, engine, train(engine, images, config), baseline)
+
+
+def resolve(config: Config) -> Config:
+    """Return `config` with what is left to the model, "auto", taken from its architecture.
+
+    >>> resolve(Config(model="article")).learning_rate
+    0.001
+    """
+    own = models.find(config.model)
+    left = [name for name in ("optimizer", "learning_rate", "schedule") if getattr(config, name) == "auto"]
+    return dataclasses.replace(config, **{name: getattr(own, name) for name in left})
+
+
+def assemble(config: Config, shape: tuple[int, int, int], count: int) -> engines.Parts:
+    """Return the model, objective and optimizer of a resolved `config` for `count` training images of `shape`."""
+    model = models.build(
+        config.model,
+        shape,
+        config.code,
+        width=config.width,
+        linear_code=config.variational is not None,
+        quantize=config.quantize,
+    )
+    steps = math.ceil(count / config.batch_size)
+    objective = objectives.build(model, config, steps)
+    return engines.Parts(model, objective, objectives.optimizer(config, steps * config.epochs))
 
 
 def watch(source: Source = "mnist", config: Config | None = None) -> Iterator[Epoch]:
@@ -92,25 +123,44 @@ def run(source: Source = "mnist", config: Config | None = None, folder: str | Pa
     return path
 
 
-def record(training: Training, folder: Path) -> Iterator[Chunk | Epoch]:
+def record(training: Training, folder: Path) -> Iterator[Chunk | Epoch | Finding]:
     """Pass on the events of `training` and write them into `folder`, the place that `runs.claim` gave.
+
+    What the doctor finds comes at the end.
 
     Closing this generator early, or Ctrl-C, leaves a finished folder of the epochs so far.
     """
     run, images, config = runs.Run.create(folder, _describe(training)), training.images, training.config
     run.begin(images.test[: config.examples], images.skipped)
-    epoch = None
+    epochs = []
     try:
         for event in training.events:
             if isinstance(event, Epoch):
-                epoch = event
-                run.write_epoch(describe_epoch(epoch), epoch.originals, epoch.reconstructions)
+                epochs.append(event)
+                run.write_epoch(describe_epoch(event), event.originals, event.reconstructions)
             yield event
     except (GeneratorExit, KeyboardInterrupt):
-        if epoch is not None:
-            run.finish(epoch.model, training.baseline.result(), config.code)
+        if epochs:
+            _finish(run, training, epochs)
         raise
-    run.finish(epoch.model, training.baseline.result(), config.code)
+    yield from _finish(run, training, epochs)
+
+
+def _finish(run: runs.Run, training: Training, epochs: list[Epoch]) -> list[Finding]:
+    config, last, pca = training.config, epochs[-1].evaluation, training.baseline.result()
+    patient = doctor.Patient(
+        losses=[epoch.loss for epoch in epochs],
+        val_losses=[epoch.val_loss for epoch in epochs],
+        pca=pca,
+        codes=last.codes,
+        least=last.least,
+        largest=last.largest,
+        comparable=objectives.is_plain(config),
+        variational=config.variational is not None,
+    )
+    findings = doctor.diagnose(patient)
+    run.finish(epochs[-1].model, pca, config.code, [dataclasses.asdict(finding) for finding in findings])
+    return findings
 
 
 def describe_epoch(epoch: Epoch) -> dict[str, Any]:
@@ -132,7 +182,7 @@ def _describe(training: Training) -> dict[str, Any]:
     return {
         "source": training.source,
         "settings": dataclasses.asdict(training.config),
-        "command": training.config.command(training.source),
+        "command": training.command,
         "engine": engine.name,
         "device": engine.device,
         "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in packages},

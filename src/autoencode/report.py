@@ -17,13 +17,14 @@ def render(
     record: dict[str, Any],
     metrics: Sequence[dict[str, Any]],
     pca: float | None,
+    findings: Sequence[dict[str, str]],
     pictures: Sequence[bytes],
     curve: str,
 ) -> str:
     """Return the page of a run as HTML that needs no other file and no network.
 
-    `record` is config.json, `metrics` the lines of metrics.jsonl, `pca` the error of PCA where it is known, `pictures`
-    the PNG file of each epoch and `curve` an SVG element. Every text is escaped.
+    `record` is config.json, `metrics` the lines of metrics.jsonl, `pca` the error of PCA where it is known,
+    `findings` what the doctor found, `pictures` the PNG file of each epoch and `curve` an SVG element. Every text is escaped.
     """
     last = metrics[-1]
     sources = ["data:image/png;base64," + base64.b64encode(picture).decode() for picture in pictures]
@@ -40,6 +41,7 @@ def render(
     }
     markup = {
         "curve": curve,
+        "findings": "\n".join(f"<li>{_finding(one)}</li>" for one in findings) or "<li>Nothing is wrong.</li>",
         "epoch_rows": "\n".join(_row(_epoch_cells(line)) for line in metrics),
         "setting_rows": "\n".join(_row(cells) for cells in _settings(record)),
         "pictures": _script(sources),
@@ -59,6 +61,11 @@ def _epoch_cells(line: dict[str, Any]) -> list[str]:
         f"{line['loss']:.4f}",
         f"{line['val_loss']:.4f}",
     ]
+
+
+def _finding(finding: dict[str, str]) -> str:
+    what, cause, advice = (html.escape(finding[part]) for part in ("what", "cause", "advice"))
+    return f"<strong>{what}</strong>: {cause}; {advice}."
 
 
 def _settings(record: dict[str, Any]) -> list[tuple[str, Any]]:

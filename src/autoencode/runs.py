@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 FORMAT = 1  # of the folder; a reader refuses a newer one
 RECORD, METRICS, BASELINE, MODEL = "config.json", "metrics.jsonl", "baseline.json", "model.keras"
+FINDINGS = "doctor.json"
 SKIPPED = "skipped.txt"  # a line a picture: name, tab, reason
 REQUIRED = {
     "format",
@@ -150,12 +151,13 @@ class Run:
         self._append_metrics(metrics)
         self._drawn.append(self._drawing.submit(self._write_example, index, originals, reconstructions))
 
-    def finish(self, model: keras.Model, pca: float, components: int) -> None:
-        """Write the model, PCA's error, the GIF, the curve and the report."""
+    def finish(self, model: keras.Model, pca: float, components: int, findings: list[dict[str, str]]) -> None:
+        """Write the model, PCA's error, what the doctor found, the GIF, the curve and the report."""
         metrics = self.metrics()
         self._drawn.append(self._drawing.submit(self._draw_gif, len(metrics)))
         try:
             self._write_json(BASELINE, {"pca": pca, "components": components})
+            self._write_json(FINDINGS, findings)
             with self._temporary(MODEL) as path:
                 model.save(path)
             curve = self._draw_curve(metrics)
@@ -222,7 +224,7 @@ class Run:
 
     def _write_report(self, metrics: list[dict[str, Any]], curve: Figure) -> None:
         drawn, svg = self._examples(len(metrics)), pictures.curve_as_svg(curve)
-        page = report.render(self.record, metrics, self.baseline().get("pca"), drawn, svg)
+        page = report.render(self.record, metrics, self.baseline().get("pca"), self.findings(), drawn, svg)
         with self._replacing("report.html") as file:
             file.write(page.encode())
 
@@ -276,6 +278,16 @@ class Run:
         """Return PCA's error and components, or nothing where they were not yet measured."""
         path = self.folder / BASELINE
         return _read_json(path) if path.exists() else {}
+
+    def findings(self) -> list[dict[str, str]]:
+        """Return what the doctor found: `what`, `cause` and `advice` of each."""
+        path = self.folder / FINDINGS
+        found = _read_json(path) if path.exists() else []
+        if not isinstance(found, list) or not all(
+            isinstance(one, dict) and one.keys() >= {"what", "cause", "advice"} for one in found
+        ):
+            raise _damaged(path, "it is not a list of findings")
+        return found
 
     def _array(self, name: str) -> Path:
         return self.folder / "arrays" / f"{name}.npy"

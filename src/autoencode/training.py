@@ -40,12 +40,27 @@ class Chunk:
 
 
 @dataclass(frozen=True)
+class Evaluation:
+    """What a model makes of a set of images.
+
+    `examples` are the reconstructions of the first few, uint8 (E, H, W, C), `error` the mean squared error over all,
+    `codes` float32 (N, code), `least` and `largest` the extremes of the outputs before they were cut to [0, 1].
+    """
+
+    examples: np.ndarray
+    error: float
+    codes: np.ndarray
+    least: float
+    largest: float
+
+
+@dataclass(frozen=True)
 class Epoch:
     """One pass over the training images, and what the model makes of the test images after it.
 
-    `number` counts from 1. `loss` is the mean over the training images while they were trained on, `val_loss` the mean
-    squared error over all test images, pixels in [0, 1]. `seconds` holds training and evaluation, `step_seconds` one
-    optimizer step. `originals` and `reconstructions` are uint8 (E, H, W, C), the first E test images. `model` is the
+    `number` counts from 1. `loss` is the objective's mean over the training images while they were trained on, `val_loss` the
+    mean squared error over all test images, pixels in [0, 1]. `seconds` holds training and evaluation, `step_seconds` one
+    optimizer step; `evaluation` says more of the test images. `originals` and `reconstructions` are uint8 (E, H, W, C), the first E test images. `model` is the
     Keras model with the weights of this epoch, until the next epoch is asked for.
     """
 
@@ -58,6 +73,7 @@ class Epoch:
     val_loss: float
     originals: np.ndarray
     reconstructions: np.ndarray
+    evaluation: Evaluation
     model: keras.Model
 
 
@@ -93,10 +109,10 @@ def _events(engine: Engine, images: Images, config: Config) -> Iterator[Chunk | 
                 if not math.isfinite(chunk.loss):
                     raise AutoencodeError(
                         f"the loss became {chunk.loss} in epoch {number}; it must stay a number: "
-                        f"try a --learning-rate below {config.learning_rate:g}. Earlier epochs are kept."
+                        f"try a --learning-rate below {config.learning_rate}. Earlier epochs are kept."
                     )
                 yield chunk
-            reconstructions, val_loss = evaluate(engine, images.test, config.examples)
+            evaluation = evaluate(engine, images.test, config.examples)
             engine.update_model()
             yield Epoch(
                 number=number,
@@ -105,30 +121,36 @@ def _events(engine: Engine, images: Images, config: Config) -> Iterator[Chunk | 
                 step_seconds=chunk.seconds / chunk.steps,
                 images_per_second=count / chunk.seconds,
                 loss=chunk.loss,
-                val_loss=val_loss,
+                val_loss=evaluation.error,
                 originals=np.asarray(images.test[: config.examples]),
-                reconstructions=reconstructions,
+                reconstructions=evaluation.examples,
+                evaluation=evaluation,
                 model=engine.model,
             )
 
 
-def evaluate(engine: Engine, images: np.ndarray, examples: int) -> tuple[np.ndarray, float]:
-    """Return the reconstructions of the first `examples` of uint8 (N, H, W, C), and the mean squared error over all."""
-    first, total, left = [], 0.0, len(images)
+def evaluate(engine: Engine, images: np.ndarray, examples: int) -> Evaluation:
+    """Return what the engine's model makes of uint8 (N, H, W, C); the reconstructions of the first `examples` are kept."""
+    first, codes, total, least, largest = [], [], 0.0, math.inf, -math.inf
+    count = len(images)
     for batch in _batches(images):
-        reconstructions, errors = engine.reconstruct(batch)
+        redrawn = engine.reconstruct(batch)
         if sum(map(len, first)) < examples:
-            first.append(reconstructions)
-        total += float(errors[:left].sum(dtype=np.float64))
-        left -= len(batch)
+            first.append(redrawn.images)
+        left = count - sum(map(len, codes))
+        codes.append(redrawn.codes[:left])
+        total += float(redrawn.errors[:left].sum(dtype=np.float64))
+        least, largest = min(least, float(redrawn.least)), max(largest, float(redrawn.largest))
     release(images)
-    return np.concatenate(first)[: min(examples, len(images))], total / len(images)
+    return Evaluation(
+        np.concatenate(first)[: min(examples, count)], total / count, np.concatenate(codes), least, largest
+    )
 
 
 def reconstruct(engine: Engine, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the reconstructions of uint8 (N, H, W, C) as uint8, and each image's error, float32 (N,), in batches."""
-    parts = zip(*(engine.reconstruct(batch) for batch in _batches(images)), strict=True)
-    reconstructions, errors = (np.concatenate(part)[: len(images)] for part in parts)
+    parts = [engine.reconstruct(batch) for batch in _batches(images)]
+    reconstructions, errors = (np.concatenate(one)[: len(images)] for one in list(zip(*parts, strict=True))[:2])
     return reconstructions, errors
 
 

@@ -7,19 +7,18 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
+from autoencode.engines import Parts, Redrawn
 from autoencode.engines.variables import VariableState
 
 
 class Engine(VariableState):
     """The engine contract by `keras.Model.fit`. Images stay in host memory; a chunk is gathered and scaled there."""
 
-    def __init__(self, build: Callable[[], tuple[keras.Model, keras.Optimizer]]) -> None:
-        super().__init__(*build())
+    def __init__(self, build: Callable[[], Parts]) -> None:
+        super().__init__(build())
         self.name = keras.config.backend()
         self.device = str(keras.ops.zeros(()).device)
-        # A second model over the same layers, so that the one which is saved stays without compile settings.
-        self._trainer = keras.Model(self.model.input, self.model.output)
-        self._trainer.compile(optimizer=self.optimizer, loss="mean_squared_error")
+        self.objective.compile(optimizer=self.optimizer, loss=lambda _, loss: loss)
 
     def place(self, array: np.ndarray) -> np.ndarray:
         return array
@@ -29,14 +28,15 @@ class Engine(VariableState):
 
     def train(self, images: np.ndarray, order: np.ndarray, first: int, steps: int, batch_size: int) -> float:
         targets = _to_float(images[order[first : first + steps * batch_size]])
-        history = self._trainer.fit(targets, targets, batch_size=batch_size, shuffle=False, verbose=0)
+        history = self.objective.fit(targets, targets, batch_size=batch_size, shuffle=False, verbose=0)
         return history.history["loss"][0] * len(targets)
 
-    def reconstruct(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def reconstruct(self, images: np.ndarray) -> Redrawn:
         targets = _to_float(images)
-        outputs = self._trainer.predict_on_batch(targets)
+        codes, outputs = (array.astype(np.float32) for array in self._redrawing.predict_on_batch(targets))
         errors = np.square(outputs - targets).mean((1, 2, 3))
-        return np.round(np.clip(outputs, 0, 1) * 255).astype(np.uint8), errors
+        pixels = np.round(np.clip(outputs, 0, 1) * 255).astype(np.uint8)
+        return Redrawn(pixels, errors, codes, outputs.min(), outputs.max())
 
 
 def _to_float(images: np.ndarray) -> np.ndarray:

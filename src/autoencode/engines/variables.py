@@ -1,14 +1,17 @@
-"""The half of the contract that every engine shares whose state lives in Keras variables."""
+"""What the engines share: the variables that are the state, and the half of the contract for which they hold it."""
 
 import keras
 import numpy as np
+
+from autoencode.engines import Parts
 
 
 class VariableState:
     """A model and an optimizer whose variables are the state, so that the model is always up to date."""
 
-    def __init__(self, model: keras.Model, optimizer: keras.Optimizer) -> None:
-        self.model, self.optimizer = model, optimizer
+    def __init__(self, parts: Parts) -> None:
+        self.model, self.objective, self.optimizer = parts
+        self._redrawing = redrawing(self.model)
 
     def update_model(self) -> None:
         pass
@@ -21,5 +24,16 @@ class VariableState:
             variable.assign(value)
 
     def _variables(self) -> list[keras.Variable]:
-        model = self.model
-        return [*model.trainable_variables, *model.non_trainable_variables, *self.optimizer.variables]
+        return variables(self.objective, self.optimizer)
+
+
+def variables(objective: keras.Model, optimizer: keras.Optimizer) -> list[keras.Variable]:
+    """Return all that the next step depends on: trainable weights, the others (seeds and counts too), the optimizer's."""
+    return [*objective.trainable_variables, *objective.non_trainable_variables, *optimizer.variables]
+
+
+def redrawing(model: keras.Model) -> keras.Model:
+    """Return a model over the layers of `model` from images to their codes and reconstructions."""
+    images = keras.Input(model.input_shape[1:])
+    codes = model.get_layer("encoder")(images)
+    return keras.Model(images, [codes, model.get_layer("decoder")(codes)])

@@ -1,7 +1,7 @@
 """Room 2: an image shape becomes a plain Keras model, by name. Knows no images and no engine.
 
-Each architecture is a file beside this one with a function `build(shape, code)` that returns the encoder and the decoder.
-Those files import Keras, so they are imported only after an engine has been chosen.
+Each architecture is a file beside this one with a function `build(shape, code, width)` that returns the encoder and the
+decoder. Those files import Keras, so they are imported only after an engine has been chosen.
 """
 
 from __future__ import annotations
@@ -18,13 +18,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Architecture:
-    """What is known of an architecture before Keras is loaded."""
+    """What is known of an architecture before Keras is loaded: what it is, and how it is best trained."""
 
-    module: str
+    summary: str
+    optimizer: str
+    learning_rate: float
+    schedule: str
     convolutional: bool = False
 
 
-ARCHITECTURES = {"article": Architecture("autoencode.models.article")}
+ARCHITECTURES = {
+    "article": Architecture("one dense layer down to the code, one back", "adam", 1e-3, "constant"),
+    "dense": Architecture("dense layers, each normalised by its root mean square", "adamw", 4e-3, "cosine"),
+    "conv": Architecture(
+        "convolutions that halve the image, then dense layers", "adamw", 2e-3, "cosine", convolutional=True
+    ),
+    "patch": Architecture("patches mixed by dense layers (MLP-Mixer)", "adamw", 2e-3, "cosine"),
+}
 
 
 def find(name: str) -> Architecture:
@@ -34,19 +44,35 @@ def find(name: str) -> Architecture:
     return ARCHITECTURES[name]
 
 
-def build(name: str, shape: tuple[int, int, int], code: int) -> keras.Model:
+def build(
+    name: str,
+    shape: tuple[int, int, int],
+    code: int,
+    *,
+    width: float = 1.0,
+    linear_code: bool = False,
+    quantize: int | None = None,
+) -> keras.Model:
     """Return the autoencoder `name` for images of `shape` (H, W, C) and a code of `code` numbers.
 
     A functional Keras model from (N, H, W, C) to (N, H, W, C), floats in [0, 1], in which the layers `encoder`,
-    (N, H, W, C) to (N, code), and `decoder`, (N, code) to (N, H, W, C), are models themselves.
+    (N, H, W, C) to (N, code), and `decoder`, (N, code) to (N, H, W, C), are models themselves. `width` multiplies the
+    sizes of the layers between; the article's has none. `linear_code` takes the activation off the code. `quantize`
+    rounds every number of the code to one of 2 ** quantize values in [-1, 1].
     Raises `UsageError` for an unknown name.
 
     >>> build("article", (28, 28, 1), 16).count_params()
     25888
     """
-    module = import_module(find(name).module)
+    find(name)
+    module = import_module(f"autoencode.models.{name}")
     import keras
 
-    encoder, decoder = module.build(shape, code)
+    encoder, decoder = module.build(shape, code, width)
+    if linear_code or quantize is not None:
+        from autoencode.models import codes
+
+        encoder = codes.linear(encoder)
+        encoder = encoder if quantize is None else codes.quantized(encoder, quantize)
     images = keras.Input(shape, name="images")
     return keras.Model(images, decoder(encoder(images)), name="autoencoder")

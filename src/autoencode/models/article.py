@@ -6,8 +6,11 @@ import keras
 from keras import layers
 
 
-def build(shape: tuple[int, int, int], code: int) -> tuple[keras.Model, keras.Model]:
-    """Return encoder and decoder; at 28 x 28 grey and a code of 16 they hold 25,888 parameters together."""
+def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.Model, keras.Model]:
+    """Return encoder and decoder; at 28 x 28 grey and a code of 16 they hold 25,888 parameters together.
+
+    There is no layer between, so `width` changes nothing.
+    """
     # Layers
     flatten = layers.Flatten(name="pixels")
     to_code = layers.Dense(code, activation="relu", name="code")

@@ -1,0 +1,121 @@
+"""A doctor for a training that has ended: what is wrong with it, why, and which option to try. Knows numbers alone."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+DEAD = 1e-6  # spread of a number of the code over all test images, below which it says nothing
+# Variance below which a number of a variational code is unused (Burda, Grosse and Salakhutdinov, arXiv:1509.00519, 4.2).
+COLLAPSED = 0.01
+RISEN = 1.02  # times the least so far
+GAP = 1.15  # error on test images, as a multiple of that on training images
+OUTSIDE = 0.01  # beyond [0, 1]
+NAMED = 8  # numbers of the code that are listed
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What is wrong, the cause, and what to try; one line each."""
+
+    what: str
+    cause: str
+    advice: str
+
+    def __str__(self) -> str:
+        return f"{self.what}; {self.cause}: {self.advice}"
+
+
+@dataclass(frozen=True)
+class Patient:
+    """What the doctor looks at: the losses by epoch, PCA's error, and the last evaluation.
+
+    `codes` are float32 (N, code), of the test images; `least` and `largest` the extremes of the outputs. `comparable`
+    tells whether `losses` measure the same as `val_losses`: the mean squared error of undisturbed images.
+    """
+
+    losses: Sequence[float]
+    val_losses: Sequence[float]
+    pca: float
+    codes: np.ndarray
+    least: float
+    largest: float
+    comparable: bool
+    variational: bool
+
+
+def diagnose(patient: Patient) -> list[Finding]:
+    """Return what is wrong with a training; nothing where it is well.
+
+    >>> well = Patient([0.05, 0.03], [0.04, 0.03], 0.05, np.eye(4), 0.0, 1.0, comparable=True, variational=False)
+    >>> diagnose(well)
+    []
+    """
+    checks = (_codes, _worse_than_pca, _loss_rises, _overfitting, _outside)
+    return [finding for check in checks if (finding := check(patient)) is not None]
+
+
+def _codes(patient: Patient) -> Finding | None:
+    codes = patient.codes
+    unused = codes.var(0) < COLLAPSED if patient.variational else np.ptp(codes, axis=0) < DEAD
+    if not unused.any() or len(codes) < 2:
+        return None
+    numbers = np.flatnonzero(unused)
+    named = ", ".join(map(str, numbers[:NAMED])) + (", ..." if len(numbers) > NAMED else "")
+    share = f"{len(numbers)} of {codes.shape[1]} numbers of the code"
+    if patient.variational:
+        return Finding(
+            f"{share} have collapsed ({named})",
+            "the variational term outweighs what they would add",
+            "try a lower --variational, a longer --warm-up or --free-bits 0.1",
+        )
+    return Finding(
+        f"{share} are the same for every test image ({named})",
+        "their units are dead, as those of a ReLU that never opens",
+        "try a lower --learning-rate, another --seed, or --model dense, whose code has no ReLU",
+    )
+
+
+def _worse_than_pca(patient: Patient) -> Finding | None:
+    if patient.val_losses[-1] <= patient.pca:
+        return None
+    return Finding(
+        f"val_loss {patient.val_losses[-1]:.4f} is worse than PCA with as many components ({patient.pca:.4f})",
+        "the training is too short or the model too small",
+        "try more --epochs, a higher --learning-rate, or --model dense",
+    )
+
+
+def _loss_rises(patient: Patient) -> Finding | None:
+    if patient.losses[-1] <= RISEN * min(patient.losses):
+        return None
+    return Finding(
+        f"the loss has risen from {min(patient.losses):.4f} to {patient.losses[-1]:.4f}",
+        "the steps are too large",
+        "try a lower --learning-rate or --schedule cosine",
+    )
+
+
+def _overfitting(patient: Patient) -> Finding | None:
+    last, best = patient.val_losses[-1], min(patient.val_losses)
+    gap = patient.comparable and last > GAP * patient.losses[-1]
+    if not gap and last <= RISEN * best:
+        return None
+    told = f"{patient.losses[-1]:.4f} on training images" if gap else f"{best:.4f} in a better epoch"
+    return Finding(
+        f"val_loss {last:.4f} stands against {told}",
+        "the model learns single training images by heart",
+        "try --augment shift:2+rotate:10, more images, or a smaller --width",
+    )
+
+
+def _outside(patient: Patient) -> Finding | None:
+    if -OUTSIDE <= patient.least and patient.largest <= 1 + OUTSIDE:
+        return None
+    return Finding(
+        f"the model draws values from {patient.least:.2f} to {patient.largest:.2f}, outside [0, 1]",
+        "its last layer does not bound them",
+        "end the decoder with a sigmoid",
+    )

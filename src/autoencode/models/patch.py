@@ -1,0 +1,73 @@
+"""The image in patches: dense layers mix what the patches hold and, in turn, where they lie (MLP-Mixer).
+
+Products of matrices alone, which every engine computes at full speed.
+(Tolstikhin and others, arXiv:2105.01601, section 2.)
+"""
+
+import math
+
+import keras
+from keras import layers, ops
+
+MOST_PATCHES = 100
+
+
+def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.Model, keras.Model]:
+    """Return encoder and decoder; at 28 x 28 grey: 49 patches of 4 x 4, two mixings each way, `width` x 64 units a patch."""
+    height, width_pixels, channels = shape
+    side = max(1, min(4, height, width_pixels), math.ceil(math.sqrt(height * width_pixels / MOST_PATCHES)))
+    rows, columns = -(-height // side), -(-width_pixels // side)
+    below, right = rows * side - height, columns * side - width_pixels
+    patches, units = rows * columns, max(4, round(64 * width))
+
+    # Layers
+    fill = layers.ZeroPadding2D(((0, below), (0, right)), name="fill")
+    from_patch = layers.Dense(units, name="from_patch")
+    down = [_Mixing(patches, units, f"down{level}") for level in range(2)]
+    to_code = layers.Dense(code, name="code")
+    from_code = layers.Dense(patches * units, name="from_code")
+    up = [_Mixing(patches, units, f"up{level}") for level in range(2)]
+    to_patch = layers.Dense(side * side * channels, activation="sigmoid", name="to_patch")
+    cut = layers.Cropping2D(((0, below), (0, right)), name="cut")
+
+    # Wiring
+    images = keras.Input(shape, name="images")
+    filled = layers.Reshape((rows, side, columns, side, channels))(fill(images))
+    features = layers.Reshape((patches, side * side * channels))(ops.transpose(filled, (0, 1, 3, 2, 4, 5)))
+    features = from_patch(features)  # (N, patches, units)
+    for layer in down:
+        features = layer(features)
+    features = layers.LayerNormalization(name="down")(features)
+    codes = to_code(layers.Flatten(name="flat")(features))  # (N, patches * units) -> (N, code)
+    codes_in = keras.Input((code,), name="codes")
+    features = layers.Reshape((patches, units))(from_code(codes_in))  # (N, patches, units)
+    for layer in up:
+        features = layer(features)
+    features = to_patch(layers.LayerNormalization(name="up")(features))  # (N, patches, side * side * C)
+    squares = layers.Reshape((rows, columns, side, side, channels))(features)
+    joined = layers.Reshape((rows * side, columns * side, channels))(ops.transpose(squares, (0, 1, 3, 2, 4, 5)))
+    reconstructions = cut(joined)  # (N, H, W, C)
+
+    # Configuration
+    return (
+        keras.Model(images, codes, name="encoder"),
+        keras.Model(codes_in, reconstructions, name="decoder"),
+    )
+
+
+class _Mixing:
+    """One mixing over the patches and one over the units, each added to what came in."""
+
+    def __init__(self, patches: int, units: int, name: str) -> None:
+        self._over_patches = _mlp(patches, f"{name}_patches")
+        self._over_units = _mlp(units, f"{name}_units")
+        self._swap = layers.Permute((2, 1))
+
+    def __call__(self, features: keras.KerasTensor) -> keras.KerasTensor:
+        normal = layers.LayerNormalization()(features)
+        features = features + self._swap(self._over_patches(self._swap(normal)))
+        return features + self._over_units(layers.LayerNormalization()(features))
+
+
+def _mlp(size: int, name: str) -> keras.Sequential:
+    return keras.Sequential([layers.Dense(2 * size, activation="gelu"), layers.Dense(size)], name=name)

@@ -1,0 +1,138 @@
+"""Room 2, second half: what a training makes small, and how it steps. Knows Keras models; no image and no engine.
+
+An objective is a Keras model from images, (N, H, W, C) in [0, 1], to one number, the loss of the batch. Augmentation, noise,
+sampling and penalties are layers on the way, so every choice works with every model and every engine. The words of the
+options are read here, before a framework is loaded; the layers live in the files beside.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from autoencode.config import Config
+from autoencode.errors import UsageError, unknown
+
+if TYPE_CHECKING:
+    import keras
+
+LOSSES = ("mse", "mae", "bce", "ssim")
+NOISES = {"gaussian": (0.3, 10.0), "mask": (0.5, 0.99), "salt": (0.2, 0.99)}  # strength by default, and at most
+# Pixels, degrees, share of the size, pixels, probability.
+AUGMENTATIONS = {"shift": (2.0, 64.0), "rotate": (10.0, 45.0), "scale": (0.1, 0.5), "elastic": (1.0, 16.0), "flip": (0.5, 1.0)}  # fmt: skip
+OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop", "lion", "muon")
+SCHEDULES = ("constant", "cosine", "linear")
+
+
+def check(config: Config) -> None:
+    """Raise `UsageError` where an option of `config` names what there is not, or a strength out of its range."""
+    losses(config.loss)
+    noises(config.noise)
+    augmentations(config.augment)
+    if config.optimizer not in ("auto", *OPTIMIZERS):
+        raise unknown("optimizer", config.optimizer, ("auto", *OPTIMIZERS))
+    if config.schedule not in ("auto", *SCHEDULES):
+        raise unknown("schedule", config.schedule, ("auto", *SCHEDULES))
+
+
+def is_plain(config: Config) -> bool:
+    """Whether the loss of a training is the mean squared error of undisturbed images, which test images are measured by."""
+    disturbed = config.noise != "none" or config.augment != "none" or config.variational is not None
+    return losses(config.loss) == {"mse": 1.0} and not disturbed and not config.sparsity
+
+
+def losses(words: str) -> dict[str, float]:
+    """Return the weights of the losses in a sum such as "mse+0.5*ssim".
+
+    >>> losses("mse+0.5*ssim")
+    {'mse': 1.0, 'ssim': 0.5}
+    """
+    weights = {}
+    for term in words.split("+"):
+        weight, _, name = term.rpartition("*")
+        if name not in LOSSES:
+            raise unknown("loss", name, LOSSES)
+        weights[name] = weights.get(name, 0.0) + _number("--loss", weight or "1", 1e6, words)
+    return weights
+
+
+def noises(words: str) -> dict[str, float]:
+    """Return the strengths of the noises in "gaussian:0.3" or a sum of several.
+
+    >>> noises("gaussian+salt:0.1")
+    {'gaussian': 0.3, 'salt': 0.1}
+    """
+    return _strengths("noise", words, NOISES)
+
+
+def augmentations(words: str) -> dict[str, float]:
+    """Return the strengths of the augmentations in "shift:2+rotate:10" or a sum of several.
+
+    >>> augmentations("none")
+    {}
+    """
+    return _strengths("augment", words, AUGMENTATIONS)
+
+
+def _strengths(option: str, words: str, known: Mapping[str, tuple[float, float]]) -> dict[str, float]:
+    strengths = {}
+    for term in words.split("+") if words != "none" else ():
+        name, colon, strength = term.partition(":")
+        if name not in known:
+            raise unknown(option, name, ("none", *known))
+        usual, most = known[name]
+        strengths[name] = _number(f"--{option}", strength, most, words) if colon else usual
+    return strengths
+
+
+def _number(option: str, word: str, most: float, words: str) -> float:
+    try:
+        number = float(word)
+    except ValueError:
+        number = math.nan
+    if not 0 < number <= most:
+        raise UsageError(f"{option} takes numbers above 0 and at most {most:g}, received {word!r} in {words!r}.")
+    return number
+
+
+def build(model: keras.Model, config: Config, steps: int) -> keras.Model:
+    """Return the objective of `config` for `model`: a Keras model from images to the loss of a batch, a scalar.
+
+    `steps` are those of an epoch, which the warm-up of the variational term counts in. The layers of `model` are shared.
+    """
+    import keras
+
+    from autoencode.objectives import augmentation, corruption, terms, variational
+
+    encoder, decoder = model.get_layer("encoder"), model.get_layer("decoder")
+    images = keras.Input(model.input_shape[1:], name="images")
+    targets, penalties = images, []
+    if strengths := augmentations(config.augment):
+        targets = augmentation.Augment(strengths)(targets)
+    inputs = corruption.Corrupt(strengths)(targets) if (strengths := noises(config.noise)) else targets
+    if config.variational is None:
+        codes = encoder(inputs)
+    else:
+        posterior = variational.posterior(encoder)
+        means, log_variances = posterior(inputs)
+        codes = variational.Sample()([means, log_variances])
+        pixels = math.prod(model.input_shape[1:])
+        warm_up = round(config.warm_up * steps)
+        penalties.append(
+            variational.Divergence(config.variational / pixels, config.free_bits, warm_up)([means, log_variances])
+        )
+    if config.sparsity:
+        penalties.append(terms.Sparsity(config.sparsity)(codes))
+    loss = terms.Loss(losses(config.loss))([targets, decoder(codes)])
+    return keras.Model(images, sum(penalties, start=loss), name="objective")
+
+
+def optimizer(config: Config, steps: int) -> keras.Optimizer:
+    """Return the optimizer of `config`, whose schedule ends after `steps`; "auto" must have been resolved before.
+
+    Weight decay (Loshchilov and Hutter, arXiv:1711.05101) spares biases and the scales of normalisations.
+    """
+    from autoencode.objectives import optimizers
+
+    return optimizers.build(config, steps)
