@@ -113,8 +113,8 @@ def _run(contender: Contender, environments: Path, work: Path) -> dict[str, floa
     else:
         program, *rest = contender.words
         words = [programs / "python", PEERS / program, out, work / "mnist.npz", *rest]
-    variables = os.environ | {"XDG_CACHE_HOME": str(cache)} | contender.variables
-    lines, wall, memory = _measure(words, variables, work / "stdout")
+    variables = {"XDG_CACHE_HOME": str(cache)} | contender.variables
+    lines, wall, memory = measure(words, variables, work / "stdout")
     if contender.ours:
         epochs = [json.loads(line) for line in lines]
         seconds, val_loss = [epoch["seconds"] for epoch in epochs], epochs[-1]["val_loss"]
@@ -133,11 +133,11 @@ def _help(name: str, environments: Path) -> float:
     return time.perf_counter() - started
 
 
-def _measure(words: list, variables: dict[str, str], output: Path) -> tuple[list[str], float, float]:
-    """Run `words`; return its lines on stdout, seconds, and the peak memory of its largest process in MB."""
+def measure(words: list, variables: dict[str, str], output: Path) -> tuple[list[str], float, float]:
+    """Run `words` with `variables` set too; return its lines on stdout, seconds, and its peak memory in MB."""
     started = time.perf_counter()
     with output.open("w") as stdout, output.with_suffix(".errors").open("w") as stderr:
-        process = subprocess.Popen([str(word) for word in words], stdout=stdout, stderr=stderr, env=variables)
+        process = subprocess.Popen([str(word) for word in words], stdout=stdout, stderr=stderr, env=os.environ | variables)
         _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - started
     if status:

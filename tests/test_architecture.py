@@ -20,6 +20,7 @@ LADDER = [
     {"feeding"},
     {"training", "runs"},
     {"pipeline", "inspection"},
+    {"comparison"},
     {"cli"},
     {"__init__", "__main__"},
 ]

@@ -25,7 +25,7 @@ count = len(engine.state())
 if start != "own":
     engine.restore([array for _, array in sorted(np.load(start).items())])
 np.savez(f"{folder}/{name}-start.npz", **{f"{i:02}": array for i, array in enumerate(engine.state())})
-before = training.reconstruct(engine, pixels)[1].tolist()
+before = training.evaluate(engine, pixels, 1).errors.tolist()
 epochs = training.train(engine, Images("noise", pixels, pixels), config)
 losses = [epoch.loss for epoch in epochs if isinstance(epoch, training.Epoch)]
 weights = [array.ravel().tolist() for array in engine.state()[:4]]

@@ -211,6 +211,70 @@ def show(run: Path) -> None:
     print(f"drawn again in {run}: see report.html and output.gif")
 
 
+@app.command
+def models() -> None:
+    """List the models, with their parameters and measured errors on MNIST at a code of 16 numbers."""
+    from autoencode.models import ARCHITECTURES, measured
+
+    print(f"{'model':9} {'parameters':>12} {'test MSE':>10}")
+    for name, architecture in ARCHITECTURES.items():
+        found = measured(name)
+        print(f"{name:9} {found['parameters']:12,} {found['mse']:10.5f}  {architecture.summary}; {found['recipe']}")
+
+
+@app.command
+def compare(
+    source: str = "mnist",
+    *,
+    models: Annotated[str, Parameter(name="--models")] = "article,dense,conv",
+    codes: str = "16",
+    seeds: int = 3,
+    folder: Path | None = None,
+    config: Annotated[Config | None, Parameter(name="*")] = None,
+) -> None:
+    """Train several models with several sizes of the code, and write a leaderboard, a chart and a picture of them.
+
+    The same command continues a comparison that was stopped. Other options are those of train, for all of them.
+
+    Parameters
+    ----------
+    source
+        As for train.
+    models
+        Names of models, with commas between; PCA is always the first row.
+    codes
+        Sizes of the code, with commas between.
+    seeds
+        Trainings of each, from --seed on.
+    folder
+        Where everything is kept [default: comparison-SOURCE].
+    """
+    _prepare_process()
+    from rich.console import Console
+
+    from autoencode import comparison
+
+    config = config or Config()
+    console = Console(highlight=False, soft_wrap=True)
+    entries = comparison.plan(source, config, models.split(","), _whole_numbers("--codes", codes), seeds)
+    folder = folder or Path(f"comparison-{Path(source).name}")
+    comparison.claim(folder, source, config, entries)
+    results = []
+    for entry, found, before in comparison.run(folder, source, config, entries):
+        results.append((entry, found))
+        console.print(f"{entry.folder}: test MSE {found['mse']:.5f}" + (" (was there)" if before else ""), markup=False)
+    for line in comparison.write(folder, results):
+        print(line)
+    console.print(f"leaderboard.md, leaderboard.csv, error.png and reconstructions.png in {folder}", markup=False)
+
+
+def _whole_numbers(option: str, words: str) -> list[int]:
+    try:
+        return [int(word) for word in words.split(",")]
+    except ValueError:
+        raise UsageError(f"{option} takes whole numbers with commas between, received {words!r}.") from None
+
+
 def _line(epoch: Epoch, epochs: int) -> str:
     return (
         f"epoch {epoch.number}/{epochs}  {epoch.steps} steps  {epoch.seconds:.2f} s  "

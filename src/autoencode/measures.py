@@ -1,6 +1,9 @@
-"""The measures of learning, and the baselines that a model is held against. NumPy alone; knows no model and no file."""
+"""The measures of learning, and the baselines that a model is held against. Knows arrays; no model and no file."""
+
+from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,26 +14,101 @@ EXACT = 1024  # features up to which the scatter matrix is decomposed whole; the
 SPARE, PASSES = 10, 6  # directions beyond those asked for, and passes over the data, of the iteration above that
 
 
-def pca_error(train: np.ndarray, test: np.ndarray, components: int) -> float:
-    """Return the mean squared error of PCA's reconstruction of `test`, pixels in [0, 1].
+@dataclass(frozen=True)
+class PCA:
+    """The best linear autoencoder with a code of that size (Baldi and Hornik, Neural Networks 2, 1989, 53-58).
 
-    `train` and `test` are uint8 (N, H, W, C). PCA with `components` components, fitted on `train`, is the best linear
-    autoencoder with a code of that size (Baldi and Hornik, Neural Networks 2, 1989, 53-58): what a model must beat.
-    Above 1,024 features the components come from subspace iteration (Halko, Martinsson and Tropp, SIAM Review 53, 2011,
-    algorithm 4.4), which reads the images in blocks too.
+    `mean` is float32 (F,), `components` float32 (F, K), orthonormal, on the scale of uint8 pixels; `shape` is that of an
+    image, (H, W, C), with F = H * W * C.
+    """
+
+    mean: np.ndarray
+    components: np.ndarray
+    shape: tuple[int, int, int]
+
+    @classmethod
+    def fit(cls, images: np.ndarray, components: int) -> PCA:
+        """Return the components of uint8 (N, H, W, C), no more than there are pixels.
+
+        Above 1,024 features they come from subspace iteration (Halko, Martinsson and Tropp, SIAM Review 53, 2011,
+        algorithm 4.4), which reads the images in blocks too.
+        """
+        features = images[0].size
+        mean, kept = (_exact if features <= EXACT else _iterated)(images, min(components, features))
+        return cls(mean, kept, images.shape[1:])
+
+    def encode(self, images: np.ndarray) -> np.ndarray:
+        """Return the codes of uint8 (N, H, W, C), float32 (N, K)."""
+        return np.concatenate([(block - self.mean) @ self.components for block in _blocks(images)]) / 255
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """Return the images of codes (N, K), float32 (N, H, W, C), not cut to [0, 1]."""
+        return (codes @ self.components.T + self.mean / 255).reshape(-1, *self.shape)
+
+    def error(self, images: np.ndarray) -> float:
+        """Return the mean squared error of the reconstructions of uint8 (N, H, W, C), pixels in [0, 1]."""
+        total = 0.0
+        for block in _blocks(images):
+            centred = block - self.mean
+            total += float(np.square(centred - (centred @ self.components) @ self.components.T).sum(dtype=np.float64))
+        return total / images.size / 255**2
+
+
+def pca_error(train: np.ndarray, test: np.ndarray, components: int) -> float:
+    """Return the mean squared error of PCA's reconstruction of `test`, pixels in [0, 1]: what a model must beat.
+
+    `train` and `test` are uint8 (N, H, W, C); PCA is fitted on `train`.
 
     >>> images = np.arange(12, dtype="uint8").reshape(6, 2, 1, 1)
     >>> round(pca_error(images, images, components=2), 6)
     0.0
     """
-    features = train[0].size
-    components = min(components, features)
-    mean, kept = (_exact if features <= EXACT else _iterated)(train, components)
-    total = 0.0
-    for block in _blocks(test):
-        centred = block - mean
-        total += float(np.square(centred - (centred @ kept) @ kept.T).sum(dtype=np.float64))
-    return total / test.size / 255**2
+    return PCA.fit(train, components).error(test)
+
+
+def redrawing(originals: np.ndarray, reconstructions: np.ndarray, errors: np.ndarray) -> dict[str, float]:
+    """Return `mse`, `psnr` (dB) and `ssim` of reconstructions, each a mean over images.
+
+    Both are uint8 (N, H, W, C); `errors` are the mean squared errors of the images before they were rounded, pixels in
+    [0, 1], float (N,). SSIM is scikit-image's with the Gaussian window of Wang and others (2004), on the rounded images.
+    """
+    from skimage.metrics import structural_similarity
+
+    height, width = originals.shape[1:3]
+    window = min(11, min(height, width) - 1 + min(height, width) % 2)
+    similar = [
+        structural_similarity(
+            one, other, data_range=255, channel_axis=-1, win_size=window, use_sample_covariance=False,
+            **({"gaussian_weights": True, "sigma": 1.5} if window == 11 else {}),
+        )
+        for one, other in zip(originals, reconstructions, strict=True)
+    ] if window > 1 else [float("nan")]  # fmt: skip
+    return {
+        "mse": float(errors.mean(dtype=np.float64)),
+        "psnr": float(-10 * np.log10(np.maximum(errors, 1e-10)).mean(dtype=np.float64)),
+        "ssim": float(np.mean(similar)),
+    }
+
+
+def codes(
+    train: np.ndarray, train_labels: np.ndarray | None, test: np.ndarray, test_labels: np.ndarray | None
+) -> dict[str, float]:
+    """Return how well the codes tell the classes apart: the test accuracy of a linear `probe` and of `neighbours`.
+
+    Codes are float (N, K), labels integers (N,); nothing without labels. The probe is scikit-learn's logistic regression
+    on standardised codes, the neighbours are five.
+    """
+    if train_labels is None or test_labels is None:
+        return {}
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
+    neighbours = KNeighborsClassifier(5, algorithm="brute" if train.shape[1] > 20 else "auto")
+    accuracies = (model.fit(train, train_labels).score(test, test_labels) for model in (probe, neighbours))
+    return dict(zip(("probe", "neighbours"), map(float, accuracies), strict=True))
 
 
 def _exact(images: np.ndarray, components: int) -> tuple[np.ndarray, np.ndarray]:

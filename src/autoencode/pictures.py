@@ -7,16 +7,16 @@ drawn by Pillow: 20 axes take matplotlib half a second, and 20 pasted tiles take
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-SHEET_TILE, SHEET_GAP = 96, 8  # pixels of a contact sheet
+SHEET_TILE, SHEET_GAP, NAME_WIDTH = 96, 8, 120  # pixels of a contact sheet, and of the names beside one
 COLUMN, HEIGHT = 180, 400  # pixels of the page for each column, and of the page: 1800 x 400 for ten
 # matplotlib's default margins and gaps, as fractions of the page and of an axes box.
 LEFT, RIGHT, TOP, BOTTOM, GAP = 0.125, 0.9, 0.88, 0.11, 0.2
@@ -71,6 +71,22 @@ def draw_sheet(images: np.ndarray, columns: int) -> Image.Image:
     return page
 
 
+def draw_rows(rows: Mapping[str, np.ndarray]) -> Image.Image:
+    """Return rows of images under each other, uint8 (E, H, W, C) each, with the name of each row at its left.
+
+    >>> draw_rows({"original": np.zeros((10, 28, 28, 1), "uint8"), "pca": np.zeros((10, 28, 28, 1), "uint8")}).size
+    (1160, 208)
+    """
+    sheets = [draw_sheet(images, columns=len(images)) for images in rows.values()]
+    page = Image.new("RGB", (NAME_WIDTH + sheets[0].width, sum(sheet.height for sheet in sheets)), "white")
+    drawing, font, top = ImageDraw.Draw(page), ImageFont.load_default(16), 0
+    for name, sheet in zip(rows, sheets, strict=True):
+        drawing.text((SHEET_GAP, top + sheet.height / 2), name, INK, font, anchor="lm")
+        page.paste(sheet, (NAME_WIDTH, top))
+        top += sheet.height
+    return page
+
+
 def write_png(picture: Image.Image, file: BinaryIO) -> None:
     """Write `picture` as PNG."""
     picture.save(file, format="PNG", compress_level=6)
@@ -109,6 +125,36 @@ def draw_curve(losses: Sequence[float], val_losses: Sequence[float], pca: float 
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(INK)
     axes.legend(frameon=False, labelcolor=INK)
+    return figure
+
+
+def draw_errors(errors: Mapping[str, Sequence[tuple[int, float, float]]]) -> Figure:
+    """Return a chart of test error against the size of the code, both on logarithmic axes, a line a model.
+
+    `errors` holds (code, mean squared error, deviation over seeds) by model; "pca" is drawn dashed.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import FixedLocator, NullFormatter, ScalarFormatter
+
+    figure = Figure(figsize=(8, 5))
+    figure.subplots_adjust(left=0.12, right=0.98, top=0.96, bottom=0.11)
+    axes = figure.add_subplot()
+    for name, points in errors.items():
+        sizes, means, deviations = zip(*points, strict=True)
+        style = {"color": BASELINE, "linestyle": "--"} if name == "pca" else {}
+        axes.errorbar(sizes, means, deviations, marker="o", markersize=4, capsize=3, label=name, **style)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    axes.xaxis.set_major_locator(FixedLocator(sorted({size for points in errors.values() for size, *_ in points})))
+    axes.xaxis.set_major_formatter(ScalarFormatter())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_minor_formatter("{x:g}")
+    axes.set_xlabel("numbers in the code")
+    axes.set_ylabel("mean squared error on test images")
+    axes.grid(which="both", axis="y", color="#d1d9e0", linewidth=0.5)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False)
     return figure
 
 

@@ -43,15 +43,20 @@ class Chunk:
 class Evaluation:
     """What a model makes of a set of images.
 
-    `examples` are the reconstructions of the first few, uint8 (E, H, W, C), `error` the mean squared error over all,
-    `codes` float32 (N, code), `least` and `largest` the extremes of the outputs before they were cut to [0, 1].
+    `examples` are the reconstructions of the first few, uint8 (E, H, W, C), `errors` the mean squared errors of all,
+    float32 (N,), `codes` float32 (N, code), `least` and `largest` the extremes of the outputs before they were cut to [0, 1].
     """
 
     examples: np.ndarray
-    error: float
+    errors: np.ndarray
     codes: np.ndarray
     least: float
     largest: float
+
+    @property
+    def error(self) -> float:
+        """The mean squared error over all images."""
+        return float(self.errors.mean(dtype=np.float64))
 
 
 @dataclass(frozen=True)
@@ -131,27 +136,23 @@ def _events(engine: Engine, images: Images, config: Config) -> Iterator[Chunk | 
 
 def evaluate(engine: Engine, images: np.ndarray, examples: int) -> Evaluation:
     """Return what the engine's model makes of uint8 (N, H, W, C); the reconstructions of the first `examples` are kept."""
-    first, codes, total, least, largest = [], [], 0.0, math.inf, -math.inf
-    count = len(images)
+    first, codes, errors, extremes = [], [], [], []
     for batch in _batches(images):
         redrawn = engine.reconstruct(batch)
         if sum(map(len, first)) < examples:
             first.append(redrawn.images)
-        left = count - sum(map(len, codes))
-        codes.append(redrawn.codes[:left])
-        total += float(redrawn.errors[:left].sum(dtype=np.float64))
-        least, largest = min(least, float(redrawn.least)), max(largest, float(redrawn.largest))
+        codes.append(redrawn.codes)
+        errors.append(redrawn.errors)
+        extremes += [float(redrawn.least), float(redrawn.largest)]
     release(images)
+    count = len(images)
     return Evaluation(
-        np.concatenate(first)[: min(examples, count)], total / count, np.concatenate(codes), least, largest
+        examples=np.concatenate(first)[: min(examples, count)] if first else np.empty((0, *images.shape[1:]), np.uint8),
+        errors=np.concatenate(errors)[:count],
+        codes=np.concatenate(codes)[:count],
+        least=min(extremes),
+        largest=max(extremes),
     )
-
-
-def reconstruct(engine: Engine, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the reconstructions of uint8 (N, H, W, C) as uint8, and each image's error, float32 (N,), in batches."""
-    parts = [engine.reconstruct(batch) for batch in _batches(images)]
-    reconstructions, errors = (np.concatenate(one)[: len(images)] for one in list(zip(*parts, strict=True))[:2])
-    return reconstructions, errors
 
 
 def _batches(images: np.ndarray) -> Iterator[np.ndarray]:

@@ -6,9 +6,11 @@ decoder. Those files import Keras, so they are imported only after an engine has
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from autoencode.errors import unknown
 
@@ -35,6 +37,11 @@ ARCHITECTURES = {
     ),
     "patch": Architecture("patches mixed by dense layers (MLP-Mixer)", "adamw", 2e-3, "cosine"),
 }
+
+
+def measured(name: str) -> dict[str, Any]:
+    """Return the `parameters`, the mean `mse` over seeds and the `recipe` of `name` on MNIST at a code of 16 numbers."""
+    return json.loads(Path(__file__).with_name("measured.json").read_text("utf-8"))[name]
 
 
 def find(name: str) -> Architecture:

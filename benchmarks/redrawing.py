@@ -1,0 +1,100 @@
+"""How well each model redraws MNIST's test images from 16 numbers: `python benchmarks/redrawing.py` renews the results.
+
+Three seeds each, the last epoch counts. A round runs the article's program on TensorFlow 2.10, then the quick recipe,
+whose whole process must end before it, then pythae's convolutional autoencoder for as long as the article's program took,
+each a process of its own. Then come the best recipe, and every model at its defaults. Environments as `make bench` makes
+them.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+from pathlib import Path
+
+import machine
+import numpy as np
+from speed import PEERS, measure
+
+from autoencode import models, sources
+
+RESULT = Path(__file__).parent / "results" / "redrawing.json"
+MEASURED = Path(models.__file__).with_name("measured.json")
+QUICK = ("--model", "dense", "--epochs", "6")
+BEST = ("--model", "dense", "--epochs", "6")
+SEEDS = 3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--environments", type=Path, default=Path(".bench"))
+    parser.add_argument("--only", choices=["quick", "best", "models"])
+    options = parser.parse_args()
+    result = json.loads(RESULT.read_text()) if RESULT.exists() else {}
+    result["machine"] = machine.describe()
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        if options.only in (None, "quick"):
+            result["quick"] = {"recipe": " ".join(QUICK), "rounds": quick(options.environments, work)}
+        if options.only in (None, "best"):
+            runs = [ours(options.environments, work, BEST, seed) for seed in range(SEEDS)]
+            result["best"] = {"recipe": " ".join(BEST), "runs": runs}
+        if options.only in (None, "models"):
+            result["models"] = {
+                name: [ours(options.environments, work, ("--model", name), seed) for seed in range(SEEDS)]
+                for name in models.ARCHITECTURES
+            }
+            table = {
+                name: {
+                    "parameters": runs[0]["parameters"],
+                    "mse": statistics.mean(run["mse"] for run in runs),
+                    "recipe": "10 epochs",
+                }
+                for name, runs in result["models"].items()
+            }
+            MEASURED.write_text(json.dumps(table, indent=1) + "\n")
+    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def quick(environments: Path, work: Path) -> list[dict[str, dict]]:
+    images = sources.load("mnist")
+    np.savez(work / "mnist.npz", train=images.train[..., 0], test=images.test[..., 0])
+    rounds = []
+    for seed in range(SEEDS):
+        found = {}
+        words = [environments / "tensorflow-2.10" / "bin" / "python", PEERS / "article.py", work, work / "mnist.npz"]
+        lines, wall, memory = measure(words, {}, work / "stdout")
+        found["article"] = {"mse": json.loads(lines[-1])["val_loss"], "seconds": wall, "memory_mb": memory}
+        found["ours"] = ours(environments, work, QUICK, seed)
+        words = [environments / "pythae" / "bin" / "python", PEERS / "pythae_conv.py", work / "mnist.npz", wall, seed]
+        lines, wall, memory = measure(words, {}, work / "stdout")
+        found["pythae"] = json.loads(lines[-1]) | {"seconds": wall, "memory_mb": memory}
+        print(json.dumps(found), flush=True)
+        rounds.append(found)
+    return rounds
+
+
+def ours(environments: Path, work: Path, recipe: tuple[str, ...], seed: int) -> dict[str, float]:
+    """Run the command with an empty compilation cache, and return what it reached."""
+    with tempfile.TemporaryDirectory(dir=work) as folder:
+        run = Path(folder, "run")
+        program = environments / "ours" / "bin" / "autoencode"
+        words = [program, "train", "--json", "--run", run, "--seed", seed, *recipe]
+        lines, wall, memory = measure(words, {"XDG_CACHE_HOME": folder}, Path(folder, "stdout"))
+        last, record = json.loads(lines[-1]), json.loads((run / "config.json").read_text())
+    found = {
+        "mse": last["val_loss"],
+        "loss": last["loss"],
+        "epochs": last["epoch"],
+        "parameters": record["parameters"],
+        "engine": record["engine"],
+        "epoch_seconds": last["seconds"],
+        "seconds": wall,
+        "memory_mb": memory,
+    }
+    print(" ".join(recipe), f"seed {seed}:", json.dumps(found), flush=True)
+    return found
+
+
+if __name__ == "__main__":
+    main()

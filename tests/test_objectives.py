@@ -1,0 +1,311 @@
+"""Models, objectives and the doctor, held against slow oracles, SciPy and scikit-image."""
+
+import json
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from scipy import integrate, ndimage, stats
+
+from autoencode import Config, UsageError, doctor, engines, measures, models, pipeline
+
+engines.load("jax")
+
+import keras
+from keras import ops
+
+from autoencode.objectives import augmentation, corruption, optimizers, terms, variational
+
+RANDOM = np.random.default_rng(0)
+SHAPES = [(23, 17, 3), (9, 1, 1), (1, 1, 3), (64, 48, 1)]
+
+
+@pytest.mark.parametrize("name", models.ARCHITECTURES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_any_shape_comes_back_in_that_shape(name, shape):
+    config = pipeline.resolve(Config(model=name, code=3, width=0.1))
+    engine = engines.start("jax", lambda: pipeline.assemble(config, shape, 100), seed=0)
+    redrawn = engine.reconstruct(RANDOM.integers(0, 256, (2, *shape), "uint8"))
+    assert redrawn.images.shape == (2, *shape)
+    assert redrawn.codes.shape == (2, 3)
+    assert 0 <= redrawn.least <= redrawn.largest <= 1
+
+
+@pytest.mark.parametrize("name", models.ARCHITECTURES)
+def test_the_listed_parameters_are_those_of_the_model(name):
+    config = pipeline.resolve(Config(model=name))
+    engine = engines.start("jax", lambda: pipeline.assemble(config, (28, 28, 1), 60_000), seed=0)
+    assert engine.model.count_params() == models.measured(name)["parameters"]
+
+
+JOB = """
+import json, sys
+from pathlib import Path
+import numpy as np
+from autoencode import Config, Images, engines, models, pipeline
+engine, folder = sys.argv[1:]
+pixels = np.random.default_rng(0).integers(0, 256, (40, 9, 7, 3), "uint8")
+images = Images("noise", pixels, pixels[:8])
+told = {}
+extras = [dict(variational=1.0), dict(quantize=3), dict(noise="gaussian+mask+salt", loss="mse+mae+bce+ssim")]
+extras += [dict(augment="shift+rotate+scale+elastic+flip", sparsity=0.1), dict(optimizer="muon", schedule="linear")]
+for model in models.ARCHITECTURES:
+    for number, extra in enumerate([{}, *extras] if model == "dense" else [{}]):
+        config = Config(model=model, code=4, width=0.25, epochs=1, batch_size=16, examples=8, engine=engine, **extra)
+        run = pipeline.run(images, config, Path(folder, f"{engine}-{model}-{number}"))
+        told[str(run)] = [json.loads(line)["loss"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+np.save(Path(folder, "images.npy"), pixels[:8])
+print(json.dumps(told))
+"""
+REOPEN = """
+import sys
+import keras, numpy as np
+folder, *runs = sys.argv[1:]
+images = np.load(f"{folder}/images.npy").astype("float32") / 255
+for run in runs:
+    redrawn = keras.saving.load_model(f"{run}/model.keras").predict(images, verbose=0)
+    stored = np.load(f"{run}/arrays/reconstructions0.npy")
+    assert np.abs(np.round(redrawn * 255) - stored.astype(int)).max() <= 1, run
+assert "autoencode" not in sys.modules
+"""
+
+
+@pytest.mark.parametrize("engine", ["jax", "tensorflow", "torch"])
+def test_every_model_and_choice_trains_is_saved_and_opens_in_plain_keras(engine, tmp_path):
+    words = [sys.executable, "-c", JOB, engine, str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert len(told) == 9
+    assert all(math.isfinite(loss) for losses in told.values() for loss in losses)
+    opened = subprocess.run(
+        [sys.executable, "-c", REOPEN, str(tmp_path), *told], capture_output=True, text=True, check=False
+    )
+    assert opened.returncode == 0, opened.stderr[-3000:]
+
+
+def test_ssim_is_scikit_images():
+    from skimage.metrics import structural_similarity
+
+    for shape in ((28, 28, 1), (40, 21, 3)):
+        one = RANDOM.random((3, *shape), np.float32)
+        other = np.clip(one + RANDOM.normal(0, 0.2, one.shape), 0, 1).astype(np.float32)
+        expected = np.mean(
+            [
+                structural_similarity(a, b, data_range=1, channel_axis=-1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False)
+                for a, b in zip(one, other, strict=True)
+            ]
+        )  # fmt: skip
+        assert float(1 - terms.ssim(one, other)) == pytest.approx(expected, abs=1e-4)
+    assert float(terms.ssim(one, one)) == pytest.approx(0, abs=1e-5)
+
+
+def test_the_other_losses_are_their_formulas():
+    targets, outputs = RANDOM.random((2, 5, 4, 3, 1)).astype(np.float32)
+    assert float(terms.mse(targets, outputs)) == pytest.approx(np.mean((targets - outputs) ** 2), rel=1e-5)
+    assert float(terms.mae(targets, outputs)) == pytest.approx(np.mean(abs(targets - outputs)), rel=1e-5)
+    nats = [-t * math.log(o) - (1 - t) * math.log(1 - o) for t, o in zip(targets.flat, outputs.flat, strict=True)]
+    assert float(terms.bce(targets, outputs)) == pytest.approx(np.mean(nats), rel=1e-4)
+    summed = terms.Loss({"mse": 1.0, "mae": 0.5})([targets, outputs])
+    assert float(summed) == pytest.approx(float(terms.mse(targets, outputs)) + 0.5 * float(terms.mae(targets, outputs)))
+
+
+@pytest.mark.parametrize(("mean", "log_variance"), [(0.0, 0.0), (1.5, -2.0), (-0.3, 0.7)])
+def test_the_divergence_is_the_integral(mean, log_variance):
+    one, normal = stats.norm(mean, math.exp(log_variance / 2)), stats.norm()
+    expected, _ = integrate.quad(lambda x: one.pdf(x) * (one.logpdf(x) - normal.logpdf(x)), -12, 12)
+    found = variational.divergences(np.float32(mean), np.float32(log_variance))
+    assert float(found) == pytest.approx(expected, abs=1e-5)
+
+
+def test_the_divergence_warms_up_and_spares_free_bits():
+    means, log_variances = np.full((4, 3), 2.0, np.float32), np.zeros((4, 3), np.float32)  # 2 nats a number
+    layer = variational.Divergence(0.5, 0.0, warm_up=4)
+    assert [float(layer([means, log_variances])) for _ in range(6)] == pytest.approx([0, 0.75, 1.5, 2.25, 3, 3])
+    assert float(variational.Divergence(1.0, 5.0, warm_up=0)([means, log_variances])) == pytest.approx(15)
+
+
+def test_samples_have_the_moments_asked_for():
+    means, log_variances = np.full((20_000, 1), 3.0, np.float32), np.full((20_000, 1), math.log(4), np.float32)
+    codes = ops.convert_to_numpy(variational.Sample()([means, log_variances]))
+    assert codes.mean() == pytest.approx(3, abs=0.06)
+    assert codes.std() == pytest.approx(2, abs=0.06)
+
+
+def corrupted(images, **strengths):
+    return ops.convert_to_numpy(corruption.Corrupt(strengths)(images))
+
+
+def test_noise_is_as_strong_as_asked_and_falls_on_whole_pixels():
+    grey = np.full((50, 28, 28, 3), 0.5, np.float32)
+    assert (corrupted(grey, gaussian=0.1) - grey).std() == pytest.approx(0.1, rel=0.02)
+    assert 0 <= corrupted(grey, gaussian=2.0).min() < corrupted(grey, gaussian=2.0).max() <= 1
+    masked = corrupted(grey, mask=0.3)
+    assert (masked == 0).mean() == pytest.approx(0.3, abs=0.01)
+    assert ((masked == 0).all(-1) == (masked == 0).any(-1)).all()
+    salted = corrupted(grey, salt=0.2)
+    assert ((salted == 0).mean(), (salted == 1).mean()) == pytest.approx((0.1, 0.1), abs=0.01)
+    layer = corruption.Corrupt({"mask": 0.5})
+    assert not np.array_equal(layer(grey), layer(grey))  # anew at every call
+
+
+@pytest.mark.parametrize("bits", [1, 3, 8])
+def test_a_quantized_code_has_that_many_values_and_gradients_pass(bits):
+    model = models.build("article", (6, 5, 1), 4, linear_code=True, quantize=bits)
+    images = RANDOM.random((500, 6, 5, 1), np.float32) * 20
+    encoder = model.get_layer("encoder")
+    weights, bias = encoder.get_layer("code").get_weights()
+    found = encoder.predict(images, verbose=0)
+    levels = np.linspace(-1, 1, 2**bits)
+    slow = np.tanh(images.reshape(500, -1) @ weights + bias)
+    nearest = levels[np.abs(slow[..., None] - levels).argmin(-1)]
+    assert np.mean(np.abs(found - nearest) < 1e-5) > 0.999  # a tie may fall to either side
+    config = pipeline.resolve(Config(code=4, batch_size=16, quantize=bits))
+    engine = engines.start("jax", lambda: pipeline.assemble(config, (6, 5, 1), 64), seed=0)
+    before = engine.state()[0]
+    pixels = RANDOM.integers(0, 256, (64, 6, 5, 1), "uint8")
+    engine.train(engine.place(pixels), engine.place(np.arange(64, dtype="int32")), 0, 4, 16)
+    assert not np.array_equal(before, engine.state()[0])  # the encoder's weights, before the rounding
+
+
+def spline(values, place):
+    """Catmull and Rom's curve through `values` at `place`, the ends repeated, as the polynomial it is."""
+    whole = math.floor(place)
+    before, one, two, after = (values[min(max(whole + step, 0), len(values) - 1)] for step in (-1, 0, 1, 2))
+    t = place - whole
+    linear, square = two - before, 2 * before - 5 * one + 4 * two - after
+    return 0.5 * (2 * one + linear * t + square * t**2 + (3 * one - before - 3 * two + after) * t**3)
+
+
+def test_displacements_follow_the_cubic_through_the_pixels():
+    images = RANDOM.random((2, 20, 16)).astype(np.float32)
+    field = RANDOM.uniform(-2.5, 2.5, (2, 20, 16)).astype(np.float32)
+    found = ops.convert_to_numpy(augmentation._moved(images[..., None], ops.convert_to_tensor(field), 2, 4))[..., 0]
+    expected = [
+        [[spline(row, x + shift) for x, shift in enumerate(shifts)] for row, shifts in zip(image, moves, strict=True)]
+        for image, moves in zip(images, field, strict=True)
+    ]
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    turned = augmentation._moved(images.transpose(0, 2, 1)[..., None], field.transpose(0, 2, 1), 1, 4)
+    np.testing.assert_allclose(ops.convert_to_numpy(turned)[..., 0].transpose(0, 2, 1), found, atol=1e-5)
+
+
+def test_augmented_images_stay_near_and_differ():
+    image = np.zeros((1, 28, 28, 1), np.float32)
+    image[:, 8:20, 10:18] = 1
+    images = image.repeat(200, 0)
+    for strengths in ({"shift": 2.0}, {"rotate": 10.0}, {"scale": 0.1}, {"elastic": 1.0}):
+        moved = ops.convert_to_numpy(augmentation.Augment(strengths)(images))
+        assert 0 <= moved.min() < moved.max() <= 1 + 1e-5
+        assert moved.sum((1, 2, 3)) == pytest.approx(np.full(200, 96), rel=0.35)
+        assert len(np.unique(moved.reshape(200, -1), axis=0)) > 150
+        centre = ndimage.center_of_mass(moved.mean(0)[..., 0])
+        assert centre == pytest.approx((13.5, 13.5), abs=0.4)
+    flipped = ops.convert_to_numpy(
+        augmentation.Augment({"flip": 0.5})(np.tile(RANDOM.random((1, 4, 4, 1)), (200, 1, 1, 1)))
+    )
+    assert len(np.unique(flipped.reshape(200, -1), axis=0)) == 2
+
+
+def test_the_cosine_schedule_warms_up_and_ends_at_nothing():
+    config = Config(optimizer="adamw", schedule="cosine", learning_rate=0.1)
+    rates = [float(optimizers._rate(config, 100)(step)) for step in range(101)]
+    expected = [0.1 * step / 5 for step in range(5)] + [
+        0.05 * (1 + math.cos(math.pi * step / 95)) for step in range(96)
+    ]
+    assert rates == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"loss": "mse+rmse"}, "unknown loss 'rmse': did you mean 'mse'"),
+        ({"loss": "0*mse"}, "--loss takes numbers above 0"),
+        ({"noise": "gausian:0.1"}, "did you mean 'gaussian'"),
+        ({"noise": "mask:2"}, "--noise takes numbers above 0 and at most 0.99, received '2'"),
+        ({"augment": "turn"}, "unknown augment 'turn'"),
+        ({"optimizer": "adm"}, "did you mean 'adam'"),
+        ({"schedule": "cos"}, "unknown schedule 'cos'"),
+        ({"model": "cnn"}, "unknown model 'cnn'"),
+    ],
+)
+def test_a_wrong_word_is_told(settings, words):
+    with pytest.raises(UsageError) as told:
+        pipeline.check("mnist", Config(**settings))
+    assert words in str(told.value)
+
+
+def test_settings_out_of_range_are_told():
+    for settings in ({"quantize": 0}, {"variational": -1.0}, {"width": 0}, {"precision": "float16"}, {"free_bits": -1}):
+        with pytest.raises(UsageError, match="--|precision"):
+            Config(**settings)
+
+
+WELL = {
+    "losses": [0.05, 0.03],
+    "val_losses": [0.04, 0.031],
+    "pca": 0.05,
+    "codes": RANDOM.normal(size=(50, 4)).astype(np.float32),
+    "least": 0.0,
+    "largest": 1.0,
+    "comparable": True,
+    "variational": False,
+}
+DEAD = WELL["codes"] * np.array([1, 0, 1, 0], np.float32)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ({}, None),
+        ({"codes": DEAD}, "2 of 4 numbers of the code are the same for every test image (1, 3)"),
+        ({"codes": WELL["codes"] * np.float32(0.05), "variational": True}, "4 of 4 numbers of the code have collapsed"),
+        ({"pca": 0.01}, "is worse than PCA"),
+        ({"losses": [0.03, 0.04]}, "the loss has risen from 0.0300 to 0.0400"),
+        ({"val_losses": [0.04, 0.036]}, "val_loss 0.0360 stands against 0.0300 on training images"),
+        ({"val_losses": [0.028, 0.031], "comparable": False}, "0.0280 in a better epoch"),
+        ({"largest": 1.7}, "values from 0.00 to 1.70, outside [0, 1]"),
+    ],
+)
+def test_the_doctor_finds_each_planted_fault_and_no_other(fault, words):
+    findings = doctor.diagnose(doctor.Patient(**WELL | fault))
+    assert len(findings) == (words is not None)
+    for finding in findings:
+        assert words in finding.what
+        assert "try" in finding.advice or "sigmoid" in finding.advice
+
+
+def test_pca_encodes_and_decodes_as_scikit_learn_does():
+    from sklearn.decomposition import PCA
+
+    images = RANDOM.integers(0, 256, (300, 6, 5, 1), "uint8")
+    ours, theirs = measures.PCA.fit(images, 7), PCA(7, svd_solver="full").fit(images.reshape(300, -1) / 255)
+    redrawn = theirs.inverse_transform(theirs.transform(images.reshape(300, -1) / 255)).reshape(images.shape)
+    np.testing.assert_allclose(ours.decode(ours.encode(images)), redrawn, atol=1e-4)
+    assert ours.error(images) == pytest.approx(np.mean((redrawn - images / 255) ** 2), abs=1e-6)
+
+
+def test_measures_of_a_redrawing_are_scikit_images():
+    from skimage.metrics import peak_signal_noise_ratio
+
+    images = RANDOM.integers(0, 256, (4, 20, 20, 1), "uint8")
+    redrawn = np.clip(images + RANDOM.integers(-30, 30, images.shape), 0, 255).astype("uint8")
+    errors = np.square((images.astype(float) - redrawn) / 255).mean((1, 2, 3))
+    found = measures.redrawing(images, redrawn, errors)
+    ratios = [peak_signal_noise_ratio(one, other) for one, other in zip(images, redrawn, strict=True)]
+    assert found["psnr"] == pytest.approx(np.mean(ratios), rel=1e-6)
+    assert 0 < found["ssim"] < 1
+    assert measures.redrawing(images, images, errors * 0)["ssim"] == 1
+
+
+def test_codes_that_hold_the_class_are_told_from_codes_that_do_not():
+    labels = np.arange(400) % 4
+    told = np.eye(4)[labels] + RANDOM.normal(0, 0.1, (400, 4))
+    found = measures.codes(told[:300], labels[:300], told[300:], labels[300:])
+    assert found == {"probe": 1.0, "neighbours": 1.0}
+    noise = RANDOM.normal(size=(400, 4))
+    assert measures.codes(noise[:300], labels[:300], noise[300:], labels[300:])["probe"] < 0.5
+    assert measures.codes(told, None, told, None) == {}
+    assert keras.config.backend() == "jax"
