@@ -14,14 +14,15 @@ from pathlib import Path
 
 import machine
 import numpy as np
-from speed import PEERS, measure
+from speed import PEERS, environment, measure
 
-from autoencode import models, sources
+from autoencode import measures, models, sources
 
 RESULT = Path(__file__).parent / "results" / "redrawing.json"
 MEASURED = Path(models.__file__).with_name("measured.json")
 QUICK = ("--model", "dense", "--epochs", "6")
-BEST = ("--model", "dense", "--epochs", "6")
+MOVED = "shift:0.5+rotate:4+scale:0.04+elastic:0.5"
+BEST = ("--model", "feedback", "--epochs", "40", "--augment", MOVED, "--weight-decay", "0.1")
 SEEDS = 3
 
 
@@ -30,8 +31,11 @@ def main() -> None:
     parser.add_argument("--environments", type=Path, default=Path(".bench"))
     parser.add_argument("--only", choices=["quick", "best", "models"])
     options = parser.parse_args()
+    environment("ours", options)
     result = json.loads(RESULT.read_text()) if RESULT.exists() else {}
     result["machine"] = machine.describe()
+    images = sources.load("mnist")
+    result["pca"] = measures.pca_error(images.train, images.test, 16)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         if options.only in (None, "quick"):

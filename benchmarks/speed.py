@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--python310", default="python3.10", help="for the TensorFlow 2.10 peer")
     parser.add_argument("--environments", type=Path, default=Path(".bench"))
     options = parser.parse_args()
-    contenders = [one for one in CONTENDERS if _environment(one.environment, options)]
+    contenders = [one for one in CONTENDERS if environment(one.environment, options)]
     runs = {contender.name: [] for contender in contenders}
     helps = {"ours": [], "empty": []}
     with tempfile.TemporaryDirectory() as folder:
@@ -81,7 +81,7 @@ def main() -> None:
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
 
 
-def _environment(name: str, options: argparse.Namespace) -> bool:
+def environment(name: str, options: argparse.Namespace) -> bool:
     """Make the virtual environment `name` unless it is there; False where its Python is missing."""
     path = options.environments / name
     install = [path / "bin" / "python", "-m", "pip", "install", "--quiet"]

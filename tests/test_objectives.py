@@ -78,7 +78,7 @@ def test_every_model_and_choice_trains_is_saved_and_opens_in_plain_keras(engine,
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads(done.stdout.splitlines()[-1])
-    assert len(told) == 9
+    assert len(told) == 10
     assert all(math.isfinite(loss) for losses in told.values() for loss in losses)
     opened = subprocess.run(
         [sys.executable, "-c", REOPEN, str(tmp_path), *told], capture_output=True, text=True, check=False

@@ -27,7 +27,7 @@ class Config:
     """
 
     model: str = "article"
-    """Architecture by name: article, dense, conv or patch."""
+    """Architecture by name: article, dense, feedback, conv or patch."""
 
     code: int = 16
     """Numbers in the code, the layer between encoder and decoder."""

@@ -143,7 +143,11 @@ def load(name: str, *, alone: bool = False) -> ModuleType:
     `alone` is for a process that is the command's own: what Keras would import there without need is kept from it.
     """
     announce(name)
-    with _light_import(name) if alone else contextlib.nullcontext():
+    with contextlib.ExitStack() as around:
+        if alone:
+            around.enter_context(_light_import(name))
+        if alone and name == "tensorflow":
+            around.enter_context(_stderr_closed())
         module = import_module(MODULES[name])
     if alone and name != "tensorflow":
         # Keras imports TensorFlow to save a model wherever it is installed: 2 s and 450 MB.
@@ -186,6 +190,19 @@ def _seeded(seed: int) -> Iterator[None]:
         yield
     finally:
         random.setstate(before)
+
+
+@contextlib.contextmanager
+def _stderr_closed() -> Iterator[None]:
+    """Keep off the screen what TensorFlow's C++ says of missing GPUs while it is imported, before it reads its log level."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 @contextlib.contextmanager

@@ -35,6 +35,9 @@ ARCHITECTURES = {
     "conv": Architecture(
         "convolutions that halve the image, then dense layers", "adamw", 2e-3, "cosine", convolutional=True
     ),
+    "feedback": Architecture(
+        "dense layers that redraw a first code, see what is left over, and correct the code", "adamw", 4e-3, "cosine"
+    ),
     "patch": Architecture("patches mixed by dense layers (MLP-Mixer)", "adamw", 2e-3, "cosine"),
 }
 
@@ -83,3 +86,10 @@ def build(
         encoder = encoder if quantize is None else codes.quantized(encoder, quantize)
     images = keras.Input(shape, name="images")
     return keras.Model(images, decoder(encoder(images)), name="autoencoder")
+
+
+def unshared(model: keras.Model) -> keras.Model:
+    """Return `model`, or a copy of it with the same weights, in a form that can be saved and opened by plain Keras."""
+    from autoencode.models import codes
+
+    return codes.unshared(model)

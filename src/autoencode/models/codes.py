@@ -1,12 +1,14 @@
-"""What a code is made of, for any encoder: numbers of any sign, or one of a few values each."""
+"""What is done to any encoder: codes of any sign, codes of a few values each, an encoder that shares no layer."""
 
 import keras
 from keras import ops
 
 
 def linear(encoder: keras.Model) -> keras.Model:
-    """Return `encoder` with its last layer, named `code`, made anew without an activation."""
+    """Return `encoder`, with its dense layer named `code` made anew without an activation where it has one."""
     last = encoder.get_layer("code")
+    if last.activation is keras.activations.linear:
+        return encoder
     codes = keras.layers.Dense(last.units, name="code")(last.input)
     return keras.Model(encoder.input, codes, name="encoder")
 
@@ -21,3 +23,17 @@ def quantized(encoder: keras.Model, bits: int) -> keras.Model:
     scaled = (ops.tanh(encoder.output) + 1) * (steps / 2)  # in [0, steps]
     rounded = scaled + ops.stop_gradient(ops.round(scaled) - scaled)
     return keras.Model(encoder.input, rounded * (2 / steps) - 1, name="encoder")
+
+
+def unshared(model: keras.Model) -> keras.Model:
+    """Return `model` as it can be saved: an encoder that has the decoder inside gets a copy of it, with its weights.
+
+    (Keras writes a layer that is shared between two levels of nesting once and reads it twice, the second time empty.)
+    """
+    encoder, decoder = model.get_layer("encoder"), model.get_layer("decoder")
+    if decoder not in encoder.layers:
+        return model
+    copied = keras.Model.from_config(encoder.get_config())
+    copied.set_weights(encoder.get_weights())
+    images = keras.Input(model.input_shape[1:], name="images")
+    return keras.Model(images, decoder(copied(images)), name=model.name)

@@ -9,7 +9,7 @@ SMALLEST = 7  # pixels of the shorter side, below which an image is not halved a
 
 
 def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.Model, keras.Model]:
-    """Return encoder and decoder; at 28 x 28 grey and `width` 1: 32 and 64 channels, then 512 units, then the code.
+    """Return encoder and decoder; at 28 x 28 grey and `width` 1: 32 and 64 channels, then 256 units, then the code.
 
     A side that cannot be halved often enough is filled up with black at its end, and cut again.
     """
@@ -19,7 +19,7 @@ def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.M
     rows, columns = -(-height // factor), -(-width_pixels // factor)  # of the smallest image
     below, right = rows * factor - height, columns * factor - width_pixels
     sizes = [max(4, round(32 * width) * 2 ** min(level, 3)) for level in range(halvings)]
-    units = max(8, round(512 * width))
+    units = max(8, round(256 * width))
 
     # Layers
     fill = layers.ZeroPadding2D(((0, below), (0, right)), name="fill")
@@ -29,7 +29,7 @@ def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.M
     widen = _normalised(layers.Dense(units, use_bias=False), "widen")
     to_image = _normalised(layers.Dense(rows * columns * sizes[-1], use_bias=False), "to_image")
     shape_image = layers.Reshape((rows, columns, sizes[-1]), name="image")
-    double = [_normalised(layers.Conv2D(4 * size, 3, padding="same", use_bias=False), f"double{level}")
+    double = [_normalised(layers.Conv2D(4 * size, 2, padding="same", use_bias=False), f"double{level}")
               for level, size in reversed(list(enumerate(sizes[:-1])))]  # fmt: skip
     to_pixels = layers.Conv2D(4 * channels, 3, padding="same", activation="sigmoid", name="pixels")
     cut = layers.Cropping2D(((0, below), (0, right)), name="cut")

@@ -8,13 +8,11 @@ from keras import layers
 
 def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.Model, keras.Model]:
     """Return encoder and decoder; at 28 x 28 grey, a code of 16 and `width` 1 the sizes are 784-512-256-16-256-512-784."""
-    pixels = math.prod(shape)
-    # Two thirds of MNIST's pixels in the wider layer; more pixels widen it by their root, as more is known of each.
-    wide = max(8, round(512 * width * math.sqrt(pixels / 784) / 8) * 8)
+    pixels, wide = math.prod(shape), _wide(shape, width)
 
     # Layers
     flatten = layers.Flatten(name="pixels")
-    down = [_hidden(size, f"down{size}") for size in (wide, wide // 2)]
+    down = narrowing(shape, width, "down")
     to_code = layers.Dense(code, name="code")
     up = [_hidden(size, f"up{size}") for size in (wide // 2, wide)]
     to_pixels = layers.Dense(pixels, activation="sigmoid", name="pixels")
@@ -37,6 +35,17 @@ def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.M
         keras.Model(images, codes, name="encoder"),
         keras.Model(codes_in, reconstructions, name="decoder"),
     )
+
+
+def narrowing(shape: tuple[int, int, int], width: float, name: str) -> list[keras.Sequential]:
+    """Return the hidden layers of the encoder, the wider first."""
+    wide = _wide(shape, width)
+    return [_hidden(size, f"{name}{size}") for size in (wide, wide // 2)]
+
+
+def _wide(shape: tuple[int, int, int], width: float) -> int:
+    # Two thirds of MNIST's pixels; more pixels widen it by their root, as more is known of each.
+    return max(8, round(512 * width * math.sqrt(math.prod(shape) / 784) / 8) * 8)
 
 
 def _hidden(units: int, name: str) -> keras.Sequential:

@@ -13,9 +13,9 @@ import keras
 import numpy as np
 from keras import ops, random
 
-COARSE = (
-    4  # points a side between which the elastic field runs smoothly (after Simard, Steinkraus and Platt, ICDAR 2003)
-)
+UNCHANGED = 0.2  # share of the images that are left as they are, since test images are
+# Points a side between which the elastic field runs smoothly (after Simard, Steinkraus and Platt, ICDAR 2003).
+COARSE = 4
 
 
 class Augment(keras.layers.Layer):
@@ -51,6 +51,8 @@ class Augment(keras.layers.Layer):
         if elastic:
             field_x = field_x + elastic * self._smooth(images)
             field_y = field_y + elastic * self._smooth(images)
+        moved = self._uniform(images, (1, 1), 0, 1) >= UNCHANGED
+        field_x, field_y = (ops.where(moved, field, 0.0) for field in (field_x, field_y))
         images = _moved(images, field_x, 2, math.ceil(reach))
         return ops.clip(_moved(images, field_y, 1, math.ceil(reach)), 0, 1)  # the kernel overshoots at edges
 

@@ -10,7 +10,7 @@ from keras import ops, random
 def posterior(encoder: keras.Model) -> keras.Model:
     """Return a model from images to the means, which `encoder` gives, and log variances of the codes, each (N, code).
 
-    The second head stands beside the encoder's last layer, on the same features.
+    The second head stands beside the encoder's dense layer named `code`, on the same features.
     """
     last = encoder.get_layer("code")
     # Small at first, so that a training does not begin with noise of any size.
