@@ -22,13 +22,14 @@ RESULT = Path(__file__).parent / "results" / "redrawing.json"
 MEASURED = Path(models.__file__).with_name("measured.json")
 QUICK = ("--model", "dense", "--epochs", "6")
 MOVED = "shift:0.5+rotate:4+scale:0.04+elastic:0.5"
-BEST = ("--model", "feedback", "--epochs", "40", "--augment", MOVED, "--weight-decay", "0.1")
+BEST = ("--model", "feedback", "--epochs", "30", "--augment", MOVED)
 SEEDS = 3
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--environments", type=Path, default=Path(".bench"))
+    parser.add_argument("--python310", default="python3.10", help="for the TensorFlow 2.10 peer")
     parser.add_argument("--only", choices=["quick", "best", "models"])
     options = parser.parse_args()
     environment("ours", options)

@@ -171,25 +171,26 @@ def test_a_quantized_code_has_that_many_values_and_gradients_pass(bits):
 
 
 def spline(values, place):
-    """Catmull and Rom's curve through `values` at `place`, the ends repeated, as the polynomial it is."""
+    """Catmull and Rom's curve through `values` at `place`, as polynomials; beyond the ends there is nothing to weigh."""
+    place = min(max(place, 0), len(values) - 1)
     whole = math.floor(place)
-    before, one, two, after = (values[min(max(whole + step, 0), len(values) - 1)] for step in (-1, 0, 1, 2))
     t = place - whole
-    linear, square = two - before, 2 * before - 5 * one + 4 * two - after
-    return 0.5 * (2 * one + linear * t + square * t**2 + (3 * one - before - 3 * two + after) * t**3)
+    weights = [-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, -(t**2) + t**3]
+    inside = [(weight, values[whole + step]) for step, weight in enumerate(weights, -1) if 0 <= whole + step < len(values)]
+    return sum(weight * value for weight, value in inside) / sum(weight for weight, _ in inside)
 
 
 def test_displacements_follow_the_cubic_through_the_pixels():
     images = RANDOM.random((2, 20, 16)).astype(np.float32)
     field = RANDOM.uniform(-2.5, 2.5, (2, 20, 16)).astype(np.float32)
-    found = ops.convert_to_numpy(augmentation._moved(images[..., None], ops.convert_to_tensor(field), 2, 4))[..., 0]
+    found = ops.convert_to_numpy(augmentation._moved(images[:, None], ops.convert_to_tensor(field)[:, None], 3, 4))[:, 0]
     expected = [
         [[spline(row, x + shift) for x, shift in enumerate(shifts)] for row, shifts in zip(image, moves, strict=True)]
         for image, moves in zip(images, field, strict=True)
     ]
     np.testing.assert_allclose(found, expected, atol=1e-4)
-    turned = augmentation._moved(images.transpose(0, 2, 1)[..., None], field.transpose(0, 2, 1), 1, 4)
-    np.testing.assert_allclose(ops.convert_to_numpy(turned)[..., 0].transpose(0, 2, 1), found, atol=1e-5)
+    turned = augmentation._moved(images.transpose(0, 2, 1)[:, None], field.transpose(0, 2, 1)[:, None], 2, 4)
+    np.testing.assert_allclose(ops.convert_to_numpy(turned)[:, 0].transpose(0, 2, 1), found, atol=1e-5)
 
 
 def test_augmented_images_stay_near_and_differ():

@@ -19,7 +19,7 @@ COARSE = 4
 
 
 class Augment(keras.layers.Layer):
-    """Images (N, H, W, C), each moved by amounts of its own, at most those given; what comes in from outside is the border."""
+    """Images (N, H, W, C), each moved by amounts of its own, at most those given; what comes in from outside repeats the border."""
 
     def __init__(self, strengths: dict[str, float]) -> None:
         super().__init__(name="augment", dtype="float32")
@@ -53,8 +53,10 @@ class Augment(keras.layers.Layer):
             field_y = field_y + elastic * self._smooth(images)
         moved = self._uniform(images, (1, 1), 0, 1) >= UNCHANGED
         field_x, field_y = (ops.where(moved, field, 0.0) for field in (field_x, field_y))
-        images = _moved(images, field_x, 2, math.ceil(reach))
-        return ops.clip(_moved(images, field_y, 1, math.ceil(reach)), 0, 1)  # the kernel overshoots at edges
+        planes = ops.moveaxis(images, 3, 1)  # (N, C, H, W): four times as fast with the pixels of a row side by side
+        planes = _moved(planes, field_x[:, None], 3, math.ceil(reach))
+        planes = _moved(planes, field_y[:, None], 2, math.ceil(reach))
+        return ops.moveaxis(ops.clip(planes, 0, 1), 1, 3)  # the kernel overshoots at edges
 
     def _smooth(self, images):
         """A field (N, H, W) in [-1, 1] that runs linearly between points drawn on a coarse grid."""
@@ -67,20 +69,23 @@ class Augment(keras.layers.Layer):
 
 
 def _moved(images, field, axis, reach):
-    """Return images (N, H, W, C) whose pixel at x comes from x + field(x) along `axis`, the border repeated outside."""
+    """Return images (N, C, H, W) whose pixel at x comes from x + field(x) along `axis`, from the border at the furthest.
+
+    Where the kernel reaches over the border, the weights of the pixels within are scaled up to 1. (Repeating the border
+    instead keeps XLA from vectorising: 27 ms for 256 images of 28 x 28, and not 4.)
+    """
     size = images.shape[axis]
-    wide, total = _repeated(images, axis, reach), 0.0
-    field = field[..., None]
+    place = np.arange(size).reshape((size, 1) if axis == 2 else (size,))
+    field = ops.clip(field, -place.astype(np.float32), (size - 1 - place).astype(np.float32))
+    beside = [[0, 0] for _ in images.shape]
+    beside[axis] = [reach, reach]
+    wide, total, weights = ops.pad(images, beside), 0.0, 0.0
     for step in range(-reach, reach + 1):
         begin = step + reach
-        part = wide[:, begin : begin + size] if axis == 1 else wide[:, :, begin : begin + size]
-        total = total + _kernel(ops.abs(field - step)) * part
-    return total
-
-
-def _repeated(images, axis, reach):
-    first, last = (ops.take(images, [place], axis=axis) for place in (0, images.shape[axis] - 1))
-    return ops.concatenate([*[first] * reach, images, *[last] * reach], axis=axis)
+        part = wide[:, :, begin : begin + size] if axis == 2 else wide[..., begin : begin + size]
+        weight = _kernel(ops.abs(field - step)) * ((place + step >= 0) & (place + step < size)).astype(np.float32)
+        total, weights = total + weight * part, weights + weight
+    return total / weights
 
 
 def _kernel(distance):
