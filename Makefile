@@ -7,8 +7,15 @@ train: .venv/installed
 test: .venv/installed-test
 	.venv/bin/python -m pytest
 
-bench: .venv/installed
+bench: .venv/installed-test
 	.venv/bin/python benchmarks/speed.py
+	.venv/bin/python benchmarks/packing.py
+	.venv/bin/python benchmarks/streaming.py
+	.venv/bin/python benchmarks/convolutions.py
+	.venv/bin/python benchmarks/tables.py
+
+redrawing: .venv/installed-test
+	.venv/bin/python benchmarks/redrawing.py
 	.venv/bin/python benchmarks/tables.py
 
 .venv/installed: pyproject.toml constraints.txt
@@ -20,4 +27,4 @@ bench: .venv/installed
 	$(PIP) --editable '.[tensorflow,test]'
 	touch $@
 
-.PHONY: train test bench
+.PHONY: train test bench redrawing

@@ -137,7 +137,9 @@ def measure(words: list, variables: dict[str, str], output: Path) -> tuple[list[
     """Run `words` with `variables` set too; return its lines on stdout, seconds, and its peak memory in MB."""
     started = time.perf_counter()
     with output.open("w") as stdout, output.with_suffix(".errors").open("w") as stderr:
-        process = subprocess.Popen([str(word) for word in words], stdout=stdout, stderr=stderr, env=os.environ | variables)
+        process = subprocess.Popen(
+            [str(word) for word in words], stdout=stdout, stderr=stderr, env=os.environ | variables
+        )
         _, status, usage = os.wait4(process.pid, 0)
     wall = time.perf_counter() - started
     if status:

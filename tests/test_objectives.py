@@ -49,11 +49,11 @@ engine, folder = sys.argv[1:]
 pixels = np.random.default_rng(0).integers(0, 256, (40, 9, 7, 3), "uint8")
 images = Images("noise", pixels, pixels[:8])
 told = {}
-extras = [dict(variational=1.0), dict(quantize=3), dict(noise="gaussian+mask+salt", loss="mse+mae+bce+ssim")]
-extras += [dict(augment="shift+rotate+scale+elastic+flip", sparsity=0.1), dict(optimizer="muon", schedule="linear")]
+extras = [dict(variational=1.0, quantize=3, noise="gaussian+mask+salt", loss="mse+mae+bce+ssim")]
+extras += [dict(augment="shift+rotate+scale+elastic+flip", sparsity=0.1, optimizer="muon", schedule="linear")]
 for model in models.ARCHITECTURES:
     for number, extra in enumerate([{}, *extras] if model == "dense" else [{}]):
-        config = Config(model=model, code=4, width=0.25, epochs=1, batch_size=16, examples=8, engine=engine, **extra)
+        config = Config(model=model, code=4, width=0.1, epochs=1, batch_size=16, examples=8, engine=engine, **extra)
         run = pipeline.run(images, config, Path(folder, f"{engine}-{model}-{number}"))
         told[str(run)] = [json.loads(line)["loss"] for line in (run / "metrics.jsonl").read_text().splitlines()]
 np.save(Path(folder, "images.npy"), pixels[:8])
@@ -78,7 +78,7 @@ def test_every_model_and_choice_trains_is_saved_and_opens_in_plain_keras(engine,
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads(done.stdout.splitlines()[-1])
-    assert len(told) == 10
+    assert len(told) == 7
     assert all(math.isfinite(loss) for losses in told.values() for loss in losses)
     opened = subprocess.run(
         [sys.executable, "-c", REOPEN, str(tmp_path), *told], capture_output=True, text=True, check=False
@@ -176,14 +176,18 @@ def spline(values, place):
     whole = math.floor(place)
     t = place - whole
     weights = [-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, -(t**2) + t**3]
-    inside = [(weight, values[whole + step]) for step, weight in enumerate(weights, -1) if 0 <= whole + step < len(values)]
+    inside = [
+        (weight, values[whole + step]) for step, weight in enumerate(weights, -1) if 0 <= whole + step < len(values)
+    ]
     return sum(weight * value for weight, value in inside) / sum(weight for weight, _ in inside)
 
 
 def test_displacements_follow_the_cubic_through_the_pixels():
     images = RANDOM.random((2, 20, 16)).astype(np.float32)
     field = RANDOM.uniform(-2.5, 2.5, (2, 20, 16)).astype(np.float32)
-    found = ops.convert_to_numpy(augmentation._moved(images[:, None], ops.convert_to_tensor(field)[:, None], 3, 4))[:, 0]
+    found = ops.convert_to_numpy(augmentation._moved(images[:, None], ops.convert_to_tensor(field)[:, None], 3, 4))[
+        :, 0
+    ]
     expected = [
         [[spline(row, x + shift) for x, shift in enumerate(shifts)] for row, shifts in zip(image, moves, strict=True)]
         for image, moves in zip(images, field, strict=True)

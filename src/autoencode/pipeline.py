@@ -159,7 +159,9 @@ def _finish(run: runs.Run, training: Training, epochs: list[Epoch]) -> list[Find
         variational=config.variational is not None,
     )
     findings = doctor.diagnose(patient)
-    run.finish(models.unshared(epochs[-1].model), pca, config.code, [dataclasses.asdict(finding) for finding in findings])
+    run.finish(
+        models.unshared(epochs[-1].model), pca, config.code, [dataclasses.asdict(finding) for finding in findings]
+    )
     return findings
 
 
