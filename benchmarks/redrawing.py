@@ -31,6 +31,7 @@ def main() -> None:
     parser.add_argument("--environments", type=Path, default=Path(".bench"))
     parser.add_argument("--python310", default="python3.10", help="for the TensorFlow 2.10 peer")
     parser.add_argument("--only", choices=["quick", "best", "models"])
+    parser.add_argument("--models", default=",".join(models.ARCHITECTURES), help="for --only models")
     options = parser.parse_args()
     environment("ours", options)
     result = json.loads(RESULT.read_text()) if RESULT.exists() else {}
@@ -45,18 +46,15 @@ def main() -> None:
             runs = [ours(options.environments, work, BEST, seed) for seed in range(SEEDS)]
             result["best"] = {"recipe": " ".join(BEST), "runs": runs}
         if options.only in (None, "models"):
-            result["models"] = {
-                name: [ours(options.environments, work, ("--model", name), seed) for seed in range(SEEDS)]
-                for name in models.ARCHITECTURES
-            }
-            table = {
-                name: {
+            table = json.loads(MEASURED.read_text())
+            for name in options.models.split(","):
+                runs = [ours(options.environments, work, ("--model", name), seed) for seed in range(SEEDS)]
+                result.setdefault("models", {})[name] = runs
+                table[name] = {
                     "parameters": runs[0]["parameters"],
                     "mse": statistics.mean(run["mse"] for run in runs),
                     "recipe": "10 epochs",
                 }
-                for name, runs in result["models"].items()
-            }
             MEASURED.write_text(json.dumps(table, indent=1) + "\n")
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
 

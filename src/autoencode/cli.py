@@ -219,14 +219,15 @@ def models() -> None:
     print(f"{'model':9} {'parameters':>12} {'test MSE':>10}")
     for name, architecture in ARCHITECTURES.items():
         found = measured(name)
-        print(f"{name:9} {found['parameters']:12,} {found['mse']:10.5f}  {architecture.summary}; {found['recipe']}")
+        error = "not yet" if found["mse"] is None else f"{found['mse']:.5f}"
+        print(f"{name:9} {found['parameters']:12,} {error:>10}  {architecture.summary}; {found['recipe']}")
 
 
 @app.command
 def compare(
     source: str = "mnist",
     *,
-    models: Annotated[str, Parameter(name="--models")] = "article,dense,conv",
+    models: Annotated[str, Parameter(name="--models")] = "article,dense,feedback",
     codes: str = "16",
     seeds: int = 3,
     folder: Path | None = None,

@@ -43,7 +43,10 @@ ARCHITECTURES = {
 
 
 def measured(name: str) -> dict[str, Any]:
-    """Return the `parameters`, the mean `mse` over seeds and the `recipe` of `name` on MNIST at a code of 16 numbers."""
+    """Return `parameters`, mean `mse` over seeds (None where it is not measured yet) and `recipe` of `name`.
+
+    They are those on MNIST, at a code of 16 numbers.
+    """
     return json.loads(Path(__file__).with_name("measured.json").read_text("utf-8"))[name]
 
 
