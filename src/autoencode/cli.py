@@ -259,7 +259,7 @@ def compare(
     console = Console(highlight=False, soft_wrap=True)
     entries = comparison.plan(source, config, models.split(","), _whole_numbers("--codes", codes), seeds)
     folder = folder or Path(f"comparison-{Path(source).name}")
-    comparison.claim(folder, source, config, entries)
+    comparison.claim(folder, source, config)
     results = []
     for entry, found, before in comparison.run(folder, source, config, entries):
         results.append((entry, found))

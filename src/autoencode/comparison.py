@@ -77,7 +77,7 @@ def plan(
     return entries
 
 
-def claim(folder: Path, source: str, config: Config, entries: Sequence[Entry]) -> None:
+def claim(folder: Path, source: str, config: Config) -> None:
     """Make `folder` the place of a comparison, or take it up again; raise `AutoencodeError` where it holds another."""
     told = {"source": source, "settings": _shared(config)}
     path = folder / SETTINGS

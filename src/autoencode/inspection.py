@@ -70,13 +70,10 @@ def look(source: sources.Source, config: Config, progress: loading.Progress | No
     """
     found = sources.open_source(source)
     rows = sources.as_rows(found) if isinstance(found, Images) else found
-    count = len(rows)
-    some = np.unique(np.linspace(0, count - 1, min(count, LOOKED_AT)).astype(int)).tolist() if count else []
-    probes = rows.sample(some)
+    probes = rows.sample(loading.evenly(len(rows), LOOKED_AT))
     images = sources.load(found if isinstance(found, Images) else rows, config, progress)
     parts = (images.train,) if images.train is images.test else (images.train, images.test)
     hashes = Counter(hashlib.blake2b(row.tobytes(), digest_size=12).digest() for part in parts for row in part)
-    chosen = np.unique(np.linspace(0, len(images.train) - 1, min(SHOWN, len(images.train))).astype(int))
     return Seen(
         name=rows.name,
         train=len(images.train),
@@ -90,7 +87,7 @@ def look(source: sources.Source, config: Config, progress: loading.Progress | No
         classes=images.classes,
         notes=images.notes,
         skipped=images.skipped,
-        shown=np.asarray(images.train[chosen]),
+        shown=np.asarray(images.train[loading.evenly(len(images.train), SHOWN)]),
     )
 
 

@@ -167,8 +167,16 @@ class ArrayRows:
 
     def identity(self) -> Any:
         """A checksum of some rows: the whole may be larger than memory."""
-        some = np.linspace(0, len(self) - 1, min(1000, len(self))).astype(int)
-        return self.name, len(self), hashlib.sha256(self._at(np.unique(some)).tobytes()).hexdigest()
+        return self.name, len(self), hashlib.sha256(self._at(evenly(len(self), 1000)).tobytes()).hexdigest()
+
+
+def evenly(count: int, most: int) -> list[int]:
+    """Return at most `most` of the indices below `count`, ascending, spread evenly from the first to the last.
+
+    >>> evenly(9, 3)
+    [0, 4, 8]
+    """
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int)).tolist()
 
 
 def _on_all_cores(work: Callable, jobs: Iterator) -> Iterator:
@@ -231,8 +239,7 @@ class Choice:
 def choose(rows: Rows, config: Config) -> Choice:
     """Look at `rows` and decide; raise `AutoencodeError` where there is nothing to train on."""
     count = len(rows)
-    looked_at = np.unique(np.linspace(0, count - 1, min(count, LOOKED_AT)).astype(int)).tolist() if count else []
-    probes = rows.sample(looked_at) or rows.sample(range(count))
+    probes = rows.sample(evenly(count, LOOKED_AT)) or rows.sample(range(count))
     if not probes:
         raise AutoencodeError(_nothing(rows))
     plan, notes = shaping.choose(probes, config.size, config.fit, config.colour)
