@@ -16,7 +16,7 @@ import machine
 import numpy as np
 from speed import PEERS, environment, measure
 
-from autoencode import measures, models, sources
+from autoencode import Images, measures, models, sources
 
 RESULT = Path(__file__).parent / "results" / "redrawing.json"
 MEASURED = Path(models.__file__).with_name("measured.json")
@@ -33,7 +33,8 @@ def main() -> None:
     parser.add_argument("--only", choices=["quick", "best", "models"])
     parser.add_argument("--models", default=",".join(models.ARCHITECTURES), help="for --only models")
     options = parser.parse_args()
-    environment("ours", options)
+    for name in ("ours", "tensorflow-2.10", "pythae") if options.only in (None, "quick") else ("ours",):
+        environment(name, options)
     result = json.loads(RESULT.read_text()) if RESULT.exists() else {}
     result["machine"] = machine.describe()
     images = sources.load("mnist")
@@ -41,7 +42,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         if options.only in (None, "quick"):
-            result["quick"] = {"recipe": " ".join(QUICK), "rounds": quick(options.environments, work)}
+            result["quick"] = {"recipe": " ".join(QUICK), "rounds": quick(options.environments, work, images)}
         if options.only in (None, "best"):
             runs = [ours(options.environments, work, BEST, seed) for seed in range(SEEDS)]
             result["best"] = {"recipe": " ".join(BEST), "runs": runs}
@@ -59,8 +60,7 @@ def main() -> None:
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
 
 
-def quick(environments: Path, work: Path) -> list[dict[str, dict]]:
-    images = sources.load("mnist")
+def quick(environments: Path, work: Path, images: Images) -> list[dict[str, dict]]:
     np.savez(work / "mnist.npz", train=images.train[..., 0], test=images.test[..., 0])
     rounds = []
     for seed in range(SEEDS):
