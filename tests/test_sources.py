@@ -322,6 +322,13 @@ def test_an_array_of_objects_is_never_unpickled(tmp_path):
         sources.load(str(tmp_path / "o.npy"), Config())
 
 
+def test_a_file_that_only_bears_the_name_is_told_without_advice_to_unpickle(tmp_path):
+    (tmp_path / "r.npz").write_bytes(np.random.default_rng(0).bytes(100))
+    with pytest.raises(AutoencodeError, match="begins as neither does") as told:
+        sources.load(str(tmp_path / "r.npz"), Config())
+    assert "pickle" not in str(told.value)
+
+
 @EACH
 @given(array=hnp.arrays(np.uint8, hnp.array_shapes(min_dims=1, max_dims=4, max_side=6)), packed=st.booleans())
 def test_idx_reads_back_what_was_written(tmp_path, array, packed):

@@ -66,8 +66,11 @@ def load(path: Path) -> dict[str, np.ndarray]:
     """
     try:
         with path.open("rb") as file:
-            if file.read(6) == b"\x93NUMPY":
+            head = file.read(6)
+            if head == b"\x93NUMPY":
                 return {"train": np.load(path, mmap_mode="r", allow_pickle=False)}
+            if not head.startswith(b"PK"):  # NumPy would take it for a pickle, and advise to load it unsafely
+                raise ValueError("it begins as neither does")
             file.seek(0)
             with np.load(file, allow_pickle=False) as found:
                 _check_directory(found.zip, path)
