@@ -191,6 +191,7 @@ def _describe(training: Training) -> dict[str, Any]:
         "images": {"shape": list(images.shape), "train": len(images.train), "test": len(images.test)},
         "notes": list(images.notes),
         "parameters": engine.model.count_params(),
+        "comparable": objectives.is_plain(training.config),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 

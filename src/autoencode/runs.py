@@ -217,6 +217,7 @@ class Run:
             [line["val_loss"] for line in metrics],
             baseline.get("pca"),
             baseline.get("components"),
+            comparable=self.record.get("comparable", True),
         )
         with self._replacing("curve.png") as file:
             pictures.write_curve(curve, file)
