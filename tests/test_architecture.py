@@ -18,9 +18,9 @@ LADDER = [
     {"config", "images", "files", "mapped"},
     {"sources", "models", "objectives", "engines", "pictures", "measures", "doctor", "report"},
     {"feeding"},
-    {"training", "runs"},
+    {"training", "runs", "trained"},
     {"pipeline", "inspection"},
-    {"comparison"},
+    {"comparison", "estimator"},
     {"cli"},
     {"__init__", "__main__"},
 ]

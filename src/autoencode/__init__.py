@@ -4,6 +4,7 @@ from importlib import import_module, metadata
 from typing import Any
 
 _HOMES = {
+    "Autoencoder": "estimator",
     "AutoencodeError": "errors",
     "UsageError": "errors",
     "Config": "config",
@@ -12,7 +13,7 @@ _HOMES = {
     "watch": "pipeline",
     "run": "pipeline",
 }
-__all__ = ["AutoencodeError", "Config", "Epoch", "Images", "UsageError", "run", "watch"]
+__all__ = ["AutoencodeError", "Autoencoder", "Config", "Epoch", "Images", "UsageError", "run", "watch"]
 
 
 def __getattr__(name: str) -> Any:

@@ -178,6 +178,16 @@ def start(name: str, build: Callable[[], Parts], *, seed: int, precision: str = 
         keras.config.set_dtype_policy(before)
 
 
+def compiled(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    """Return `model` as a compiled function of one batch: NumPy in, float32 out, on the backend that Keras runs on.
+
+    uint8 is taken for pixels and scaled to [0, 1] on the device. Later changes of the weights may not be seen.
+    """
+    import keras
+
+    return load(keras.config.backend()).compiled(model)
+
+
 @contextlib.contextmanager
 def _seeded(seed: int) -> Iterator[None]:
     """Draw from `seed` what Keras draws from Python's `random`, the seeds of its layers; leave the caller's state alone.

@@ -9,6 +9,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import keras
 import numpy as np
 from jax import lax
 
@@ -117,6 +118,19 @@ class Engine:
         errors = squares @ jnp.full(squares.shape[1], 1 / squares.shape[1])
         pixels = jnp.round(jnp.clip(outputs, 0, 1) * 255).astype(jnp.uint8)
         return pixels, errors, codes.astype(jnp.float32), outputs.min(), outputs.max()
+
+
+def compiled(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    """See `engines.compiled`."""
+    weights = [variable.value for variable in model.trainable_variables]
+    others = [variable.value for variable in model.non_trainable_variables]
+
+    @jax.jit
+    def run(weights, others, batch):
+        floats = _to_float(batch) if batch.dtype == jnp.uint8 else batch
+        return model.stateless_call(weights, others, floats, training=False)[0].astype(jnp.float32)
+
+    return lambda batch: np.asarray(run(weights, others, batch))
 
 
 def _to_float(images: jax.Array) -> jax.Array:

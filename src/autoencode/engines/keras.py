@@ -39,5 +39,14 @@ class Engine(VariableState):
         return Redrawn(pixels, errors, codes, outputs.min(), outputs.max())
 
 
+def compiled(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
+    """See `engines.compiled`."""
+
+    def run(batch: np.ndarray) -> np.ndarray:
+        return model.predict_on_batch(_to_float(batch) if batch.dtype == np.uint8 else batch).astype(np.float32)
+
+    return run
+
+
 def _to_float(images: np.ndarray) -> np.ndarray:
     return images.astype(np.float32) / 255

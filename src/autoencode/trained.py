@@ -1,0 +1,184 @@
+"""Room 6: a trained model, used: images to codes, codes to images, and models in files. Knows no run folder and no screen."""
+
+from __future__ import annotations
+
+import io
+import json
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from autoencode import engines
+from autoencode.errors import AutoencodeError, reason
+from autoencode.files import replacing
+from autoencode.mapped import release
+
+if TYPE_CHECKING:
+    import keras
+
+# Rows that go through a model at once: many where there are many, else few, the rest filled up with zeros. So there are
+# two programs, and a row alone gives what it gives among others.
+MANY, FEW = 2048, 256
+MOST_VALUES = 2**22  # in one batch: 16 MB as float32
+NOTES = "autoencode.json"  # in a .keras file, beside what Keras reads
+
+
+class Trained:
+    """A Keras model with the layers `encoder` and `decoder`, used on any number of rows.
+
+    Raises `AutoencodeError` where `model` is not such a model.
+
+    >>> Trained(model).encode(np.zeros((5, 28, 28, 1), "uint8")).shape  # doctest: +SKIP
+    (5, 16)
+    """
+
+    def __init__(self, model: keras.Model) -> None:
+        try:
+            self.encoder, self.decoder = model.get_layer("encoder"), model.get_layer("decoder")
+            self.shape, self.code = tuple(self.encoder.input_shape[1:]), self.encoder.output_shape[1]
+        except (ValueError, AttributeError) as error:
+            raise AutoencodeError(
+                f"expected a model with layers named encoder and decoder ({reason(error)})."
+            ) from error
+        self.model = model
+
+    def encode(self, images: np.ndarray) -> np.ndarray:
+        """Return the codes, float32 (N, code), of images, uint8 (N, H, W, C)."""
+        self._check_images(images)
+        return _through(self._encode, images, (self.code,))
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """Return the images, float32 (N, H, W, C), mostly within [0, 1], of codes (N, code)."""
+        if codes.ndim != 2 or codes.shape[1] != self.code:
+            raise AutoencodeError(f"expected codes (N, {self.code}), received {codes.shape}.")
+        return _through(self._decode, np.asarray(codes, np.float32), self.shape)
+
+    def redraw(self, images: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Give, for uint8 (N, H, W, C), a batch at a time: codes, reconstructions (uint8) and mean squared errors (n,)."""
+        self._check_images(images)
+        for first in range(0, len(images), size := _rows(self.shape)):
+            batch = images[first : first + size]
+            codes = self.encode(batch)
+            floats = self.decode(codes)
+            errors = np.square(floats - batch / np.float32(255)).mean((1, 2, 3))
+            yield codes, to_pixels(floats), errors
+
+    def reconstruct(self, images: np.ndarray) -> np.ndarray:
+        """Return the reconstructions, uint8, of images, uint8 (N, H, W, C)."""
+        return np.concatenate([pixels for _, pixels, _ in self.redraw(images)])
+
+    def errors(self, images: np.ndarray) -> np.ndarray:
+        """Return the mean squared error of the reconstruction of each image, pixels in [0, 1], float32 (N,)."""
+        return np.concatenate([errors for *_, errors in self.redraw(images)])
+
+    def _check_images(self, images: np.ndarray) -> None:
+        if images.dtype != np.uint8 or images.shape[1:] != self.shape:
+            raise AutoencodeError(
+                f"expected images of uint8 (N, {', '.join(map(str, self.shape))}), as the model was trained on, "
+                f"received {images.dtype} {images.shape}."
+            )
+
+    @cached_property
+    def _encode(self) -> Callable[[np.ndarray], np.ndarray]:
+        return engines.compiled(self.encoder)
+
+    @cached_property
+    def _decode(self) -> Callable[[np.ndarray], np.ndarray]:
+        return engines.compiled(self.decoder)
+
+
+def to_pixels(floats: np.ndarray) -> np.ndarray:
+    """Return floats, cut to [0, 1], as uint8."""
+    return np.round(np.clip(floats, 0, 1) * 255).astype(np.uint8)
+
+
+def _rows(shape: tuple[int, ...]) -> int:
+    return max(1, min(MANY, MOST_VALUES // int(np.prod(shape))))
+
+
+def _through(function: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    results = np.empty((len(rows), *shape), np.float32)
+    size = _rows(max(rows.shape[1:], shape, key=np.prod))
+    first = 0
+    while first < len(rows):
+        step = size if first + size <= len(rows) else min(FEW, size)
+        batch = rows[first : first + step]
+        filled = np.pad(batch, [(0, step - len(batch))] + [(0, 0)] * (rows.ndim - 1)) if len(batch) < step else batch
+        results[first : first + step] = function(filled)[: len(batch)]
+        first += step
+        release(rows)
+    return results
+
+
+def mixture(codes: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Return `count` new codes, float32 (count, K), drawn from ten Gaussians fitted to `codes` (N, K).
+
+    (Ghosh, Sajjadi, Vergari, Black and Scholkopf, "From variational to deterministic autoencoders", ICLR 2020, section 4.)
+    Raises `AutoencodeError` where scikit-learn is missing.
+    """
+    try:
+        from sklearn.mixture import GaussianMixture
+    except ImportError:
+        raise AutoencodeError("sampling needs scikit-learn; install it with: pip install scikit-learn") from None
+    codes = codes.astype(np.float64)  # in float32 the covariance of a dead number is not always positive
+    components = max(1, min(10, len(codes) // (4 * codes.shape[1])))
+    density = GaussianMixture(components, reg_covar=1e-6 + 1e-3 * float(codes.var()), random_state=seed).fit(codes)
+    return density.sample(count)[0].astype(np.float32)
+
+
+def write_model(model: keras.Model, path: Path, notes: dict[str, Any]) -> None:
+    """Write a .keras file that plain Keras opens, with `notes` as JSON inside; raise `AutoencodeError` where that fails."""
+    if path.suffix != ".keras":
+        raise AutoencodeError(f"expected a file name that ends in .keras, received {path}.")
+    try:
+        with replacing(path) as temporary:
+            temporary.write_bytes(model_bytes(model, notes))
+    except OSError as error:
+        raise AutoencodeError(f"could not write {path} ({reason(error)}): make room or choose another file.") from error
+
+
+def read_model(path: Path) -> tuple[keras.Model, dict[str, Any]]:
+    """Return the model and the notes of a .keras file, {} where there are none.
+
+    Keras's safe mode holds: nothing in the file is run. Raises `AutoencodeError` where it is none or is damaged.
+    """
+    try:
+        return model_from(path.read_bytes())
+    except OSError as error:
+        raise AutoencodeError(f"{path} cannot be read ({reason(error)}): expected a .keras file.") from error
+    except AutoencodeError as error:
+        raise AutoencodeError(f"{path}: {error}") from error
+
+
+def model_bytes(model: keras.Model, notes: dict[str, Any]) -> bytes:
+    """Return the content of such a file."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "model.keras")
+        model.save(path)
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr(NOTES, json.dumps(notes))
+        return path.read_bytes()
+
+
+def model_from(content: bytes) -> tuple[keras.Model, dict[str, Any]]:
+    """Return what such a content holds; raise `AutoencodeError` where it is damaged or would run code."""
+    import keras
+
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if (broken := archive.testzip()) is not None:
+                raise ValueError(f"the checksum of {broken} is another")
+            notes = json.loads(archive.read(NOTES)) if NOTES in archive.namelist() else {}
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "model.keras")
+            path.write_bytes(content)
+            return keras.saving.load_model(path, compile=False, safe_mode=True), notes
+    except Exception as error:  # zipfile, json, h5py and Keras raise almost anything on damaged files
+        raise AutoencodeError(
+            f"not a model that can be opened ({reason(error)}): expected a whole .keras file."
+        ) from error
