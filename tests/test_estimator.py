@@ -4,7 +4,6 @@ import pickle
 import warnings
 
 import jax
-import keras
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator
 
 import autoencode
-from autoencode import AutoencodeError, Autoencoder, sources
+from autoencode import AutoencodeError, Autoencoder, engines, sources
 
 # scipy, not this package, must be told to take arrays of other libraries before it is imported.
 NOT_RUN = {"check_array_api_input"}
@@ -31,6 +30,7 @@ def compiled_once(tmp_path_factory):
         "jax_persistent_cache_min_compile_time_secs": 0,
         "jax_persistent_cache_min_entry_size_bytes": -1,
     }
+    engines.load("jax")
     before = {name: getattr(jax.config, name) for name in wanted}
     for name, value in wanted.items():
         jax.config.update(name, value)
@@ -68,6 +68,8 @@ def test_parameters_are_those_of_config():
 
 
 def test_the_numbers_are_those_of_plain_keras(tmp_path, digits, fitted):
+    import keras  # not at the top: collecting this file must not choose a backend for the others
+
     fitted.save(tmp_path / "m.keras")
     model = keras.saving.load_model(tmp_path / "m.keras")
     floats = digits[..., None] / np.float32(255)
