@@ -26,7 +26,7 @@ from autoencode import measures, pictures, pipeline, sources
 from autoencode.config import Config
 from autoencode.errors import AutoencodeError, UsageError, reason
 from autoencode.files import replacing
-from autoencode.images import Images
+from autoencode.images import Images, to_pixels
 from autoencode.training import Epoch, evaluate
 
 SETTINGS, MEASURES, LEADERBOARD = "comparison.json", "measures.json", "leaderboard"
@@ -172,7 +172,7 @@ def _measure_pca(images: Images, components: int, folder: Path) -> dict[str, Any
     train_codes, test_codes = pca.encode(images.train), pca.encode(images.test)
     redrawn = pca.decode(test_codes)
     errors = np.square(redrawn - images.test / np.float32(255)).mean((1, 2, 3))
-    pixels = np.round(np.clip(redrawn, 0, 1) * 255).astype(np.uint8)
+    pixels = to_pixels(redrawn)
     np.save(folder / "originals.npy", images.test[:SHOWN], allow_pickle=False)
     np.save(folder / "reconstructions.npy", pixels[:SHOWN], allow_pickle=False)
     found = measures.redrawing(images.test, pixels, errors)

@@ -9,10 +9,10 @@ from typing import Any, Self
 
 import numpy as np
 
-from autoencode import engines, models, objectives, pipeline, trained
+from autoencode import engines, models, pipeline, trained
 from autoencode.config import Config
 from autoencode.errors import AutoencodeError
-from autoencode.images import Images
+from autoencode.images import Images, to_pixels
 from autoencode.sources import arrays, loading
 from autoencode.training import Epoch, train
 
@@ -105,27 +105,20 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         rows = self._validated(X, reset=True)
         self.image_shape_, self.pixel_range_ = self._layout(rows)
         self.rows_shape_ = list(rows.shape[1:])
-        images = self._to_images(rows)
-        config = self._config(len(images))
-        architecture = models.find(config.model)
-        objectives.check(config)
-        name = engines.choose(config.engine, convolutional=architecture.convolutional)
-        engines.load(name)
-        engine = engines.start(
-            name,
-            lambda: pipeline.assemble(config, images.shape[1:], len(images)),
-            seed=config.seed,
-            precision=config.precision,
-        )
+        pixels = self._to_images(rows)
+        images, config = Images("X", pixels, pixels[:1]), self._config(len(pixels))
+        _, name = pipeline.check(images, config)
+        engine = pipeline.start(name, images, config)
         self.history_ = {"loss": [], "seconds": []}
-        for event in train(engine, Images("X", images, images[:1]), config):
+        for event in train(engine, images, config):
             if isinstance(event, Epoch):
                 self.history_["loss"].append(event.loss)
                 self.history_["seconds"].append(event.seconds)
         self._take(models.unshared(engine.model))
-        self._codes = self._trained.encode(images[loading.evenly(len(images), KEPT_CODES)])
+        codes, errors = self._trained.measure(pixels)
+        self._codes = codes[loading.evenly(len(codes), KEPT_CODES)]
         self._n_features_out = config.code
-        self.offset_ = float(np.quantile(-self._trained.errors(images), self.contamination))
+        self.offset_ = float(np.quantile(-errors, self.contamination))
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -140,7 +133,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
 
     def reconstruct(self, X: Any) -> np.ndarray:
         """Return what the model makes of X, in the shape and range that the training images had."""
-        return self.inverse_transform(self._trained_now().encode(self._images(X)))
+        model = self._trained_now()
+        return self._from_floats(model.decode(model.encode(self._images(X))))
 
     def denoise(self, X: Any) -> np.ndarray:
         """Return X without noise: its reconstruction by a model that was trained with `noise`.
@@ -157,7 +151,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
 
         Higher is more normal.
         """
-        return -self._trained_now().errors(self._images(X)).astype(np.float64)
+        _, errors = self._trained_now().measure(self._images(X))
+        return -errors.astype(np.float64)
 
     def score(self, X: Any, y: Any = None) -> float:
         """Return the mean of `score_samples`: higher is better, 0 is perfect. y is ignored."""
@@ -289,7 +284,6 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         return list(shape), [least, largest if largest > least else least + 1]
 
     def _images(self, X: Any) -> np.ndarray:
-        check_is_fitted(self)
         return self._to_images(self._validated(X, reset=False))
 
     def _to_images(self, rows: np.ndarray) -> np.ndarray:
@@ -298,12 +292,12 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         if rows.dtype == np.uint8:
             return rows.reshape(-1, *self.image_shape_)
         least, largest = self.pixel_range_
-        return trained.to_pixels((rows - least) / (largest - least)).reshape(-1, *self.image_shape_)
+        return to_pixels((rows - least) / (largest - least)).reshape(-1, *self.image_shape_)
 
     def _from_floats(self, images: np.ndarray) -> np.ndarray:
         least, largest = self.pixel_range_
         images = images.reshape(-1, *self.rows_shape_)
-        return trained.to_pixels(images) if [least, largest] == [0, 255] else images * (largest - least) + least
+        return to_pixels(images) if [least, largest] == [0, 255] else images * (largest - least) + least
 
 
 class InvalidError(AutoencodeError, ValueError):

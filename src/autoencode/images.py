@@ -53,6 +53,15 @@ class Images:
         return self.train.shape[1:]
 
 
+def to_pixels(floats: np.ndarray) -> np.ndarray:
+    """Return floats, cut to [0, 1], as uint8.
+
+    >>> to_pixels(np.array([-0.1, 0.5, 2.0]))
+    array([  0, 128, 255], dtype=uint8)
+    """
+    return np.round(np.clip(floats, 0, 1) * 255).astype(np.uint8)
+
+
 def check(images: np.ndarray, what: str = "images") -> None:
     """Raise `AutoencodeError` unless `images` is uint8 (N, H, W, C), N, H, W >= 1 and C 1 or 3."""
     is_array = isinstance(images, np.ndarray)

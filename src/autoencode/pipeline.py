@@ -65,8 +65,7 @@ def prepare(
     engines.load(engine_name, alone=alone)
     images = loading.result()
     command, config = config.command(name), resolve(config)
-    build = partial(assemble, config, images.shape, len(images.train))
-    engine = engines.start(engine_name, build, seed=config.seed, precision=config.precision)
+    engine = start(engine_name, images, config)
     return Training(name, command, config, images, engine, train(engine, images, config), baseline)
 
 
@@ -79,6 +78,12 @@ def resolve(config: Config) -> Config:
     own = models.find(config.model)
     left = [name for name in ("optimizer", "learning_rate", "schedule") if getattr(config, name) == "auto"]
     return dataclasses.replace(config, **{name: getattr(own, name) for name in left})
+
+
+def start(engine_name: str, images: Images, config: Config) -> engines.Engine:
+    """Return the engine `engine_name`, ready to train what a resolved `config` asks for on `images`."""
+    build = partial(assemble, config, images.shape, len(images.train))
+    return engines.start(engine_name, build, seed=config.seed, precision=config.precision)
 
 
 def assemble(config: Config, shape: tuple[int, int, int], count: int) -> engines.Parts:

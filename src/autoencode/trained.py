@@ -6,7 +6,7 @@ import io
 import json
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,23 +58,18 @@ class Trained:
             raise AutoencodeError(f"expected codes (N, {self.code}), received {codes.shape}.")
         return _through(self._decode, np.asarray(codes, np.float32), self.shape)
 
-    def redraw(self, images: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Give, for uint8 (N, H, W, C), a batch at a time: codes, reconstructions (uint8) and mean squared errors (n,)."""
-        self._check_images(images)
-        for first in range(0, len(images), size := _rows(self.shape)):
+    def measure(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the codes, float32 (N, code), of images, uint8 (N, H, W, C), and their reconstructions' errors.
+
+        An error is the mean squared error of an image, pixels in [0, 1], float32 (N,).
+        """
+        codes, errors = self.encode(images), np.empty(len(images), np.float32)
+        for first in range(0, len(images), size := _rows(self.shape)):  # not all the floats at once
             batch = images[first : first + size]
-            codes = self.encode(batch)
-            floats = self.decode(codes)
-            errors = np.square(floats - batch / np.float32(255)).mean((1, 2, 3))
-            yield codes, to_pixels(floats), errors
-
-    def reconstruct(self, images: np.ndarray) -> np.ndarray:
-        """Return the reconstructions, uint8, of images, uint8 (N, H, W, C)."""
-        return np.concatenate([pixels for _, pixels, _ in self.redraw(images)])
-
-    def errors(self, images: np.ndarray) -> np.ndarray:
-        """Return the mean squared error of the reconstruction of each image, pixels in [0, 1], float32 (N,)."""
-        return np.concatenate([errors for *_, errors in self.redraw(images)])
+            floats = self.decode(codes[first : first + size])
+            errors[first : first + size] = np.square(floats - batch / np.float32(255)).mean((1, 2, 3))
+            release(images)
+        return codes, errors
 
     def _check_images(self, images: np.ndarray) -> None:
         if images.dtype != np.uint8 or images.shape[1:] != self.shape:
@@ -90,11 +85,6 @@ class Trained:
     @cached_property
     def _decode(self) -> Callable[[np.ndarray], np.ndarray]:
         return engines.compiled(self.decoder)
-
-
-def to_pixels(floats: np.ndarray) -> np.ndarray:
-    """Return floats, cut to [0, 1], as uint8."""
-    return np.round(np.clip(floats, 0, 1) * 255).astype(np.uint8)
 
 
 def _rows(shape: tuple[int, ...]) -> int:
@@ -124,7 +114,9 @@ def mixture(codes: np.ndarray, count: int, seed: int) -> np.ndarray:
     try:
         from sklearn.mixture import GaussianMixture
     except ImportError:
-        raise AutoencodeError("sampling needs scikit-learn; install it with: pip install scikit-learn") from None
+        raise AutoencodeError(
+            "sampling needs scikit-learn; install it with: pip install 'autoencode[sklearn]'"
+        ) from None
     codes = codes.astype(np.float64)  # in float32 the covariance of a dead number is not always positive
     components = max(1, min(10, len(codes) // (4 * codes.shape[1])))
     density = GaussianMixture(components, reg_covar=1e-6 + 1e-3 * float(codes.var()), random_state=seed).fit(codes)

@@ -9,6 +9,7 @@ import numpy as np
 
 from autoencode.engines import Parts, Redrawn
 from autoencode.engines.variables import VariableState
+from autoencode.images import to_pixels
 
 
 class Engine(VariableState):
@@ -35,8 +36,7 @@ class Engine(VariableState):
         targets = _to_float(images)
         codes, outputs = (array.astype(np.float32) for array in self._redrawing.predict_on_batch(targets))
         errors = np.square(outputs - targets).mean((1, 2, 3))
-        pixels = np.round(np.clip(outputs, 0, 1) * 255).astype(np.uint8)
-        return Redrawn(pixels, errors, codes, outputs.min(), outputs.max())
+        return Redrawn(to_pixels(outputs), errors, codes, outputs.min(), outputs.max())
 
 
 def compiled(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
