@@ -1,0 +1,38 @@
+"""The command: words to a `Config`, events to lines on the screen, errors to one line. The only room that prints.
+
+A file beside this one holds the commands of one kind; all of them are imported here, and none imports a framework.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from cyclopts import CycloptsError
+
+from autoencode.cli import looking, screen, training  # each adds its commands
+from autoencode.cli.screen import app
+from autoencode.errors import AutoencodeError, UsageError
+
+__all__ = ["app", "looking", "main", "screen", "training"]
+
+
+def main() -> None:
+    """Run the command and exit: 0, 1 for a problem to mend, 2 for a call that is off, 130 for Ctrl-C."""
+    try:
+        app(exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        _fail(UsageError(f"{' '.join(str(error).split())} See: autoencode --help"))
+    except AutoencodeError as error:
+        _fail(error)
+    except KeyboardInterrupt:
+        print("autoencode: interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # whoever read our lines has gone, as `head` does; what follows must not be written either
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)
+
+
+def _fail(error: AutoencodeError) -> None:
+    print(f"autoencode: {error}", file=sys.stderr)
+    sys.exit(error.exit_status)

@@ -1,0 +1,99 @@
+"""The commands that handle sources before a training: look and pack."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from autoencode.cli.screen import app, decoding, tell_skipped
+from autoencode.config import Config
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """The settings of a training that look and pack share."""
+
+    size: str = Config.size
+    """Size of the images: auto, a number for squares, or WIDTHxHEIGHT in pixels."""
+
+    fit: str = Config.fit
+    """How a picture of other proportions fills that size: pad, crop or stretch."""
+
+    colour: str = Config.colour
+    """Colour of the images: auto, grey or rgb."""
+
+    seed: int = Config.seed
+    """Start of the draw of test images."""
+
+    strict: bool = False
+    """Stop at a picture that cannot be read, where it would be left out."""
+
+    def config(self) -> Config:
+        """Return these settings as those of a training."""
+        return Config(**dataclasses.asdict(self))
+
+
+@app.command
+def look(
+    source: str,
+    *,
+    sheet: Path | None = None,
+    shape: Annotated[Shape | None, Parameter(name="*")] = None,
+) -> None:
+    """Look at a source: how many pictures, their sizes and colours, duplicates, what cannot be read, a contact sheet.
+
+    Parameters
+    ----------
+    source
+        As for train.
+    sheet
+        PNG file for the contact sheet [default: NAME-look.png].
+    """
+    from rich.console import Console
+
+    from autoencode import inspection
+
+    console = Console(highlight=False, soft_wrap=True)
+    with decoding(console) as progress:
+        seen = inspection.look(source, (shape or Shape()).config(), progress)
+    for line in seen.lines():
+        console.print(line, markup=False)
+    path = sheet or Path(f"{seen.name}-look.png")
+    inspection.write_sheet(seen, path)
+    console.print(f"contact sheet in {path}", markup=False)
+    tell_skipped(console, seen.skipped, None)
+
+
+@app.command
+def pack(source: str, file: Path, *, shape: Annotated[Shape | None, Parameter(name="*")] = None) -> None:
+    """Decode a source once, on all cores, into one file that training reads without filling memory.
+
+    The same command continues a packing that was cut off.
+
+    Parameters
+    ----------
+    source
+        As for train.
+    file
+        The packed store to write; train, look and pack take it as a source.
+    """
+    from rich.console import Console
+
+    from autoencode import sources
+
+    console = Console(highlight=False, soft_wrap=True)
+    with decoding(console) as progress:
+        images = sources.pack(source, file, (shape or Shape()).config(), progress)
+    for note in images.notes:
+        console.print(note, markup=False)
+    count, (height, width, channels) = len(images.train) + len(images.test), images.shape
+    console.print(
+        f"{count:,} images of {width}x{height}, {'grey' if channels == 1 else 'rgb'}, in {file} "
+        f"({file.stat().st_size / 1e6:,.1f} MB)",
+        markup=False,
+    )
+    tell_skipped(console, images.skipped, None)

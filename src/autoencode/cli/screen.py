@@ -1,0 +1,71 @@
+"""What the commands share: the app that they are added to, bars, lines of what was left out, a process made ready."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cyclopts import App
+
+from autoencode.config import cache_folder
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from autoencode.images import Skipped
+
+SKIPPED_SHOWN = 5  # on the screen
+
+app = App(
+    name="autoencode",
+    help="Train an autoencoder on images and watch it learn to redraw them.",
+    suppress_keyboard_interrupt=False,  # `cli.main` tells it
+)
+
+
+def bar(console: Console) -> Progress:
+    """Return a progress bar that is shown in a terminal alone."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    shown = console.is_terminal and not console.quiet
+    return Progress(*columns, console=console, transient=True, disable=not shown)
+
+
+@contextmanager
+def decoding(console: Console) -> Iterator[Callable[[int, int], None]]:
+    """A bar for the decoding of pictures that appears with the first of them."""
+    with bar(console) as shown:
+        tasks = []
+
+        def progress(done: int, total: int) -> None:
+            if not tasks:
+                tasks.append(shown.add_task("pictures", total=total))
+            shown.update(tasks[0], completed=done)
+
+        yield progress
+
+
+def tell_skipped(console: Console, skipped: Sequence[Skipped], file: Path | None) -> None:
+    """Print how many pictures were left out, the first few by name; `file` holds them all."""
+    if not skipped:
+        return
+    console.print(f"{len(skipped):,} pictures left out" + (f", all of them in {file}:" if file else ":"), markup=False)
+    for one in skipped[:SKIPPED_SHOWN]:
+        console.print(f"  {one.name}: {one.reason}", markup=False)
+    if len(skipped) > SKIPPED_SHOWN:
+        console.print(f"  and {len(skipped) - SKIPPED_SHOWN:,} more", markup=False)
+
+
+def prepare_process() -> None:
+    """Set what only a process of the command's own may set, before the first import of NumPy; the user's words go first."""
+    os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_folder() / "jax"))
+    # Programs of this size compile in less than JAX's own limits, a second and more.
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+    os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+    # PCA on every core would take them from the first epochs, and end no sooner for all: 0.5 s of the article's job.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
