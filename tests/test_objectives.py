@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import subprocess
 import sys
 
@@ -53,12 +54,14 @@ every = dict(variational=1.0, quantize=3, noise="gaussian+mask+salt", loss="mse+
 every |= dict(augment="shift+rotate+scale+elastic+flip", optimizer="muon", schedule="linear")
 for model in models.ARCHITECTURES:
     for number, extra in enumerate([{}, every] if model == "dense" else [{}]):
-        config = Config(model=model, code=4, width=0.1, epochs=1, batch_size=16, examples=8, engine=engine, **extra)
+        config = Config(model=model, code=4, width=0.1, epochs=1, batch_size=20, examples=8, engine=engine, **extra)
         run = pipeline.run(images, config, Path(folder, f"{engine}-{model}-{number}"))
         told[str(run)] = [json.loads(line)["loss"] for line in (run / "metrics.jsonl").read_text().splitlines()]
 np.save(Path(folder, "images.npy"), pixels[:8])
 print(json.dumps(told))
 """
+# Nearly all of the job's time is compiling programs that then take two steps.
+QUICKLY_COMPILED = {"XLA_FLAGS": "--xla_backend_optimization_level=0"}
 REOPEN = """
 import sys
 import keras, numpy as np
@@ -75,7 +78,7 @@ assert "autoencode" not in sys.modules
 @pytest.mark.parametrize("engine", ["jax", "tensorflow", "torch"])
 def test_every_model_and_choice_trains_is_saved_and_opens_in_plain_keras(engine, tmp_path):
     words = [sys.executable, "-c", JOB, engine, str(tmp_path)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env=os.environ | QUICKLY_COMPILED)
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads(done.stdout.splitlines()[-1])
     assert len(told) == 6
