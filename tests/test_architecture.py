@@ -19,7 +19,7 @@ LADDER = [
     {"sources", "models", "objectives", "engines", "pictures", "measures", "doctor", "report"},
     {"feeding"},
     {"training", "runs", "trained"},
-    {"pipeline", "inspection"},
+    {"pipeline", "inspection", "anomalies"},
     {"comparison", "estimator"},
     {"cli"},
     {"__init__", "__main__"},

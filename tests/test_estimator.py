@@ -16,7 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator
 
 import autoencode
-from autoencode import AutoencodeError, Autoencoder, engines, sources
+from autoencode import AutoencodeError, Autoencoder, anomalies, engines, sources
 
 # scipy, not this package, must be told to take arrays of other libraries before it is imported.
 NOT_RUN = {"check_array_api_input"}
@@ -76,7 +76,9 @@ def test_the_numbers_are_those_of_plain_keras(tmp_path, digits, fitted):
     codes = model.get_layer("encoder").predict(floats, verbose=0)
     redrawn = model.predict(floats, verbose=0)
     np.testing.assert_allclose(fitted.transform(digits), codes, atol=1e-4)
-    np.testing.assert_allclose(fitted.score_samples(digits), -np.square(redrawn - floats).mean((1, 2, 3)), atol=1e-6)
+    assert fitted.score(digits) == pytest.approx(-np.square(redrawn - floats).mean(), rel=1e-5)
+    expected = anomalies.relative_errors(digits[..., None], redrawn) * (1 + anomalies.Normality(codes).distances(codes))
+    np.testing.assert_allclose(fitted.score_samples(digits), -expected, rtol=1e-3)
     assert (
         np.abs(fitted.reconstruct(digits) - np.round(redrawn[..., 0] * 255)).max() <= 1
     )  # a half may round either way

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from autoencode import engines, models, pipeline, trained
+from autoencode import anomalies, engines, models, pipeline, trained
 from autoencode.config import Config
 from autoencode.errors import AutoencodeError
 from autoencode.images import Images, to_pixels
@@ -25,7 +25,6 @@ except ImportError:
         "autoencode.Autoencoder needs scikit-learn; install it with: pip install 'autoencode[sklearn]'"
     ) from None
 
-KEPT_CODES = 10_000  # of training images, from which `sample` learns where codes lie
 STATE = ("image_shape_", "pixel_range_", "rows_shape_", "n_features_in_", "_n_features_out", "offset_", "history_")
 
 
@@ -115,10 +114,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
                 self.history_["loss"].append(event.loss)
                 self.history_["seconds"].append(event.seconds)
         self._take(models.unshared(engine.model))
-        codes, errors = self._trained.measure(pixels)
-        self._codes = codes[loading.evenly(len(codes), KEPT_CODES)]
+        self._learn_normality(self._trained.encode(pixels[loading.evenly(len(pixels), anomalies.MOST_CODES)]))
         self._n_features_out = config.code
-        self.offset_ = float(np.quantile(-errors, self.contamination))
+        self.offset_ = float(np.quantile(-self._normality.scores(self._trained, pixels), self.contamination))
         return self
 
     def transform(self, X: Any) -> np.ndarray:
@@ -147,16 +145,19 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         return self.reconstruct(X)
 
     def score_samples(self, X: Any) -> np.ndarray:
-        """Return the negative mean squared error of each row's reconstruction, pixels in [0, 1], float (N,).
+        """Return the negative anomaly score of each row, float (N,): higher is more normal.
 
-        Higher is more normal.
+        It holds the error of the reconstruction and the distance of the code, see `autoencode.anomalies`.
         """
-        _, errors = self._trained_now().measure(self._images(X))
-        return -errors.astype(np.float64)
+        model = self._trained_now()
+        return -self._normality.scores(model, self._images(X))
 
     def score(self, X: Any, y: Any = None) -> float:
-        """Return the mean of `score_samples`: higher is better, 0 is perfect. y is ignored."""
-        return float(self.score_samples(X).mean())
+        """Return the negative mean squared error of the reconstructions, pixels in [0, 1]: higher is better, 0 is perfect.
+
+        y is ignored.
+        """
+        return -float(self._trained_now().errors(self._images(X)).mean(dtype=np.float64))
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return `score_samples(X) - offset_`: negative for outliers, float (N,)."""
@@ -223,6 +224,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
     def _take(self, model: Any) -> None:
         self.model_, self._trained = model, trained.Trained(model)
 
+    def _learn_normality(self, codes: np.ndarray) -> None:
+        self._codes, self._normality = codes, anomalies.Normality(codes)
+
     def _trained_now(self) -> trained.Trained:
         check_is_fitted(self)
         return self._trained
@@ -250,7 +254,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
             if self.image_shape is not None:
                 self.image_shape = tuple(self.image_shape)
             self.__dict__.update({name: notes["state"][name] for name in STATE})
-            self._codes = np.array(notes["codes"], np.float32)
+            self._learn_normality(np.array(notes["codes"], np.float32))
             if notes["names"] is not None:
                 self.feature_names_in_ = np.array(notes["names"], object)
         except (KeyError, TypeError, ValueError) as error:

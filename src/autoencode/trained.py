@@ -6,7 +6,7 @@ import io
 import json
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,18 +58,21 @@ class Trained:
             raise AutoencodeError(f"expected codes (N, {self.code}), received {codes.shape}.")
         return _through(self._decode, np.asarray(codes, np.float32), self.shape)
 
-    def measure(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the codes, float32 (N, code), of images, uint8 (N, H, W, C), and their reconstructions' errors.
+    def redraw(self, images: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Yield uint8 (N, H, W, C) in batches, each with its codes and reconstructions: not all the floats at once.
 
-        An error is the mean squared error of an image, pixels in [0, 1], float32 (N,).
+        Codes are float32 (n, code), reconstructions float32 (n, H, W, C).
         """
-        codes, errors = self.encode(images), np.empty(len(images), np.float32)
-        for first in range(0, len(images), size := _rows(self.shape)):  # not all the floats at once
+        for first in range(0, len(images), size := _rows(self.shape)):
             batch = images[first : first + size]
-            floats = self.decode(codes[first : first + size])
-            errors[first : first + size] = np.square(floats - batch / np.float32(255)).mean((1, 2, 3))
+            codes = self.encode(batch)
+            yield batch, codes, self.decode(codes)
             release(images)
-        return codes, errors
+
+    def errors(self, images: np.ndarray) -> np.ndarray:
+        """Return the mean squared errors of the reconstructions of uint8 (N, H, W, C), pixels in [0, 1], float32 (N,)."""
+        squares = (np.square(floats - batch / np.float32(255)) for batch, _, floats in self.redraw(images))
+        return np.concatenate([square.mean((1, 2, 3)) for square in squares])
 
     def _check_images(self, images: np.ndarray) -> None:
         if images.dtype != np.uint8 or images.shape[1:] != self.shape:

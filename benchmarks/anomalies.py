@@ -1,0 +1,95 @@
+"""One digit of MNIST against the nine others: `python benchmarks/anomalies.py` renews results/anomalies.json.
+
+The one-class protocol: train on the training images of one digit, score all 10,000 test images, area under the ROC curve
+with the nine other digits as anomalies; mean over ten digits and three seeds. The last epoch counts and every digit has the
+same recipe. PyOD's AutoEncoder lives in an environment of its own, made as `make bench` makes them.
+"""
+
+import argparse
+import json
+import statistics
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import machine
+import numpy as np
+from sklearn.metrics import roc_auc_score
+from speed import PEERS, environment
+
+from autoencode import Autoencoder, Images, anomalies, measures, sources
+
+RESULT = Path(__file__).parent / "results" / "anomalies.json"
+RECIPE = {
+    "model": "dense",
+    "epochs": 30,
+    "batch_size": 128,
+    "augment": "shift:0.5+rotate:4+scale:0.04+elastic:0.5",
+}
+CODE, SEEDS = 16, 3
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--environments", type=Path, default=Path(".bench"))
+    parser.add_argument("--python310", default="python3.10", help="unused here")
+    parser.add_argument("--digits", default="0123456789", help="for a quicker look; the results are not renewed")
+    options = parser.parse_args()
+    environment("pyod", options)
+    images, digits = sources.load("mnist"), [int(digit) for digit in options.digits]
+    rows = {name: [areas] for name, areas in pca(images, digits).items()}
+    for seed in range(SEEDS):
+        found = list(ours(images, digits, seed))
+        rows.setdefault("error", []).append([one["error"] for one in found])
+        rows.setdefault("score", []).append([one["score"] for one in found])
+        rows.setdefault("pyod", []).append([peer(options.environments, images, seed)[digit] for digit in digits])
+        print({name: round(_mean(found), 5) for name, found in rows.items()}, flush=True)
+    if digits == list(range(10)):
+        result = {"machine": machine.describe(), "recipe": RECIPE | {"code": CODE}, "seeds": SEEDS, "areas": rows}
+        RESULT.write_text(json.dumps(result, indent=1) + "\n")
+
+
+def pca(images: Images, digits: list[int]) -> dict[str, list[float]]:
+    """Return PCA's areas by its reconstruction error, and by the relative error that ours is made of."""
+    areas = {"pca": [], "pca_relative": []}
+    for digit in digits:
+        found = measures.PCA.fit(images.train[images.train_labels == digit], CODE)
+        redrawn = found.decode(found.encode(images.test))
+        squares = np.square(redrawn - images.test / np.float32(255)).mean((1, 2, 3))
+        for name, scores in (("pca", squares), ("pca_relative", anomalies.relative_errors(images.test, redrawn))):
+            areas[name].append(roc_auc_score(images.test_labels != digit, scores))
+    return areas
+
+
+def ours(images: Images, digits: list[int], seed: int) -> Iterator[dict[str, float]]:
+    """Yield, for each digit, the area by the mean squared error alone and by `score_samples`."""
+    for digit in digits:
+        model = Autoencoder(CODE, seed=seed, **RECIPE).fit(images.train[images.train_labels == digit])
+        errors = np.square(model.reconstruct(images.test) / 255.0 - images.test / 255.0).mean((1, 2, 3))
+        strange = images.test_labels != digit
+        found = {
+            "error": roc_auc_score(strange, errors),
+            "score": roc_auc_score(strange, -model.score_samples(images.test)),
+        }
+        print(f"digit {digit}, seed {seed}: {found}", flush=True)
+        yield found
+
+
+def peer(environments: Path, images: Images, seed: int) -> list[float]:
+    """Return PyOD's area of each digit."""
+    with tempfile.TemporaryDirectory() as work:
+        path = Path(work, "mnist.npz")
+        floats = {part: getattr(images, part).reshape(-1, 784) / np.float32(255) for part in ("train", "test")}
+        np.savez(path, **floats, train_labels=images.train_labels, test_labels=images.test_labels)
+        words = [environments / "pyod" / "bin" / "python", PEERS / "pyod_autoencoder.py", path, str(seed)]
+        done = subprocess.run(words, check=True, capture_output=True, text=True)
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def _mean(areas: list[list[float]]) -> float:
+    return statistics.mean(area for seed in areas for area in seed)
+
+
+if __name__ == "__main__":
+    main()

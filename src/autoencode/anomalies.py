@@ -1,0 +1,125 @@
+"""How unlike the images that a model was trained on an image is, by its reconstruction and its code. Knows no file.
+
+Neither tells enough alone. A model redraws some images well that are nothing like its own: simpler, darker, emptier ones.
+And codes of strange images may lie among the codes of normal ones (Denouden and others, arXiv:1812.02765). On one digit of
+MNIST against the nine others, the error of the reconstruction alone is beaten by what stands here: `benchmarks/anomalies.py`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from autoencode.errors import AutoencodeError
+from autoencode.trained import Trained
+
+NEIGHBOUR = 5  # whose distance counts: the nearest may be a copy
+BLURRED = 28  # an error is blurred by this part of the longer side: an edge off by a pixel is no anomaly
+FLAT = 0.01  # contrast, on the scale of [0, 1], below which an image is flat
+RIDGE = 1e-3  # of the mean variance of the codes, added to each: a number that never varies is no sharp measure
+PROBED = 1000  # codes from which the usual distance is taken
+MOST_CODES = 10_000  # normal ones that others are compared with; more say the same
+WARNING = (
+    "a low score is no proof: an autoencoder also redraws well some images that are nothing like its own, "
+    "above all simpler, smoother or emptier ones"
+)
+
+
+def heat(originals: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
+    """Return where reconstructions differ, float32 (N, H, W): the blurred difference, root mean square over channels.
+
+    `originals` are uint8 (N, H, W, C), `reconstructions` float32 of that shape, in [0, 1].
+
+    >>> originals = np.zeros((1, 4, 4, 1), "uint8")
+    >>> heat(originals, originals + np.float32(0.5))[0, 0]
+    array([0.5, 0.5, 0.5, 0.5], dtype=float32)
+    """
+    from scipy.ndimage import gaussian_filter
+
+    deviation = max(originals.shape[1:3]) / BLURRED
+    difference = reconstructions - originals / np.float32(255)
+    return np.sqrt(np.square(gaussian_filter(difference, (0, deviation, deviation, 0), mode="nearest")).mean(3))
+
+
+def relative_errors(originals: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
+    """Return the root mean square of each image's `heat` as a multiple of its contrast, float64 (N,).
+
+    The contrast is the standard deviation of all values of an image: bold and faint pictures are held to one standard.
+    """
+    contrasts = originals.std((1, 2, 3), dtype=np.float64) / 255
+    errors = np.sqrt(np.square(heat(originals, reconstructions)).mean((1, 2), dtype=np.float64))
+    return errors / np.maximum(contrasts, FLAT)
+
+
+class Normality:
+    """Where the codes of normal images lie: what the codes of others are measured against.
+
+    `codes` are float (N, K); 10,000 say as much as more. Raises `AutoencodeError` where scikit-learn is missing.
+
+    >>> square = Normality(np.random.default_rng(0).random((100, 2)))
+    >>> square.distances(np.array([[0.5, 0.5], [3.0, 3.0]])).round().tolist()
+    [0.0, 10.0]
+    """
+
+    def __init__(self, codes: np.ndarray) -> None:
+        try:
+            from sklearn.neighbors import NearestNeighbors
+        except ImportError:
+            raise AutoencodeError(
+                "anomalies need scikit-learn; install it with: pip install 'autoencode[sklearn]'"
+            ) from None
+        codes = codes.astype(np.float64)
+        self._centre, self._whitening = codes.mean(0), _whitening(codes)
+        self._neighbours = NearestNeighbors(n_neighbors=min(NEIGHBOUR, len(codes)), algorithm="brute")
+        self._neighbours.fit(self._whitened(codes))
+        self._usual = 1.0
+        self._usual = float(np.median(self.distances(codes[:: -(-len(codes) // PROBED)]))) or 1.0
+
+    def distances(self, codes: np.ndarray) -> np.ndarray:
+        """Return how far each of `codes` (N, K) lies from its fifth nearest normal one, as a multiple of the usual, (N,).
+
+        Distances are Mahalanobis's: those between codes without correlation and of variance 1.
+        """
+        found, _ = self._neighbours.kneighbors(self._whitened(codes))
+        return found[:, -1] / self._usual
+
+    def scores(self, model: Trained, images: np.ndarray) -> np.ndarray:
+        """Return the anomaly scores of uint8 (N, H, W, C), float64 (N,), above 0, higher for stranger images.
+
+        A score is the relative error times one more than the distance of the code.
+        """
+        scores = [
+            relative_errors(batch, floats) * (1 + self.distances(codes))
+            for batch, codes, floats in model.redraw(images)
+        ]
+        return np.concatenate(scores)
+
+    def _whitened(self, codes: np.ndarray) -> np.ndarray:
+        return (codes - self._centre) @ self._whitening
+
+
+def _whitening(codes: np.ndarray) -> np.ndarray:
+    """The matrix (K, K) after which codes have covariance 1, but for the ridge."""
+    size = codes.shape[1]
+    covariance = np.cov(codes.T).reshape(size, size) if len(codes) > 1 else np.zeros((size, size))
+    ridge = RIDGE * np.trace(covariance) / size or 1.0
+    return np.linalg.cholesky(np.linalg.inv(covariance + ridge * np.eye(size)))
+
+
+def threshold(scores: np.ndarray, false_alarms: float) -> float:
+    """Return the score above which at most a share of `false_alarms` of normal images is expected to lie.
+
+    `scores` (N,) are those of normal images that the model was not trained on. It is the split conformal quantile, the
+    ceil((N + 1)(1 - share))-th smallest, which holds on average whatever the scores' distribution (Lei and others,
+    Journal of the American Statistical Association 113, 2018, 1094-1111, section 2.2). Raises `AutoencodeError` where
+    there are too few scores for so small a share.
+
+    >>> threshold(np.arange(1.0, 100.0), false_alarms=0.1)
+    90.0
+    """
+    place = int(np.ceil((len(scores) + 1) * (1 - false_alarms) - 1e-9))
+    if place > len(scores):
+        raise AutoencodeError(
+            f"a false-alarm rate of {false_alarms:g} needs at least {int(np.ceil(1 / false_alarms)) - 1} held-out normal "
+            f"images, received {len(scores)}: give more with --normal, or allow more false alarms."
+        )
+    return float(np.sort(scores)[place - 1])
