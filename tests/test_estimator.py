@@ -1,6 +1,9 @@
 """The estimator against scikit-learn's own checks, against plain Keras, and in the company it will keep."""
 
+import os
 import pickle
+import subprocess
+import sys
 import warnings
 
 import jax
@@ -148,6 +151,16 @@ def test_denoising_takes_noise_away(digits):
     assert after < before / 2
     with pytest.raises(AutoencodeError, match="noise='gaussian"):
         Autoencoder(epochs=1).fit(digits[:20]).denoise(digits[:20])
+
+
+def test_it_is_fitted_in_a_process_that_has_loaded_no_framework():
+    code = (
+        "import autoencode, numpy; model = autoencode.Autoencoder(code=2, epochs=1).fit(numpy.zeros((9, 8, 8), 'uint8'));"
+        "import keras, sys; print(keras.config.backend(), 'tensorflow' in sys.modules, model.score(numpy.zeros((1, 8, 8), 'uint8')) <= 0)"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    assert (done.stdout, done.returncode) == ("jax False True\n", 0), done.stderr[-2000:]
 
 
 @pytest.mark.parametrize("shape", [(7, 5), (7, 5, 1), (7, 5, 3), (12,)])

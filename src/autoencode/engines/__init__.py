@@ -160,14 +160,14 @@ def start(name: str, build: Callable[[], Parts], *, seed: int, precision: str = 
 
     `precision` is float32, bfloat16, or auto: bfloat16 where JAX has an accelerator, whose products it doubles in speed.
     """
-    import keras
+    engine = load(name).Engine
+    import keras  # not before: the first import chooses the backend
 
     def build_all() -> Parts:
         parts = build()
         parts.optimizer.build(parts.objective.trainable_variables)
         return parts
 
-    engine = load(name).Engine
     narrow = precision == "bfloat16" or (precision == "auto" and _accelerated())
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_bfloat16" if narrow else "float32")
