@@ -25,7 +25,6 @@ except ImportError:
         "autoencode.Autoencoder needs scikit-learn; install it with: pip install 'autoencode[sklearn]'"
     ) from None
 
-KEPT_CODES = 10_000  # of training images, from which `sample` learns where codes lie
 STATE = ("image_shape_", "pixel_range_", "rows_shape_", "n_features_in_", "_n_features_out", "offset_", "history_")
 
 
@@ -116,7 +115,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
                 self.history_["seconds"].append(event.seconds)
         self._take(models.unshared(engine.model))
         codes, errors = self._trained.measure(pixels)
-        self._codes = codes[loading.evenly(len(codes), KEPT_CODES)]
+        self._codes = codes[loading.evenly(len(codes), trained.KEPT_CODES)]
         self._n_features_out = config.code
         self.offset_ = float(np.quantile(-errors, self.contamination))
         return self
@@ -174,11 +173,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         """
         model = self._trained_now()
         seed = self.seed if seed is None else seed
-        if self.variational is not None:
-            codes = np.random.default_rng(seed).standard_normal((n_samples, model.code)).astype(np.float32)
-        else:
-            codes = trained.mixture(self._codes, n_samples, seed)
-        return self._from_floats(model.decode(codes))
+        learnt = self._codes if self.variational is None else None
+        return self._from_floats(model.decode(trained.new_codes(model.code, n_samples, seed, learnt)))
 
     def save(self, path: str | Path) -> None:
         """Write parameters and model as one .keras file, which plain Keras opens too."""
