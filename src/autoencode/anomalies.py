@@ -17,7 +17,6 @@ BLURRED = 28  # an error is blurred by this part of the longer side: an edge off
 FLAT = 0.01  # contrast, on the scale of [0, 1], below which an image is flat
 RIDGE = 1e-3  # of the mean variance of the codes, added to each: a number that never varies is no sharp measure
 PROBED = 1000  # codes from which the usual distance is taken
-MOST_CODES = 10_000  # normal ones that others are compared with; more say the same
 WARNING = (
     "a low score is no proof: an autoencoder also redraws well some images that are nothing like its own, "
     "above all simpler, smoother or emptier ones"

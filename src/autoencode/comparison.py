@@ -171,7 +171,7 @@ def _measure_pca(images: Images, components: int, folder: Path) -> dict[str, Any
     seconds = time.perf_counter() - started
     train_codes, test_codes = pca.encode(images.train), pca.encode(images.test)
     redrawn = pca.decode(test_codes)
-    errors = np.square(redrawn - images.test / np.float32(255)).mean((1, 2, 3))
+    errors = measures.squared_errors(images.test, redrawn)
     pixels = to_pixels(redrawn)
     np.save(folder / "originals.npy", images.test[:SHOWN], allow_pickle=False)
     np.save(folder / "reconstructions.npy", pixels[:SHOWN], allow_pickle=False)

@@ -114,7 +114,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
                 self.history_["loss"].append(event.loss)
                 self.history_["seconds"].append(event.seconds)
         self._take(models.unshared(engine.model))
-        self._learn_normality(self._trained.encode(pixels[loading.evenly(len(pixels), anomalies.MOST_CODES)]))
+        self._learn_normality(self._trained.encode(pixels[loading.evenly(len(pixels), trained.KEPT_CODES)]))
         self._n_features_out = config.code
         self.offset_ = float(np.quantile(-self._normality.scores(self._trained, pixels), self.contamination))
         return self
@@ -175,11 +175,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         """
         model = self._trained_now()
         seed = self.seed if seed is None else seed
-        if self.variational is not None:
-            codes = np.random.default_rng(seed).standard_normal((n_samples, model.code)).astype(np.float32)
-        else:
-            codes = trained.mixture(self._codes, n_samples, seed)
-        return self._from_floats(model.decode(codes))
+        learnt = self._codes if self.variational is None else None
+        return self._from_floats(model.decode(trained.new_codes(model.code, n_samples, seed, learnt)))
 
     def save(self, path: str | Path) -> None:
         """Write parameters and model as one .keras file, which plain Keras opens too."""

@@ -66,6 +66,38 @@ def pca_error(train: np.ndarray, test: np.ndarray, components: int) -> float:
     return PCA.fit(train, components).error(test)
 
 
+def squared_errors(originals: np.ndarray, floats: np.ndarray) -> np.ndarray:
+    """Return the mean squared error of each image, pixels in [0, 1], float32 (N,).
+
+    `originals` are uint8 (N, H, W, C), `floats` what was made of them, float32 of that shape.
+    """
+    return np.square(floats - originals / np.float32(255)).mean((1, 2, 3))
+
+
+def psnr(errors: np.ndarray) -> float:
+    """Return the peak signal-to-noise ratio in dB, the mean over images, of their mean squared errors (N,).
+
+    An image without error counts 100 dB.
+
+    >>> psnr(np.array([0.01, 0.0001]))
+    30.0
+    """
+    return float(-10 * np.log10(np.maximum(errors, 1e-10)).mean(dtype=np.float64))
+
+
+def plane(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return mean (K,), axes (K, 2) and shares of the variance (2,) of the plane that codes (N, K), K >= 2, spread most over.
+
+    These are the first two principal components; the largest entry of each is positive, as scikit-learn has it.
+    """
+    wide = codes.astype(np.float64)
+    mean = wide.mean(0)
+    variances, vectors = np.linalg.eigh(np.cov(wide - mean, rowvar=False, bias=True))
+    axes = vectors[:, [-1, -2]]
+    axes *= np.sign(axes[np.abs(axes).argmax(0), [0, 1]])
+    return mean, axes, variances[[-1, -2]] / max(variances.sum(), np.finfo(float).tiny)
+
+
 def redrawing(originals: np.ndarray, reconstructions: np.ndarray, errors: np.ndarray) -> dict[str, float]:
     """Return `mse`, `psnr` (dB) and `ssim` of reconstructions, each a mean over images.
 
@@ -85,7 +117,7 @@ def redrawing(originals: np.ndarray, reconstructions: np.ndarray, errors: np.nda
     ] if window > 1 else [float("nan")]  # fmt: skip
     return {
         "mse": float(errors.mean(dtype=np.float64)),
-        "psnr": float(-10 * np.log10(np.maximum(errors, 1e-10)).mean(dtype=np.float64)),
+        "psnr": psnr(errors),
         "ssim": float(np.mean(similar)),
     }
 

@@ -7,6 +7,7 @@ drawn by Pillow: 20 axes take matplotlib half a second, and 20 pasted tiles take
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -14,13 +15,19 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-SHEET_TILE, SHEET_GAP, NAME_WIDTH = 96, 8, 120  # pixels of a contact sheet, and of the names beside one
+SHEET_TILE, SHEET_GAP = 96, 8  # pixels of a contact sheet
+NAME_WIDTH, NAME_HEIGHT, APART = 120, 24, 20  # pixels of the names beside and above one, and between what is set apart
 COLUMN, HEIGHT = 180, 400  # pixels of the page for each column, and of the page: 1800 x 400 for ten
 # matplotlib's default margins and gaps, as fractions of the page and of an axes box.
 LEFT, RIGHT, TOP, BOTTOM, GAP = 0.125, 0.9, 0.88, 0.11, 0.2
 INK, LOSS, VALIDATION, BASELINE = "#1f2328", "#0969da", "#cf222e", "#6e7781"
+BINS = 80  # of the values of a code
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+NAMED_CLASSES = 20  # of a map, which have a colour each
+MAP_POINTS, MAP_TILE = 20_000, 34  # points of a map that are drawn, and pixels of an image on it
 
 
 def draw_examples(originals: np.ndarray, reconstructions: np.ndarray) -> Image.Image:
@@ -39,35 +46,57 @@ def draw_examples(originals: np.ndarray, reconstructions: np.ndarray) -> Image.I
     box_height = HEIGHT * (TOP - BOTTOM) / (2 + GAP)
     scale = min(box_width / width, box_height / height)
     size = max(1, round(width * scale)), max(1, round(height * scale))
-    # A tile that grows keeps its pixels as squares; one that shrinks is averaged.
-    resample = Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.LANCZOS
     for row, images in enumerate((originals, reconstructions)):
         top = HEIGHT * (1 - TOP) + row * box_height * (1 + GAP) + (box_height - size[1]) / 2
         for column, pixels in enumerate(images):
             left = page_width * LEFT + column * box_width * (1 + GAP) + (box_width - size[0]) / 2
-            tile = Image.fromarray(pixels[..., 0] if channels == 1 else pixels)
-            page.paste(tile.resize(size, resample), (round(left), round(top)))
+            page.paste(_tile(pixels, size), (round(left), round(top)))
     return page
 
 
-def draw_sheet(images: np.ndarray, columns: int) -> Image.Image:
-    """Return a contact sheet: uint8 (N, H, W, C) in rows of `columns`, each image 96 pixels on its longer side.
+def draw_sheet(images: np.ndarray, columns: int, *, tile: int = SHEET_TILE, gap: int = SHEET_GAP) -> Image.Image:
+    """Return a contact sheet: uint8 (N, H, W, C) in rows of `columns`, each image `tile` pixels on its longer side.
 
     >>> draw_sheet(np.zeros((6, 28, 28, 1), "uint8"), columns=3).size
     (312, 208)
     """
     count, height, width, channels = images.shape
-    scale = SHEET_TILE / max(height, width)
+    scale = tile / max(height, width)
     tile_width, tile_height = max(1, round(width * scale)), max(1, round(height * scale))
     mode = "L" if channels == 1 else "RGB"
     rows = -(-count // columns)
-    page = Image.new(mode, (columns * (tile_width + SHEET_GAP), rows * (tile_height + SHEET_GAP)), "white")
-    resample = Image.Resampling.NEAREST if scale >= 1 else Image.Resampling.LANCZOS
+    page = Image.new(mode, (columns * (tile_width + gap), rows * (tile_height + gap)), "white")
     for index, pixels in enumerate(images):
-        tile = Image.fromarray(pixels[..., 0] if channels == 1 else pixels).resize((tile_width, tile_height), resample)
         row, column = divmod(index, columns)
-        left, top = column * (tile_width + SHEET_GAP), row * (tile_height + SHEET_GAP)
-        page.paste(tile, (left + SHEET_GAP // 2, top + SHEET_GAP // 2))
+        left, top = column * (tile_width + gap), row * (tile_height + gap)
+        page.paste(_tile(pixels, (tile_width, tile_height)), (left + gap // 2, top + gap // 2))
+    return page
+
+
+def _tile(pixels: np.ndarray, size: tuple[int, int]) -> Image.Image:
+    """An image, uint8 (H, W, C), at `size`: one that grows keeps its pixels as squares, one that shrinks is averaged."""
+    picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    return picture.resize(
+        size, Image.Resampling.NEAREST if math.prod(size) >= math.prod(picture.size) else Image.Resampling.LANCZOS
+    )
+
+
+def draw_path(first: np.ndarray, between: np.ndarray, last: np.ndarray) -> Image.Image:
+    """Return a row of images: `first`, set apart and named A, then `between`, then `last`, named B.
+
+    `first` and `last` are uint8 (H, W, C), `between` uint8 (N, H, W, C).
+
+    >>> digit = np.zeros((28, 28, 1), "uint8")
+    >>> draw_path(digit, np.stack([digit] * 10), digit).size
+    (1296, 128)
+    """
+    ends, row = [draw_sheet(end[np.newaxis], 1) for end in (first, last)], draw_sheet(between, len(between))
+    left, right = ends[0].width + APART, ends[0].width + APART + row.width + APART
+    page = Image.new(row.mode, (right + ends[1].width, row.height + NAME_HEIGHT), "white")
+    drawing, font = ImageDraw.Draw(page), ImageFont.load_default(16)
+    for name, picture, place in (("A", ends[0], 0), ("", row, left), ("B", ends[1], right)):
+        page.paste(picture, (place, NAME_HEIGHT))
+        drawing.text((place + picture.width / 2, NAME_HEIGHT / 2 + 2), name, INK, font, anchor="mm")
     return page
 
 
@@ -172,8 +201,88 @@ def draw_errors(errors: Mapping[str, Sequence[tuple[int, float, float]]]) -> Fig
     return figure
 
 
+def draw_codes(codes: np.ndarray, count: int) -> Figure:
+    """Return the distribution of every number of codes (N, K), a sample of `count`: each value's share, and five quantiles.
+
+    A darker cell holds more images; the shade grows with the square root of their share, so that rare values show.
+    """
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    size = codes.shape[1]
+    least, largest = float(codes.min()), float(codes.max())
+    edge = 0.5 if largest == least else 0.02 * (largest - least)
+    bounds = least - edge, largest + edge
+    shares = np.stack([np.histogram(column, BINS, bounds)[0] for column in codes.T], axis=1) / len(codes)
+    quantiles = np.quantile(codes, QUANTILES, axis=0)
+    figure = Figure(figsize=(8, 5))
+    figure.subplots_adjust(left=0.1, right=0.98, top=0.9, bottom=0.11)
+    axes = figure.add_subplot()
+    extent = (-0.5, size - 0.5, *bounds)
+    axes.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1, aspect="auto", origin="lower", extent=extent)
+    numbers = np.arange(size)
+    for values, width, style in zip(quantiles, (0.3, 0.6, 0.8, 0.6, 0.3), (1, 1, 2, 1, 1), strict=True):
+        axes.hlines(values, numbers - width / 2, numbers + width / 2, color=VALIDATION, linewidth=style)
+    axes.set_title(
+        f"codes of {count:,} images; lines: {', '.join(f'{one:.0%}' for one in QUANTILES)} of them lie below"
+    )
+    axes.set_xlabel("number of the code")
+    axes.set_ylabel("value")
+    axes.xaxis.set_major_locator(MaxNLocator(min(size, 16), integer=True))
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def draw_map(
+    points: np.ndarray,
+    names: tuple[str, str],
+    tiles: Mapping[int, np.ndarray],
+    labels: np.ndarray | None = None,
+    classes: Sequence[str] = (),
+) -> Figure:
+    """Return points (N, 2) on a plane whose axes have `names`, coloured by class, with some of the images on it.
+
+    `tiles` holds images, uint8 (H, W, C), by the index of their point; `labels` are integers (N,), indices into `classes`.
+    """
+    from matplotlib import colormaps
+    from matplotlib.figure import Figure
+
+    named = labels is not None and len(classes) <= NAMED_CLASSES
+    shades = colormaps["tab10" if len(classes) <= 10 else "tab20" if named else "hsv"]
+    colours = np.full((len(points), 4), (0.04, 0.41, 0.85, 1.0))
+    if labels is not None:
+        colours = shades(labels if named else labels / len(classes))
+    figure = Figure(figsize=(10, 10))
+    figure.subplots_adjust(left=0.07, right=0.98, top=0.98, bottom=0.06)
+    axes = figure.add_subplot()
+    shown = np.random.default_rng(0).permutation(len(points))[:MAP_POINTS]  # no class always on top
+    axes.scatter(*points[shown].T, s=9, c=colours[shown], linewidths=0, alpha=0.6)
+    for index, pixels in tiles.items():
+        _place(axes, pixels, points[index], colours[index])
+    if named:
+        handles = [axes.scatter([], [], color=shades(place), label=name) for place, name in enumerate(classes)]
+        axes.legend(handles=handles, loc="upper right", framealpha=0.9)
+    axes.set_xlabel(names[0], color=INK)
+    axes.set_ylabel(names[1], color=INK)
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _place(axes: Axes, pixels: np.ndarray, point: np.ndarray, colour: np.ndarray) -> None:
+    """Put an image on a point, in a frame of its class's colour."""
+    from matplotlib.offsetbox import AnnotationBbox, OffsetImage
+
+    scale = MAP_TILE / max(pixels.shape[:2])
+    size = max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale))
+    picture = OffsetImage(
+        np.asarray(_tile(pixels, size).convert("RGB")), zoom=1, interpolation="nearest", dpi_cor=False
+    )
+    frame = {"edgecolor": colour, "linewidth": 1.5}
+    axes.add_artist(AnnotationBbox(picture, point, pad=0.05, bboxprops=frame))
+
+
 def write_curve(figure: Figure, file: BinaryIO) -> None:
-    """Write the curve as a PNG of 800 x 500 pixels on white."""
+    """Write a figure as a PNG on white, 100 pixels an inch: 800 x 500 for the curve."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     figure.patch.set_alpha(1)

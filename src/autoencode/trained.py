@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autoencode import engines
+from autoencode import engines, measures
 from autoencode.errors import AutoencodeError, reason
 from autoencode.files import replacing
 from autoencode.mapped import release
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 MANY, FEW = 2048, 256
 MOST_VALUES = 2**22  # in one batch: 16 MB as float32
 NOTES = "autoencode.json"  # in a .keras file, beside what Keras reads
+KEPT_CODES = 10_000  # of training images, which tell where codes lie; more say the same
 
 
 class Trained:
@@ -40,12 +41,18 @@ class Trained:
     def __init__(self, model: keras.Model) -> None:
         try:
             self.encoder, self.decoder = model.get_layer("encoder"), model.get_layer("decoder")
-            self.shape, self.code = tuple(self.encoder.input_shape[1:]), self.encoder.output_shape[1]
-        except (ValueError, AttributeError) as error:
+            ends = [(layer.input_shape, layer.output_shape) for layer in (self.encoder, self.decoder)]
+            self.shape, self.code = _sizes(*ends)
+        except (ValueError, AttributeError, TypeError) as error:
             raise AutoencodeError(
                 f"expected a model with layers named encoder and decoder ({reason(error)})."
             ) from error
         self.model = model
+
+    @property
+    def batch_size(self) -> int:
+        """Images that go through at once."""
+        return _rows(self.shape)
 
     def encode(self, images: np.ndarray) -> np.ndarray:
         """Return the codes, float32 (N, code), of images, uint8 (N, H, W, C)."""
@@ -63,7 +70,7 @@ class Trained:
 
         Codes are float32 (n, code), reconstructions float32 (n, H, W, C).
         """
-        for first in range(0, len(images), size := _rows(self.shape)):
+        for first in range(0, len(images), size := self.batch_size):
             batch = images[first : first + size]
             codes = self.encode(batch)
             yield batch, codes, self.decode(codes)
@@ -71,8 +78,7 @@ class Trained:
 
     def errors(self, images: np.ndarray) -> np.ndarray:
         """Return the mean squared errors of the reconstructions of uint8 (N, H, W, C), pixels in [0, 1], float32 (N,)."""
-        squares = (np.square(floats - batch / np.float32(255)) for batch, _, floats in self.redraw(images))
-        return np.concatenate([square.mean((1, 2, 3)) for square in squares])
+        return np.concatenate([measures.squared_errors(batch, floats) for batch, _, floats in self.redraw(images)])
 
     def _check_images(self, images: np.ndarray) -> None:
         if images.dtype != np.uint8 or images.shape[1:] != self.shape:
@@ -88,6 +94,18 @@ class Trained:
     @cached_property
     def _decode(self) -> Callable[[np.ndarray], np.ndarray]:
         return engines.compiled(self.decoder)
+
+
+def _sizes(encoder: tuple, decoder: tuple) -> tuple[tuple[int, int, int], int]:
+    """The shape of an image and the size of a code, of the input and output shapes of both layers."""
+    (images, codes), (back, redrawn) = ([tuple(shape[1:]) for shape in layer] for layer in (encoder, decoder))
+    told = len(images) == 3 and len(codes) == 1 and None not in (*images, *codes)
+    if not told or images[2] not in (1, 3) or (back, redrawn) != (codes, images):
+        raise AutoencodeError(
+            "expected an encoder from images (H, W, C), C 1 or 3, to codes (K,), and a decoder back, "
+            f"received {images} to {codes}, and {back} to {redrawn}."
+        )
+    return images, codes[0]
 
 
 def _rows(shape: tuple[int, ...]) -> int:
@@ -108,11 +126,24 @@ def _through(function: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, sha
     return results
 
 
-def mixture(codes: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Return `count` new codes, float32 (count, K), drawn from ten Gaussians fitted to `codes` (N, K).
+def new_codes(size: int, count: int, seed: int, codes: np.ndarray | None) -> np.ndarray:
+    """Return `count` codes of `size` numbers, float32 (count, size), for the decoder to make new images of.
+
+    Without `codes`, for a variational model, they are standard normal; else drawn from ten Gaussians fitted to `codes`
+    (N, size), those of training images. Raises `AutoencodeError` where scikit-learn is missing.
+
+    >>> new_codes(16, 5, seed=0, codes=None).shape
+    (5, 16)
+    """
+    if codes is None:
+        return np.random.default_rng(seed).standard_normal((count, size)).astype(np.float32)
+    return _mixture(codes, count, seed)
+
+
+def _mixture(codes: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """`count` draws from Gaussians fitted to `codes`.
 
     (Ghosh, Sajjadi, Vergari, Black and Scholkopf, "From variational to deterministic autoencoders", ICLR 2020, section 4.)
-    Raises `AutoencodeError` where scikit-learn is missing.
     """
     try:
         from sklearn.mixture import GaussianMixture
@@ -120,6 +151,8 @@ def mixture(codes: np.ndarray, count: int, seed: int) -> np.ndarray:
         raise AutoencodeError(
             "sampling needs scikit-learn; install it with: pip install 'autoencode[sklearn]'"
         ) from None
+    if len(codes) < 2:
+        raise AutoencodeError(f"sampling learns from the codes of at least 2 training images, received {len(codes)}.")
     codes = codes.astype(np.float64)  # in float32 the covariance of a dead number is not always positive
     components = max(1, min(10, len(codes) // (4 * codes.shape[1])))
     density = GaussianMixture(components, reg_covar=1e-6 + 1e-3 * float(codes.var()), random_state=seed).fit(codes)
@@ -148,6 +181,20 @@ def read_model(path: Path) -> tuple[keras.Model, dict[str, Any]]:
         raise AutoencodeError(f"{path} cannot be read ({reason(error)}): expected a .keras file.") from error
     except AutoencodeError as error:
         raise AutoencodeError(f"{path}: {error}") from error
+
+
+def read_notes(path: Path) -> tuple[dict[str, Any], bool]:
+    """Return the notes of a .keras file, and whether its model convolves; no framework is loaded.
+
+    Raises `AutoencodeError` where it is no such file.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            layers = archive.read("config.json")
+            notes = json.loads(archive.read(NOTES)) if NOTES in archive.namelist() else {}
+    except Exception as error:  # as in `model_from`
+        raise AutoencodeError(f"{path} is not a model ({reason(error)}): expected a whole .keras file.") from error
+    return notes if isinstance(notes, dict) else {}, b'"Conv2D' in layers
 
 
 def model_bytes(model: keras.Model, notes: dict[str, Any]) -> bytes:

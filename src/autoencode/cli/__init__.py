@@ -10,11 +10,11 @@ import sys
 
 from cyclopts import CycloptsError
 
-from autoencode.cli import looking, screen, training  # each adds its commands
+from autoencode.cli import looking, screen, training, using  # each adds its commands
 from autoencode.cli.screen import app
 from autoencode.errors import AutoencodeError, UsageError
 
-__all__ = ["app", "looking", "main", "screen", "training"]
+__all__ = ["app", "looking", "main", "screen", "training", "using"]
 
 
 def main() -> None:

@@ -10,10 +10,10 @@ from keras import ops, random
 class Corrupt(keras.layers.Layer):
     """Images (N, H, W, C) with noise of the given strengths, kept in [0, 1]."""
 
-    def __init__(self, strengths: dict[str, float]) -> None:
+    def __init__(self, strengths: dict[str, float], seed: int | None = None) -> None:
         super().__init__(name="corrupt", dtype="float32")
         self._strengths = strengths
-        self._seeds = random.SeedGenerator()
+        self._seeds = random.SeedGenerator(seed)
 
     def call(self, images: keras.KerasTensor) -> keras.KerasTensor:
         for name, strength in self._strengths.items():

@@ -107,9 +107,12 @@ def open_source(source: Source) -> Images | Rows:
 
 
 def as_rows(images: Images) -> Rows:
-    """Return ready images as rows, so that they can be sized or packed."""
+    """Return ready images as rows, so that they can be sized, packed or streamed."""
     from autoencode.sources import loading
 
+    if images.train is images.test:  # a lone image, read as both
+        labels = {} if images.train_labels is None else {"train_labels": images.train_labels}
+        return loading.ArrayRows(images.name, {"train": images.train}, labels, images.classes)
     told = images.train_labels is not None and images.test_labels is not None
     labels = {"train_labels": images.train_labels, "test_labels": images.test_labels} if told else {}
     return loading.ArrayRows(images.name, {"train": images.train, "test": images.test}, labels, images.classes)

@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import time
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,10 +20,12 @@ from PIL import Image
 from autoencode.config import Config, cache_folder
 from autoencode.errors import AutoencodeError
 from autoencode.images import Images, Skipped
+from autoencode.mapped import release
 from autoencode.sources import decode, shaping, store
 from autoencode.sources.collections import Pictures
 
 CHUNK = 64  # pictures that a core decodes in one go
+CHUNK_BYTES = 2**23  # of an array that are handed on at a time: 10,699 rows of MNIST
 LOOKED_AT = 200  # pictures that decide size and colour
 TEST_SHARE, MOST_TEST = 0.1, 10_000
 MEMORY_SHARE = 0.25  # of the machine's memory; a larger set is packed into the cache
@@ -117,14 +120,14 @@ class ArrayRows:
         self.name, self.skipped, self._parts, self._classes = name, (), parts, classes
         found = [labels.get(f"{part}_labels") for part in parts]
         self._labels = None if any(one is None for one in found) else np.concatenate(found)
-        self._starts = np.cumsum([0, *map(len, parts.values())])
+        self._starts = np.cumsum([0, *map(len, parts.values())]).tolist()
 
     def __len__(self) -> int:
-        return int(self._starts[-1])
+        return self._starts[-1]
 
     def name_of(self, index: int) -> str:
         """Return part and place."""
-        place = int(np.searchsorted(self._starts, index, "right")) - 1
+        place = bisect_right(self._starts, index) - 1
         return f"{self.name} {list(self._parts)[place]} {index - self._starts[place]}"
 
     def parts(self) -> dict[str, np.ndarray]:
@@ -135,10 +138,13 @@ class ArrayRows:
         return {part: np.arange(*ends) for part, ends in zip(self._parts, ranges, strict=True)}
 
     def labels(self, kept: dict[str, np.ndarray]) -> Labels:
-        """Return them as they are."""
+        """Number the classes in their order, unless they have names."""
         if self._labels is None or len(numbers := np.unique(self._labels)) < 2:
             return {}, ()
-        labels = {f"{part}_labels": self._labels[indices].astype(np.int32) for part, indices in kept.items()}
+        numbered = (
+            self._labels if self._classes else np.searchsorted(numbers, self._labels)
+        )  # 3 and 7 are classes 0 and 1
+        labels = {f"{part}_labels": numbered[indices].astype(np.int32) for part, indices in kept.items()}
         return labels, tuple(self._classes) or tuple(map(str, numbers))
 
     def sample(self, indices: Sequence[int]) -> list[decode.Probe]:
@@ -151,23 +157,31 @@ class ArrayRows:
         return probes
 
     def chunks(self, indices: np.ndarray, plan: decode.Plan) -> Iterator[Chunk]:
-        """Copy or fit, a chunk at a time."""
-        for first in range(0, len(indices), 1024):
-            part = indices[first : first + 1024]
+        """Hand on or fit, a chunk at a time."""
+        size = max(1, CHUNK_BYTES // self._at([0]).nbytes)
+        for first in range(0, len(indices), size):
+            part = indices[first : first + size]
             rows = self._at(part)
-            if rows.shape[1:] != plan.shape:
-                rows = np.stack([decode.fit(_picture(pixels), plan) for pixels in rows])
-            yield rows, part, []
+            fits = rows.shape[1:] == plan.shape
+            yield rows if fits else np.stack([decode.fit(_picture(pixels), plan) for pixels in rows]), part, []
+            release(rows)
 
     def _at(self, indices: Sequence[int]) -> np.ndarray:
         wanted = np.asarray(indices)
         ends = np.searchsorted(wanted, self._starts)
         pieces = zip(self._parts.values(), self._starts, ends[:-1], ends[1:], strict=False)
-        return np.concatenate([array[wanted[first:last] - start] for array, start, first, last in pieces])
+        found = [_rows(array, wanted[first:last] - start) for array, start, first, last in pieces if first < last]
+        return found[0] if len(found) == 1 else np.concatenate(found)
 
     def identity(self) -> Any:
         """A checksum of some rows: the whole may be larger than memory."""
         return self.name, len(self), hashlib.sha256(self._at(evenly(len(self), 1000)).tobytes()).hexdigest()
+
+
+def _rows(array: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    """Those at ascending `indices`: a slice, which copies nothing, where they are neighbours."""
+    first, last = indices[0], indices[-1] + 1
+    return array[first:last] if last - first == len(indices) else array[indices]
 
 
 def evenly(count: int, most: int) -> list[int]:
@@ -241,13 +255,14 @@ def choose(rows: Rows, config: Config) -> Choice:
     count = len(rows)
     probes = rows.sample(evenly(count, LOOKED_AT)) or rows.sample(range(count))
     if not probes:
-        raise AutoencodeError(_nothing(rows))
+        raise AutoencodeError(nothing(rows))
     plan, notes = shaping.choose(probes, config.size, config.fit, config.colour)
     train, test, note = split(rows, config.seed)
     return Choice(plan, train, test, (*notes, note))
 
 
-def _nothing(rows: Rows) -> str:
+def nothing(rows: Rows) -> str:
+    """Return the line that says why `rows` hold no picture."""
     skipped = list(rows.skipped)
     if len(rows):
         for _, _, found in rows.chunks(np.arange(min(len(rows), CHUNK)), decode.Plan(8, 8, 1)):
@@ -293,7 +308,7 @@ def load(rows: Rows, config: Config, progress: Progress | None = None) -> Images
             indices_kept.append(found)
             skipped += left_out
             looked += len(found) + len(left_out)
-            _check_strict(config, skipped)
+            check_strict(config.strict, skipped)
             if progress is not None:
                 progress(looked, len(choice.train) + len(choice.test))
         arrays[part], kept[part] = array[:filled], np.concatenate(indices_kept)
@@ -330,7 +345,7 @@ def _pack(
                 continue
             for pixels, kept, skipped in rows.chunks(order[max(first, writer.done) : last], choice.plan):
                 writer.add(pixels, len(kept) + len(skipped), skipped)
-                _check_strict(config, [*rows.skipped, *writer.skipped])
+                check_strict(config.strict, [*rows.skipped, *writer.skipped])
                 if progress is not None:
                     progress(writer.done, len(order))
                 if time.monotonic() - noted > store.JOURNAL_SECONDS:
@@ -375,8 +390,9 @@ def _check_any(name: str, kept: dict, skipped: Sequence[Skipped]) -> None:
         raise AutoencodeError(f"{name} holds no picture that can be read; {skipped[0].name}: {skipped[0].reason}.")
 
 
-def _check_strict(config: Config, skipped: Sequence[Skipped]) -> None:
-    if config.strict and skipped:
+def check_strict(strict: bool, skipped: Sequence[Skipped]) -> None:
+    """Raise `AutoencodeError` where `strict` allows nothing to be left out."""
+    if strict and skipped:
         raise AutoencodeError(
             f"{skipped[0].name} cannot be read ({skipped[0].reason}), and --strict allows no picture to be left out."
         )

@@ -1,0 +1,344 @@
+"""The commands that use what was trained: reconstruct, encode, decode, denoise, sample, interpolate, map and info."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter, validators
+
+from autoencode.cli.screen import app, decoding, prepare_process, tell_skipped
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from autoencode.verbs import Opened, Saved
+    from autoencode.verbs.outputs import Place
+    from autoencode.verbs.streams import Stream
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """How a verb reads a source."""
+
+    part: str = "all"
+    """Which of its images: all, train or test, as a training parts them."""
+
+    fit: str | None = None
+    """How a picture of other proportions fills the model's size: pad, crop or stretch [default: as in training]."""
+
+    strict: bool = False
+    """Stop at a picture that cannot be read, where it would be left out."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Writing:
+    """Where a verb writes, and what computes."""
+
+    out: Path | None = None
+    """Folder for the results, or the name of the file, whose ending chooses the format [default: VERB-MODEL/]."""
+
+    overwrite: Annotated[bool, Parameter(negative="")] = False
+    """Replace results that are there already."""
+
+    engine: str = "auto"
+    """What computes: auto, jax, tensorflow or torch."""
+
+
+Reads = Annotated[Reading | None, Parameter(name="*")]
+Writes = Annotated[Writing | None, Parameter(name="*")]
+Count = Annotated[int, Parameter(validator=validators.Number(gte=1))]
+
+
+@dataclass(frozen=True)
+class Work:
+    """A verb under way: its model, the place of its results, the screen."""
+
+    saved: Saved
+    place: Place
+    console: Console
+    engine: str
+    progress: Callable[[int, int], None]
+
+    def open(self) -> Opened:
+        """Return the model, opened."""
+        from autoencode import verbs
+
+        return verbs.open_model(self.saved, self.engine, alone=True)
+
+    def read(self, source: str, reading: Reading | None, most: int | None = None) -> tuple[Opened, Stream]:
+        """Return the model, opened, and the images of `source`."""
+        from autoencode import verbs
+
+        words = asdict(reading or Reading()) | {"most": most, "progress": self.progress}
+        opened, stream = verbs.begin(self.saved, source, self.engine, **words, alone=True)
+        if stream.note:
+            self.console.print(stream.note, markup=False)
+        return opened, stream
+
+    def tell(self, line: str, stream: Stream | None = None) -> None:
+        """Print what was done, what was left out, and where the results lie."""
+        self.console.print(line, markup=False)
+        if stream is not None:
+            tell_skipped(self.console, stream.skipped, None)
+        *others, last = self.place.written()
+        self.console.print(f"{', '.join(others)} and {last} in {self.place.file.parent}", markup=False)
+
+
+@contextmanager
+def working(verb: str, model: Path, writing: Writing | None) -> Iterator[Work]:
+    """Find `model`, claim the place of the results, and show a bar while images are read."""
+    prepare_process()
+    from rich.console import Console
+
+    from autoencode import verbs
+    from autoencode.verbs import outputs
+
+    writing = writing or Writing()
+    saved, console = verbs.find(model), Console(highlight=False, soft_wrap=True)
+    with (
+        outputs.claim(verb, saved.name, writing.out, overwrite=writing.overwrite) as place,
+        decoding(console) as progress,
+    ):
+        yield Work(saved, place, console, writing.engine, progress)
+
+
+@app.command
+def reconstruct(
+    model: Path, source: str, *, examples: Count = 10, reading: Reads = None, writing: Writes = None
+) -> None:
+    """Redraw every image of a source: an array of the reconstructions, their errors, a picture of the first.
+
+    Parameters
+    ----------
+    model
+        Folder of a run, or a .keras file.
+    source
+        As for train.
+    examples
+        Images in the picture.
+    """
+    with working("reconstruct", model, writing) as work:
+        from autoencode.verbs import redrawing
+
+        opened, stream = work.read(source, reading)
+        told = redrawing.reconstruct(opened, stream, work.place, examples=examples)
+        work.tell(
+            f"{told['images']:,} images: mean squared error {told['mse']:.5f}, PSNR {told['psnr']:.2f} dB", stream
+        )
+
+
+@app.command
+def encode(model: Path, source: str, *, reading: Reads = None, writing: Writes = None) -> None:
+    """Turn every image of a source into its code: a table with names and labels, a picture of the distribution.
+
+    Parameters
+    ----------
+    model
+        Folder of a run, or a .keras file.
+    source
+        As for train.
+    """
+    with working("encode", model, writing) as work:
+        from autoencode.verbs import coding
+
+        opened, stream = work.read(source, reading)
+        told = coding.encode(opened, stream, work.place)
+        work.tell(f"{told['images']:,} images, a code of {opened.trained.code} numbers each", stream)
+
+
+@app.command
+def decode(model: Path, codes: Path, *, writing: Writes = None) -> None:
+    """Turn codes into images: an array and a contact sheet.
+
+    Parameters
+    ----------
+    model
+        Folder of a run, or a .keras file.
+    codes
+        An .npz, .csv or .parquet file as encode writes it, or an .npy file.
+    """
+    with working("decode", model, writing) as work:
+        from autoencode.verbs import coding
+
+        coding.check_codes(codes)
+        opened = work.open()
+        told = coding.decode(opened, coding.read_codes(codes, opened.trained.code), work.place)
+        work.tell(f"{told['images']:,} images")
+
+
+@app.command
+def denoise(
+    model: Path,
+    source: str,
+    *,
+    add: str | None = None,
+    seed: int = 0,
+    examples: Count = 10,
+    reading: Reads = None,
+    writing: Writes = None,
+) -> None:
+    """Take the noise off every image of a source, with a model that was trained with --noise.
+
+    Parameters
+    ----------
+    model
+        Folder of a run, or a .keras file.
+    source
+        As for train.
+    add
+        Noise that is put on the images first, as --noise of train, to see how much comes off.
+    seed
+        Start of the draw of that noise.
+    examples
+        Images in the picture.
+    """
+    with working("denoise", model, writing) as work:
+        from autoencode.verbs import redrawing
+
+        redrawing.check(work.saved, add)
+        opened, stream = work.read(source, reading)
+        told = redrawing.denoise(opened, stream, work.place, add=add, seed=seed, examples=examples)
+        gain = f": PSNR {told['psnr_before']:.2f} dB with noise, {told['psnr']:.2f} dB without" if add else ""
+        work.tell(f"{told['images']:,} images{gain}", stream)
+
+
+@app.command
+def sample(model: Path, *, count: Count = 64, seed: int = 0, source: str | None = None, writing: Writes = None) -> None:
+    """Draw new images: codes from a normal distribution for a variational model, else from Gaussians fitted to the training codes.
+
+    Parameters
+    ----------
+    model
+        Folder of a run, or a .keras file.
+    count
+        How many.
+    seed
+        Start of the draw.
+    source
+        Images whose codes the Gaussians are fitted to, those for training [default: what the model was trained on].
+    """
+    with working("sample", model, writing) as work:
+        from autoencode import trained, verbs
+        from autoencode.verbs import coding, sampling
+
+        saved = work.saved
+        if saved.is_variational or (saved.codes is not None and source is None):
+            opened, stream, learnt = work.open(), None, None if saved.is_variational else saved.codes
+        else:
+            found = verbs.own_source(saved, source)
+            opened, stream = work.read(found, Reading(part="train"), most=trained.KEPT_CODES)
+            learnt = coding.codes_of(opened, stream)
+        sampling.sample(opened, learnt, work.place, count=count, seed=seed)
+        origin = "from a normal distribution" if learnt is None else f"near those of {len(learnt):,} training images"
+        work.tell(f"{count:,} new images, their codes drawn {origin}", stream)
+
+
+@app.command
+def interpolate(
+    model: Path,
+    a: str,
+    b: str,
+    *,
+    steps: Annotated[int, Parameter(validator=validators.Number(gte=2))] = 10,
+    spherical: Annotated[bool, Parameter(negative="")] = False,
+    source: str | None = None,
+    part: str = "test",
+    fit: str | None = None,
+    frame_seconds: Annotated[float, Parameter(validator=validators.Number(gt=0, lte=600))] = 0.1,
+    writing: Writes = None,
+) -> None:
+    """Walk from one image to another in steps between their codes: a picture and a GIF.
+
+    Parameters
+    ----------
+    model
+        Folder of a run, or a .keras file.
+    a
+        A picture, or the index of an image of --source, from 0.
+    b
+        The other.
+    steps
+        Images on the way, with both ends.
+    spherical
+        Walk on a sphere about the mean, which suits variational models.
+    source
+        Where indices count [default: what the model was trained on].
+    part
+        Which of its images: all, train or test.
+    fit
+        How a picture of other proportions fills the model's size: pad, crop or stretch [default: as in training].
+    frame_seconds
+        Seconds of each step in the GIF.
+    """
+    with working("interpolate", model, writing) as work:
+        from autoencode import verbs
+        from autoencode.verbs import sampling
+
+        sampling.check(work.saved, (a, b), spherical=spherical)
+        if a.isdecimal() or b.isdecimal():
+            reading = Reading(part=part, fit=fit)
+            opened, stream = work.read(verbs.own_source(work.saved, source), reading)
+        else:
+            opened, stream = work.open(), None
+        ends = tuple(sampling.picture(word, opened, stream, fit) for word in (a, b))
+        way = {"steps": steps, "spherical": spherical, "frame_seconds": frame_seconds}
+        sampling.interpolate(opened, ends, work.place, **way)
+        work.tell(f"{steps} images from A to B")
+
+
+@app.command(name="map")
+def map_codes(model: Path, source: str, *, method: str = "auto", reading: Reads = None, writing: Writes = None) -> None:
+    """Lay every image of a source on a plane by its code: a picture, a table, and what the plane decodes to.
+
+    Parameters
+    ----------
+    model
+        Folder of a run, or a .keras file.
+    source
+        As for train.
+    method
+        How: pca, umap, or auto: two numbers are a plane already; else UMAP where it is installed, else PCA.
+    """
+    with working("map", model, writing) as work:
+        from autoencode.verbs import mapping
+
+        mapping.check(method)
+        opened, stream = work.read(source, reading)
+        told = mapping.write_map(opened, stream, work.place, method=method)
+        work.tell(f"{told['images']:,} images on a plane by {mapping.METHODS[told['method']]}", stream)
+
+
+@app.command
+def info(
+    model: Path, *, json_object: Annotated[bool, Parameter(name="--json", negative="")] = False, engine: str = "auto"
+) -> None:
+    """Tell what a trained model is: shapes, size, source, settings, errors, what the doctor found, versions.
+
+    Parameters
+    ----------
+    model
+        Folder of a run, or a .keras file.
+    json_object
+        Print one JSON object.
+    engine
+        What opens a .keras file: auto, jax, tensorflow or torch. A run folder is read without.
+    """
+    prepare_process()
+    from autoencode import verbs
+    from autoencode.verbs import describing
+
+    saved = verbs.find(model)
+    if saved.run is not None:
+        told = describing.describe(saved)
+    else:
+        told = describing.describe_file(saved, verbs.open_model(saved, engine, alone=True).trained)
+    if json_object:
+        print(json.dumps(told))
+        return
+    for line in describing.lines(told):
+        print(line)

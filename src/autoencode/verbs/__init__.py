@@ -1,0 +1,160 @@
+"""What is done with a trained model: redraw, encode, decode, sample, walk between codes, map. Prints nothing.
+
+A model is a run folder or a .keras file. `find` says what is known of it before a framework is loaded, and `begin` opens
+it while another thread opens the source. The verbs live in the files beside; each takes an `Opened` model, a
+`streams.Stream` of images where it reads any, and the `outputs.Place` that it writes to.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autoencode import engines, sources
+from autoencode.config import Config
+from autoencode.errors import AutoencodeError, UsageError
+from autoencode.images import Images
+from autoencode.runs import MODEL, RECORD, Run
+from autoencode.sources.loading import Progress, Rows
+from autoencode.trained import Trained, read_model, read_notes
+from autoencode.verbs import streams
+from autoencode.verbs.streams import Stream
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A trained model in a file, and what is known of it without a framework.
+
+    `run` is its run folder, if it lies in one. `settings` are those of its training, by the names of `Config`; nothing
+    where the file tells none. `codes`, float32 (N, K), are those that a saved estimator keeps of its training images.
+    """
+
+    name: str
+    file: Path
+    run: Run | None
+    settings: dict[str, Any]
+    codes: np.ndarray | None
+    convolutional: bool
+
+    @property
+    def fit(self) -> str:
+        """How pictures were fitted to its size in training."""
+        return self.settings.get("fit", Config.fit)
+
+    @property
+    def is_variational(self) -> bool:
+        """Whether its codes were trained towards a standard normal distribution."""
+        return self.settings.get("variational") is not None
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A model that is ready to be used, and what was known of it before."""
+
+    saved: Saved
+    trained: Trained
+
+    def encode(self, images: np.ndarray) -> np.ndarray:
+        """Return codes as `Trained.encode` does; raise `AutoencodeError` where they are no finite numbers."""
+        return self._checked(self.trained.encode(images))
+
+    def decode(self, codes: np.ndarray) -> np.ndarray:
+        """Return images as `Trained.decode` does; raise `AutoencodeError` where they are no finite numbers."""
+        return self._checked(self.trained.decode(codes))
+
+    def _checked(self, numbers: np.ndarray) -> np.ndarray:
+        if not np.isfinite(numbers).all():
+            raise AutoencodeError(
+                f"{self.saved.name} gives NaN or infinite numbers: its training failed, train it again at a lower --learning-rate."
+            )
+        return numbers
+
+
+def find(model: str | Path) -> Saved:
+    """Return what is known of `model`, a run folder or a .keras file, without loading a framework.
+
+    A file in a run folder is that run's. Raises `UsageError` where there is nothing, `AutoencodeError` where there is no
+    whole model.
+    """
+    path = Path(model)
+    if not path.exists():
+        raise UsageError(f"there is nothing at {path}: expected a run folder or a .keras file.")
+    folder = path if path.is_dir() else path.parent
+    run = Run.open(folder) if path.is_dir() or (path.name == MODEL and (folder / RECORD).is_file()) else None
+    file = folder / MODEL if run else path
+    if not file.exists():
+        raise AutoencodeError(f"{path} holds no {MODEL} yet: it is written when the training ends.")
+    notes, convolutional = read_notes(file)
+    settings = run.record["settings"] if run else notes.get("parameters", {})
+    codes = np.array(notes["codes"], np.float32) if "codes" in notes else None
+    name = folder.resolve().name if run else path.stem
+    return Saved(name, file, run, settings, codes, convolutional)
+
+
+def open_model(saved: Saved, engine: str = "auto", *, alone: bool = False) -> Opened:
+    """Load the framework and return the model, ready to be used; `alone` as in `engines.load`.
+
+    Raises `AutoencodeError` where it is damaged or has no layers `encoder` and `decoder`.
+    """
+    engines.load(engines.choose(engine, convolutional=saved.convolutional), alone=alone)
+    model, _ = read_model(saved.file)
+    try:
+        return Opened(saved, Trained(model))
+    except AutoencodeError as error:
+        raise AutoencodeError(f"{saved.file}: {error}") from error
+
+
+def begin(
+    saved: Saved,
+    source: sources.Source,
+    engine: str = "auto",
+    *,
+    part: str = "all",
+    fit: str | None = None,
+    most: int | None = None,
+    strict: bool = False,
+    progress: Progress | None = None,
+    alone: bool = False,
+) -> tuple[Opened, Stream]:
+    """Return the model, opened, and the images of `source` as it expects them, not yet read.
+
+    Another thread opens the source while the framework is imported. `part`, `most`, `strict` and `progress` are those of
+    `streams.stream`; `fit` and the seed that parts are drawn from are by default those of the training. Raises as
+    `open_model`, `sources.open_source` and `streams.stream` do.
+    """
+    fit = fit or saved.fit
+    streams.check(part, fit)
+    sources.find(source)
+    # A source may come through Keras, which must then find the same engine.
+    engines.announce(engines.choose(engine, convolutional=saved.convolutional))
+    with ThreadPoolExecutor(1) as beside:
+        opening = beside.submit(_open_rows, source)
+        opened = open_model(saved, engine, alone=alone)
+        rows = opening.result()
+    seed = saved.settings.get("seed", Config.seed)
+    chosen = {"part": part, "fit": fit, "seed": seed, "most": most}
+    return opened, streams.stream(rows, opened.trained.shape, **chosen, strict=strict, progress=progress)
+
+
+def own_source(saved: Saved, source: str | None) -> str:
+    """Return `source`, or without one what the model was trained on; raise `UsageError` where that is not known or gone."""
+    if source is not None:
+        return sources.find(source)
+    if saved.run is None:
+        raise UsageError(f"{saved.file} does not tell what it was trained on: name a source with --source.")
+    told = saved.run.record["source"]
+    try:
+        return sources.find(told)
+    except UsageError as error:
+        raise UsageError(
+            f"{saved.name} was trained on {told!r}, which is not here: name a source with --source."
+        ) from error
+
+
+def _open_rows(source: sources.Source) -> Rows:
+    found = sources.open_source(source)
+    return sources.as_rows(found) if isinstance(found, Images) else found

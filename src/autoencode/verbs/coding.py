@@ -1,0 +1,135 @@
+"""Codes in files: encode writes them, decode makes images of them. Knows streams and places; no screen."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from autoencode import pictures
+from autoencode.errors import AutoencodeError, UsageError, reason
+from autoencode.images import to_pixels
+from autoencode.sources.loading import evenly
+from autoencode.verbs import Opened, outputs
+from autoencode.verbs.outputs import Place, spooled
+from autoencode.verbs.streams import Stream
+
+LOOKED_AT = 20_000  # codes whose distribution is drawn
+
+
+def encode(opened: Opened, stream: Stream, place: Place) -> dict[str, int]:
+    """Write the codes of all images with their names, and a picture of the distribution of every number.
+
+    An .npz file holds `codes`, float32 (N, K), `names` and, where there are any, `labels` and `classes`; .csv and .parquet
+    have the columns `name`, `label` (the class's name) and `code0`, `code1`, ... Returns the number of `images`.
+    """
+    if place.file.suffix == ".parquet":
+        outputs.parquet()  # before the work, not after
+    codes = codes_of(opened, stream)
+    if place.file.suffix == ".npz":
+        outputs.write_arrays(place.file, {"codes": codes, **stream.metadata()})
+    else:
+        numbers = {f"code{number}": column for number, column in enumerate(codes.T)}
+        outputs.write_table(place.file, columns(stream) | numbers)
+    outputs.write_figure(place.beside(), pictures.draw_codes(codes[evenly(len(codes), LOOKED_AT)], len(codes)))
+    return {"images": len(codes)}
+
+
+def codes_of(opened: Opened, stream: Stream) -> np.ndarray:
+    """Return the codes, float32 (N, K), of all images of `stream` that can be read."""
+    codes, filled = np.empty((len(stream), opened.trained.code), np.float32), 0
+    for images in stream.batches(opened.trained.batch_size):
+        codes[filled : filled + len(images)] = opened.encode(images)
+        filled += len(images)
+    return codes[:filled]
+
+
+def columns(stream: Stream) -> dict[str, list[str]]:
+    """Return the columns `name` and, where there are any labels, `label` (the class's name) of images that were read."""
+    labels, classes = stream.labels()
+    names = {"name": stream.names()}
+    return names if labels is None else names | {"label": [classes[label] for label in labels.tolist()]}
+
+
+def decode(opened: Opened, codes: np.ndarray, place: Place) -> dict[str, int]:
+    """Write the images of `codes`, float32 (N, K), and a contact sheet of the first hundred; return their number.
+
+    The file holds `images`, uint8 (N, H, W, C).
+    """
+    shown = opened.decode(codes[: outputs.SHOWN])
+    with spooled(opened.trained.shape, place.file.parent) as spool:
+        for first in range(0, len(codes), size := opened.trained.batch_size):
+            spool.add(to_pixels(opened.decode(codes[first : first + size])))
+        outputs.write_arrays(place.file, {"images": spool})
+    outputs.write_sheet(place.beside(), to_pixels(shown))
+    return {"images": len(codes)}
+
+
+def check_codes(path: Path) -> None:
+    """Raise `UsageError` where `path` is no file that may hold codes."""
+    if not path.is_file() or path.suffix not in READERS:
+        raise UsageError(f"expected codes in a file that ends in {', '.join(READERS)}, received {path}.")
+
+
+def read_codes(path: Path, size: int) -> np.ndarray:
+    """Return the codes, float32 (N, size), in a file as `encode` writes it, or in an .npy file.
+
+    Raises `AutoencodeError` where there are none, where one is no finite number, or where they are of another size.
+    """
+    check_codes(path)
+    try:
+        codes = READERS[path.suffix](path)
+    except AutoencodeError:
+        raise
+    except Exception as error:  # damaged files: zipfile, NumPy and pyarrow have a dozen kinds
+        raise AutoencodeError(
+            f"{path} cannot be read ({reason(error)}): expected codes as encode writes them."
+        ) from error
+    if codes.ndim != 2 or codes.dtype.kind not in "fiu" or not len(codes) or codes.shape[1] != size:
+        raise AutoencodeError(
+            f"{path}: expected codes (N, {size}), as the model has them, received {codes.dtype} {codes.shape}."
+        )
+    if not np.isfinite(codes).all():
+        row = int(np.flatnonzero(~np.isfinite(codes).all(1))[0])
+        raise AutoencodeError(f"{path}: expected finite numbers, row {row} of the codes holds NaN or infinity.")
+    return codes.astype(np.float32)
+
+
+def _arrays(path: Path) -> np.ndarray:
+    with np.load(path, allow_pickle=False) as found:
+        if "codes" not in found.files:
+            raise AutoencodeError(
+                f"{path}: expected an array named codes, it holds {', '.join(found.files) or 'nothing'}."
+            )
+        return found["codes"]
+
+
+def _array(path: Path) -> np.ndarray:
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def _csv(path: Path) -> np.ndarray:
+    with path.open(encoding="utf-8") as file:
+        wanted = _numbered(path, file.readline().strip().split(","))
+    options = {"delimiter": ",", "skiprows": 1, "quotechar": '"', "comments": None, "encoding": "utf-8"}
+    return np.loadtxt(path, np.float32, usecols=list(wanted.values()), ndmin=2, **options)
+
+
+def _parquet(path: Path) -> np.ndarray:
+    file = outputs.parquet().parquet.ParquetFile(path)
+    wanted = _numbered(path, file.schema_arrow.names)
+    table = file.read(list(wanted))
+    return np.stack([table[name].to_numpy() for name in wanted], axis=1)
+
+
+def _numbered(path: Path, names: list[str]) -> dict[str, int]:
+    """The places of the columns code0, code1, ... in their order."""
+    wanted = {}
+    while (name := f"code{len(wanted)}") in names:
+        wanted[name] = names.index(name)
+    if not wanted:
+        raise AutoencodeError(f"{path}: expected columns code0, code1, ..., it holds {', '.join(names)[:200]}.")
+    return wanted
+
+
+READERS = {".npz": _arrays, ".npy": _array, ".csv": _csv, ".parquet": _parquet}

@@ -1,0 +1,114 @@
+"""All images of a source on one plane, by their codes: map. Knows streams and places; no screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.util import find_spec
+
+import numpy as np
+
+from autoencode import measures, pictures
+from autoencode.errors import AutoencodeError, unknown
+from autoencode.images import to_pixels
+from autoencode.verbs import Opened, outputs
+from autoencode.verbs.coding import codes_of, columns
+from autoencode.verbs.outputs import Place
+from autoencode.verbs.streams import Stream
+
+METHODS = {"auto": "", "pca": "PCA", "umap": "UMAP", "code": "the two numbers of the code"}
+CELLS = 17  # of the map on either side, each with one image at most
+GRID, GRID_TILE = 20, 48  # images of the plane on either side, and pixels of one
+REACH = 0.01, 0.99  # quantiles of the points between which the plane is decoded
+NEIGHBOURS = 15  # of UMAP, as by default
+
+
+@dataclass(frozen=True)
+class Plane:
+    """Codes laid on a plane: `points` (N, 2), the axes' names and, where the plane can be decoded, the way `back` to codes."""
+
+    points: np.ndarray
+    axes: tuple[str, str]
+    back: Callable[[np.ndarray], np.ndarray] | None = None
+
+
+def check(method: str) -> None:
+    """Raise `UsageError` for a method that there is not, `AutoencodeError` where its package is missing."""
+    if method not in (known := ("auto", "pca", "umap")):
+        raise unknown("method", method, known)
+    if method == "umap" and find_spec("umap") is None:
+        raise AutoencodeError("--method umap needs umap-learn; install it with: pip install 'autoencode[umap]'")
+
+
+def write_map(opened: Opened, stream: Stream, place: Place, *, method: str = "auto") -> dict[str, str | int]:
+    """Write where the code of every image lies on a plane, as a table and as a picture with some of the images on it.
+
+    The table has the columns `name`, `label` where there are labels, `x` and `y`. `method` is pca, umap, or auto: a code of
+    two numbers is the plane itself; else UMAP where it is installed, else PCA. Without UMAP the plane can be decoded:
+    a second picture shows images of a grid over it. Returns the number of `images` and the `method`.
+    """
+    check(method)
+    if opened.trained.code < 2:
+        raise AutoencodeError(f"map expects codes of at least two numbers, those of {opened.saved.name} have one.")
+    codes = codes_of(opened, stream)
+    method = _chosen(method, opened.trained.code)
+    plane = {"code": _itself, "pca": _pca, "umap": _umap}[method](codes)
+    outputs.write_table(place.file, columns(stream) | dict(zip("xy", plane.points.T, strict=True)))
+    shown = spread(plane.points, CELLS)
+    tiles = dict(zip(shown, stream.images(shown), strict=True))
+    outputs.write_figure(place.beside(), pictures.draw_map(plane.points, plane.axes, tiles, *stream.labels()))
+    if plane.back is not None:
+        images = to_pixels(opened.decode(plane.back(grid(plane.points, GRID)).astype(np.float32)))
+        outputs.write_png(place.beside("-grid.png"), pictures.draw_sheet(images, GRID, tile=GRID_TILE, gap=0))
+    return {"images": len(codes), "method": method}
+
+
+def grid(points: np.ndarray, side: int) -> np.ndarray:
+    """Return side x side points (side ** 2, 2) over all but the outermost of `points` (N, 2), by rows from the top left.
+
+    >>> grid(np.array([[0, 0], [1, 1]]), 2).round(2).tolist()
+    [[0.01, 0.99], [0.99, 0.99], [0.01, 0.01], [0.99, 0.01]]
+    """
+    (left, bottom), (right, top) = np.quantile(points, REACH, axis=0)
+    x, y = np.meshgrid(np.linspace(left, right, side), np.linspace(top, bottom, side))
+    return np.stack([x, y], axis=-1).reshape(-1, 2)
+
+
+def spread(points: np.ndarray, side: int) -> list[int]:
+    """Return the ascending indices of points (N, 2), one in each of side x side cells that holds any: the nearest to its middle.
+
+    >>> spread(np.array([[0.0, 0.0], [0.2, 0.3], [1.0, 1.0]]), 2)
+    [1, 2]
+    """
+    least, extent = points.min(0), np.maximum(np.ptp(points, axis=0), np.finfo(np.float32).tiny)
+    scaled = (points - least) / extent * side
+    cells = np.minimum(scaled.astype(int), side - 1)
+    order = np.argsort(np.square(scaled - cells - 0.5).sum(1), kind="stable")
+    _, first = np.unique(cells[order] @ [side, 1], return_index=True)
+    return sorted(order[first].tolist())
+
+
+def _chosen(method: str, size: int) -> str:
+    if method != "auto":
+        return method
+    return "code" if size == 2 else "umap" if find_spec("umap") else "pca"
+
+
+def _itself(codes: np.ndarray) -> Plane:
+    return Plane(codes, ("code0", "code1"), lambda points: points)
+
+
+def _pca(codes: np.ndarray) -> Plane:
+    mean, axes, shares = measures.plane(codes)
+    names = tuple(f"component {number}, {share:.0%} of the variance" for number, share in enumerate(shares, start=1))
+    return Plane(((codes - mean) @ axes).astype(np.float32), names, lambda points: points @ axes.T + mean)
+
+
+def _umap(codes: np.ndarray) -> Plane:
+    """UMAP's plane (McInnes, Healy and Melville, arXiv:1802.03426); its way back would take minutes."""
+    import umap
+
+    if len(codes) < 4:
+        raise AutoencodeError(f"UMAP needs at least 4 images, received {len(codes)}: choose --method pca.")
+    points = umap.UMAP(n_neighbors=min(NEIGHBOURS, len(codes) - 1), random_state=0, n_jobs=1).fit_transform(codes)
+    return Plane(points, ("UMAP 1", "UMAP 2"))

@@ -1,0 +1,226 @@
+"""Where a verb writes, and how: arrays, tables and pictures, each whole or absent. Knows no model and no source.
+
+One rule for all verbs. `--out` names a folder, or a file in one by its ending; without it the folder is VERB-MODEL in the
+current one. The pictures lie beside the file and share its name. What is there already stays, unless `--overwrite` is said.
+"""
+
+from __future__ import annotations
+
+import csv
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+from PIL import Image
+
+from autoencode import pictures
+from autoencode.errors import AutoencodeError, UsageError, reason
+from autoencode.files import replacing
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+ARRAYS, TABLES = (".npz", ".npy"), (".npz", ".csv", ".parquet")
+IN_MEMORY = 2**26  # bytes of images; more wait on the disk
+SHOWN = 100  # images on a contact sheet
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What a verb writes: a file called `stem` with one of `suffixes`, the first by itself, and pictures beside it."""
+
+    stem: str
+    suffixes: tuple[str, ...]
+    pictures: tuple[str, ...] = (".png",)
+
+
+KINDS = {
+    "reconstruct": Kind("reconstructions", ARRAYS),
+    "encode": Kind("codes", TABLES),
+    "decode": Kind("images", ARRAYS),
+    "denoise": Kind("denoised", ARRAYS),
+    "sample": Kind("samples", ARRAYS),
+    "interpolate": Kind("interpolation", (".gif",)),
+    "map": Kind("map", (".csv",), (".png", "-grid.png")),
+}
+
+
+@dataclass(frozen=True)
+class Place:
+    """The files that a verb writes: `file`, and others that share its name up to their own ending."""
+
+    file: Path
+
+    def beside(self, ending: str = ".png") -> Path:
+        """Return the path of a picture.
+
+        >>> Place(Path("out/map.csv")).beside("-grid.png").name
+        'map-grid.png'
+        """
+        return self.file.with_name(self.file.stem + ending)
+
+    def written(self) -> list[str]:
+        """Return the names of the files that are there by now."""
+        return [path.name for path in (self.file, self.beside(), self.beside("-grid.png")) if path.exists()]
+
+
+@contextmanager
+def claim(verb: str, model: str, out: Path | None = None, *, overwrite: bool = False) -> Iterator[Place]:
+    """Give the place that `verb` writes to for the model called `model`, by the rule above.
+
+    A folder that was made here and still holds nothing at the end is removed again. Raises `UsageError` where a file is
+    there already, `AutoencodeError` where the folder cannot be made.
+    """
+    kind = KINDS[verb]
+    place = Place(Path(f"{verb}-{model}", f"{kind.stem}{kind.suffixes[0]}") if out is None else _file(kind, out))
+    folder = place.file.parent
+    for path in (place.file, *map(place.beside, kind.pictures)):
+        if path.exists() and not overwrite:
+            raise UsageError(f"{path} is there already: choose another --out, or replace it with --overwrite.")
+    made = not folder.exists()
+    with _told(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield place
+    finally:
+        if made:
+            with suppress(OSError):  # one that holds something stays
+                folder.rmdir()
+
+
+def _file(kind: Kind, out: Path) -> Path:
+    if out.is_dir() or not out.suffix:
+        return out / f"{kind.stem}{kind.suffixes[0]}"
+    if out.suffix not in kind.suffixes:
+        raise UsageError(f"--out takes a folder or a file that ends in {' or '.join(kind.suffixes)}, received {out}.")
+    return out
+
+
+class Spool:
+    """Images of one shape, uint8 (H, W, C), that come batch by batch; see `spooled`."""
+
+    def __init__(self, file: BinaryIO, shape: tuple[int, int, int], folder: Path) -> None:
+        self.shape, self.count = shape, 0
+        self._file, self._folder = file, folder
+
+    def add(self, images: np.ndarray) -> None:
+        """Append images, uint8 (n, H, W, C)."""
+        with _told(self._folder):
+            self._file.write(np.ascontiguousarray(images).data)
+        self.count += len(images)
+
+    def copy(self, file: BinaryIO) -> None:
+        """Write the pixels of all images to `file`."""
+        self._file.seek(0)
+        shutil.copyfileobj(self._file, file, 2**20)
+
+
+@contextmanager
+def spooled(shape: tuple[int, int, int], folder: Path) -> Iterator[Spool]:
+    """Give a place for images of `shape` (H, W, C) to wait: in memory, and beyond 64 MB in a nameless file of `folder`.
+
+    >>> with spooled((2, 2, 1), Path()) as spool:
+    ...     spool.add(np.ones((3, 2, 2, 1), "uint8"))
+    ...     spool.count
+    3
+    """
+    with tempfile.SpooledTemporaryFile(IN_MEMORY, dir=folder) as file:
+        yield Spool(file, shape, folder)
+
+
+def write_arrays(path: Path, arrays: Mapping[str, np.ndarray | Spool]) -> None:
+    """Write `arrays` as .npz, or the first alone as .npy; raise `AutoencodeError` where that fails."""
+    with _written(path) as file:
+        if path.suffix == ".npy":
+            _write_array(file, next(iter(arrays.values())))
+            return
+        with zipfile.ZipFile(file, "w") as archive:
+            for name, array in arrays.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                    _write_array(member, array)
+
+
+def _write_array(file: BinaryIO, array: np.ndarray | Spool) -> None:
+    spooled = isinstance(array, Spool)
+    kind, shape = ("|u1", (array.count, *array.shape)) if spooled else (array.dtype.str, array.shape)
+    told = {"descr": kind, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, told)
+    # NumPy's own writing overlooks a disk that is full at the last bytes.
+    array.copy(file) if spooled else file.write(np.ascontiguousarray(array).tobytes())
+
+
+def write_table(path: Path, columns: Mapping[str, Sequence[Any] | np.ndarray]) -> None:
+    """Write `columns` as .csv or .parquet, floats so that they are read back as they were."""
+    if path.suffix == ".parquet":
+        pyarrow = parquet()
+        with _written(path) as file:
+            pyarrow.parquet.write_table(pyarrow.table(dict(columns)), file)
+        return
+    with _written(path, "w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(columns)
+        writer.writerows(zip(*map(_words, columns.values()), strict=True))
+
+
+def _words(column: Sequence[Any] | np.ndarray) -> Iterator[Any]:
+    if isinstance(column, np.ndarray) and column.dtype.kind == "f":
+        return (f"{value:.9g}" for value in column.tolist())  # nine digits tell every float32 from the next
+    return iter(column)
+
+
+def parquet() -> ModuleType:
+    """Return pyarrow with its Parquet module; raise `AutoencodeError` with the install command where it is missing."""
+    try:
+        import pyarrow.parquet
+    except ImportError as error:
+        raise AutoencodeError(
+            "Parquet files need pyarrow; install it with: pip install 'autoencode[parquet]'"
+        ) from error
+    return pyarrow
+
+
+def write_png(path: Path, picture: Image.Image) -> None:
+    """Write a picture."""
+    with _written(path) as file:
+        pictures.write_png(picture, file)
+
+
+def write_gif(path: Path, frames: Sequence[bytes], seconds: float) -> None:
+    """Write `frames`, PNG files, as a GIF that shows each for `seconds`."""
+    with _written(path) as file:
+        pictures.write_gif(frames, file, seconds)
+
+
+def write_figure(path: Path, figure: Figure) -> None:
+    """Write a figure of matplotlib's as PNG."""
+    with _written(path) as file:
+        pictures.write_curve(figure, file)
+
+
+def write_sheet(path: Path, images: np.ndarray) -> None:
+    """Write a contact sheet of the first hundred images, uint8 (N, H, W, C), about as wide as high."""
+    shown = images[:SHOWN]
+    write_png(path, pictures.draw_sheet(shown, columns=int(np.ceil(np.sqrt(len(shown))))))
+
+
+@contextmanager
+def _written(path: Path, mode: str = "wb", **words: str) -> Iterator[Any]:
+    with _told(path), replacing(path) as temporary, temporary.open(mode, **words) as file:
+        yield file
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise AutoencodeError(
+            f"could not write {path} ({reason(error)}): make room or choose another --out."
+        ) from error

@@ -1,0 +1,103 @@
+"""Images and what a model makes of them: reconstruct and denoise. Knows streams and places; no screen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from autoencode import measures, objectives, pictures
+from autoencode.errors import AutoencodeError
+from autoencode.images import to_pixels
+from autoencode.verbs import Opened, Saved, outputs
+from autoencode.verbs.outputs import Place, spooled
+from autoencode.verbs.streams import Stream
+
+
+def reconstruct(opened: Opened, stream: Stream, place: Place, *, examples: int = 10) -> dict[str, float]:
+    """Write the reconstructions of all images, and a picture of the first `examples` above theirs.
+
+    The file holds `images`, uint8 (N, H, W, C), `errors`, the mean squared error of each with pixels in [0, 1], float32
+    (N,), `names` and, where there are any, `labels` and `classes`; as .npy it holds the images alone. Returns the number
+    of `images`, the mean `mse` and `psnr` (dB).
+    """
+    errors, originals, shown = [], [], []
+    with spooled(opened.trained.shape, place.file.parent) as spool:
+        for images in stream.batches(opened.trained.batch_size):
+            redrawn, found = _redraw(opened, images, images)
+            spool.add(redrawn)
+            errors.append(found)
+            _keep(originals, images, examples)
+            _keep(shown, redrawn, examples)
+        errors = np.concatenate(errors)
+        outputs.write_arrays(place.file, {"images": spool, "errors": errors, **stream.metadata()})
+    outputs.write_png(place.beside(), pictures.draw_examples(np.stack(originals), np.stack(shown)))
+    return {"images": len(errors), "mse": float(errors.mean(dtype=np.float64)), "psnr": measures.psnr(errors)}
+
+
+def check(saved: Saved, add: str | None) -> None:
+    """Raise `AutoencodeError` where `saved` was trained without noise, `UsageError` where there is no such noise to add."""
+    objectives.noises(add or "none")
+    if saved.settings.get("noise") == "none":
+        raise AutoencodeError(
+            f"{saved.name} was trained without noise: denoise expects a model of autoencode train --noise gaussian:0.3, say."
+        )
+
+
+def denoise(
+    opened: Opened, stream: Stream, place: Place, *, add: str | None = None, seed: int = 0, examples: int = 10
+) -> dict[str, float]:
+    """Write all images without their noise, and a picture of the first `examples` with and without it.
+
+    `add` puts noise on the images first, words as for `Config.noise`, drawn from `seed`: then the picture shows them clean
+    too, the file holds what was `noisy`, and `psnr_before` and `psnr` (dB) are returned beside the number of `images`.
+    Raises `AutoencodeError` where the model was trained without noise.
+    """
+    check(opened.saved, add)
+    disturb = corruption(add, seed) if add else None
+    rows = {name: [] for name in (("clean", "noisy", "denoised") if add else ("noisy", "denoised"))}
+    before, after, folder = [], [], place.file.parent
+    with spooled(opened.trained.shape, folder) as denoised, spooled(opened.trained.shape, folder) as noisy:
+        for clean in stream.batches(opened.trained.batch_size):
+            given = disturb(clean) if disturb else clean
+            made, errors = _redraw(opened, given, clean)
+            denoised.add(made)
+            after.append(errors)
+            if disturb:
+                noisy.add(given)
+                before.append(measures.squared_errors(clean, given / np.float32(255)))
+            for name, images in (("clean", clean), ("noisy", given), ("denoised", made)):
+                if name in rows:
+                    _keep(rows[name], images, examples)
+        arrays = {"images": denoised, "noisy": noisy} if disturb else {"images": denoised}
+        outputs.write_arrays(place.file, arrays | stream.metadata())
+    outputs.write_png(place.beside(), pictures.draw_rows({name: np.stack(images) for name, images in rows.items()}))
+    told = {"images": len(stream.kept)}
+    if disturb:
+        told |= {"psnr_before": measures.psnr(np.concatenate(before)), "psnr": measures.psnr(np.concatenate(after))}
+    return told
+
+
+def corruption(words: str, seed: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Return a function that puts noise on images, uint8 (N, H, W, C): that of a training with `words`, from `seed`.
+
+    Raises `UsageError` for a noise that there is not.
+    """
+    strengths = objectives.noises(words)
+    from keras import ops
+
+    from autoencode.objectives.corruption import Corrupt
+
+    layer = Corrupt(strengths, seed)
+    return lambda images: to_pixels(ops.convert_to_numpy(layer(images / np.float32(255))))
+
+
+def _redraw(opened: Opened, images: np.ndarray, clean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What the model makes of `images`, both uint8 (n, H, W, C), and its errors against `clean`."""
+    floats = opened.decode(opened.encode(images))
+    return to_pixels(floats), measures.squared_errors(clean, floats)
+
+
+def _keep(kept: list[np.ndarray], images: np.ndarray, most: int) -> None:
+    """Add the next of `images` until there are `most`."""
+    kept.extend(np.array(images[: most - len(kept)]))
