@@ -49,6 +49,14 @@ def relative_errors(originals: np.ndarray, reconstructions: np.ndarray) -> np.nd
     return errors / np.maximum(contrasts, FLAT)
 
 
+def scores(originals: np.ndarray, reconstructions: np.ndarray, distances: np.ndarray) -> np.ndarray:
+    """Return anomaly scores, float64 (N,), 0 or above, higher for stranger images.
+
+    A score is the relative error times one more than the distance of the code, see `Normality.distances`.
+    """
+    return relative_errors(originals, reconstructions) * (1 + distances)
+
+
 class Normality:
     """Where the codes of normal images lie: what the codes of others are measured against.
 
@@ -82,15 +90,9 @@ class Normality:
         return found[:, -1] / self._usual
 
     def scores(self, model: Trained, images: np.ndarray) -> np.ndarray:
-        """Return the anomaly scores of uint8 (N, H, W, C), float64 (N,), above 0, higher for stranger images.
-
-        A score is the relative error times one more than the distance of the code.
-        """
-        scores = [
-            relative_errors(batch, floats) * (1 + self.distances(codes))
-            for batch, codes, floats in model.redraw(images)
-        ]
-        return np.concatenate(scores)
+        """Return the anomaly scores of uint8 (N, H, W, C), float64 (N,), see `scores` of this module."""
+        redrawn = model.redraw(images)
+        return np.concatenate([scores(batch, floats, self.distances(codes)) for batch, codes, floats in redrawn])
 
     def _whitened(self, codes: np.ndarray) -> np.ndarray:
         return (codes - self._centre) @ self._whitening

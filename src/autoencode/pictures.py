@@ -268,6 +268,42 @@ def draw_map(
     return figure
 
 
+def draw_scores(normal: np.ndarray, found: np.ndarray, threshold: float) -> Figure:
+    """Return a chart of anomaly scores, (N,) of normal images and (M,) of others, with the threshold between them."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 5))
+    figure.subplots_adjust(left=0.1, right=0.98, top=0.96, bottom=0.11)
+    axes = figure.add_subplot()
+    every = np.concatenate([normal, found, [threshold]])
+    least = max(float(every.min()), float(every.max()) * 1e-4, 1e-12)
+    edges = np.geomspace(least, max(float(every.max()), least * 1.01), 80)
+    named = (("normal images, held out", normal, LOSS), ("images of the source", found, VALIDATION))
+    for name, scores, colour in named:
+        shares = np.full(len(scores), 1 / len(scores))
+        axes.hist(
+            np.maximum(scores, least), edges, weights=shares, color=colour, alpha=0.5, label=f"{name} ({len(scores):,})"
+        )
+    axes.axvline(threshold, color=INK, linestyle="--", label=f"threshold ({threshold:.3g})")
+    axes.set_xscale("log")
+    axes.set_xlabel("anomaly score", color=INK)
+    axes.set_ylabel("share of the images", color=INK)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.legend(frameon=False, labelcolor=INK)
+    return figure
+
+
+def coloured(heat: np.ndarray) -> np.ndarray:
+    """Return heat, float (N, H, W), as colours from black over red to yellow, uint8 (N, H, W, 3): the largest is brightest.
+
+    >>> coloured(np.zeros((2, 28, 28))).shape
+    (2, 28, 28, 3)
+    """
+    from matplotlib import colormaps
+
+    return colormaps["inferno"](heat / (heat.max() or 1), bytes=True)[..., :3]
+
+
 def _place(axes: Axes, pixels: np.ndarray, point: np.ndarray, colour: np.ndarray) -> None:
     """Put an image on a point, in a frame of its class's colour."""
     from matplotlib.offsetbox import AnnotationBbox, OffsetImage

@@ -1,4 +1,4 @@
-"""The commands that use what was trained: reconstruct, encode, decode, denoise, sample, interpolate, map and info."""
+"""The commands that use what was trained: reconstruct, encode, decode, denoise, sample, interpolate, map, anomalies, info."""
 
 from __future__ import annotations
 
@@ -311,6 +311,53 @@ def map_codes(model: Path, source: str, *, method: str = "auto", reading: Reads 
         opened, stream = work.read(source, reading)
         told = mapping.write_map(opened, stream, work.place, method=method)
         work.tell(f"{told['images']:,} images on a plane by {mapping.METHODS[told['method']]}", stream)
+
+
+@app.command
+def anomalies(
+    model: Path,
+    source: str,
+    *,
+    normal: str | None = None,
+    false_alarms: float = 0.01,
+    examples: Count = 10,
+    reading: Reads = None,
+    writing: Writes = None,
+) -> None:
+    """Rank the images of a source, the strangest first: a table, a picture of where they differ, a chart of the scores.
+
+    Parameters
+    ----------
+    model
+        Folder of a run, or a .keras file.
+    source
+        As for train.
+    normal
+        Normal images: a threshold is set on those for testing [default: what the model was trained on].
+    false_alarms
+        Share of normal images that may be taken for anomalies.
+    examples
+        Images in the picture.
+    """
+    with working("anomalies", model, writing) as work:
+        from autoencode import verbs
+        from autoencode.anomalies import WARNING
+        from autoencode.verbs import ranking
+
+        ranking.check(false_alarms)
+        known = verbs.own_source(work.saved, normal, "--normal")
+        opened, stream = work.read(source, reading)
+        fit = reading.fit if reading else None
+        alarm = ranking.learn(opened, verbs.open_rows(known), false_alarms, fit=fit, progress=work.progress)
+        told = ranking.rank(opened, stream, alarm, work.place, examples=examples)
+        half = len(alarm.held_out) // 2
+        work.console.print(
+            f"normal: {known}; threshold {alarm.threshold:.4g} for {false_alarms:.2%} false alarms, set on "
+            f"{len(alarm.held_out) - half:,} held-out images, measured on {half:,} others: {alarm.rate:.2%}",
+            markup=False,
+        )
+        work.tell(f"{told['images']:,} images, {told['anomalies']:,} above the threshold", stream)
+        work.console.print(f"note: {WARNING}", markup=False)
 
 
 @app.command

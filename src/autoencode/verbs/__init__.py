@@ -46,6 +46,11 @@ class Saved:
         return self.settings.get("fit", Config.fit)
 
     @property
+    def seed(self) -> int:
+        """What parts were drawn from in training."""
+        return self.settings.get("seed", Config.seed)
+
+    @property
     def is_variational(self) -> bool:
         """Whether its codes were trained towards a standard normal distribution."""
         return self.settings.get("variational") is not None
@@ -132,29 +137,32 @@ def begin(
     # A source may come through Keras, which must then find the same engine.
     engines.announce(engines.choose(engine, convolutional=saved.convolutional))
     with ThreadPoolExecutor(1) as beside:
-        opening = beside.submit(_open_rows, source)
+        opening = beside.submit(open_rows, source)
         opened = open_model(saved, engine, alone=alone)
         rows = opening.result()
-    seed = saved.settings.get("seed", Config.seed)
-    chosen = {"part": part, "fit": fit, "seed": seed, "most": most}
+    chosen = {"part": part, "fit": fit, "seed": saved.seed, "most": most}
     return opened, streams.stream(rows, opened.trained.shape, **chosen, strict=strict, progress=progress)
 
 
-def own_source(saved: Saved, source: str | None) -> str:
-    """Return `source`, or without one what the model was trained on; raise `UsageError` where that is not known or gone."""
+def own_source(saved: Saved, source: str | None, option: str = "--source") -> str:
+    """Return `source`, what `option` says, or without one what the model was trained on.
+
+    Raises `UsageError` where that is not known or gone.
+    """
     if source is not None:
         return sources.find(source)
     if saved.run is None:
-        raise UsageError(f"{saved.file} does not tell what it was trained on: name a source with --source.")
+        raise UsageError(f"{saved.file} does not tell what it was trained on: name a source with {option}.")
     told = saved.run.record["source"]
     try:
         return sources.find(told)
     except UsageError as error:
         raise UsageError(
-            f"{saved.name} was trained on {told!r}, which is not here: name a source with --source."
+            f"{saved.name} was trained on {told!r}, which is not here: name a source with {option}."
         ) from error
 
 
-def _open_rows(source: sources.Source) -> Rows:
+def open_rows(source: sources.Source) -> Rows:
+    """Return the rows of `source`, whether it holds images ready or not; raise as `sources.open_source` does."""
     found = sources.open_source(source)
     return sources.as_rows(found) if isinstance(found, Images) else found

@@ -49,6 +49,7 @@ KINDS = {
     "sample": Kind("samples", ARRAYS),
     "interpolate": Kind("interpolation", (".gif",)),
     "map": Kind("map", (".csv",), (".png", "-grid.png")),
+    "anomalies": Kind("anomalies", (".csv", ".parquet"), (".png", "-scores.png")),
 }
 
 
@@ -68,7 +69,8 @@ class Place:
 
     def written(self) -> list[str]:
         """Return the names of the files that are there by now."""
-        return [path.name for path in (self.file, self.beside(), self.beside("-grid.png")) if path.exists()]
+        pictures = (self.beside(ending) for ending in (".png", "-grid.png", "-scores.png"))
+        return [path.name for path in (self.file, *pictures) if path.exists()]
 
 
 @contextmanager

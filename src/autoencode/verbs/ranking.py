@@ -1,0 +1,99 @@
+"""The strangest images of a source first, by what normal images are like: anomalies. Knows streams and places; no screen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from autoencode import anomalies, measures, pictures
+from autoencode.anomalies import Normality
+from autoencode.errors import UsageError
+from autoencode.images import to_pixels
+from autoencode.sources.loading import Progress, Rows
+from autoencode.trained import KEPT_CODES
+from autoencode.verbs import Opened, outputs, streams
+from autoencode.verbs.coding import codes_of, columns
+from autoencode.verbs.outputs import Place
+from autoencode.verbs.streams import Stream
+
+
+@dataclass(frozen=True)
+class Alarm:
+    """A score above which an image is an anomaly, and what it does on normal images.
+
+    One half of `held_out` scores, those of normal images that the model was not trained on, set the `threshold`; on the
+    other half `rate` of them lie above it.
+    """
+
+    normality: Normality
+    codes: int
+    held_out: np.ndarray
+    threshold: float
+    rate: float
+
+
+def check(false_alarms: float) -> None:
+    """Raise `UsageError` unless the rate lies between 0 and 1."""
+    if not 0 < false_alarms < 1:
+        raise UsageError(f"--false-alarms must lie between 0 and 1, received {false_alarms:g}.")
+
+
+def learn(
+    opened: Opened, rows: Rows, false_alarms: float, *, fit: str | None = None, progress: Progress | None = None
+) -> Alarm:
+    """Learn from normal images what is normal: codes from those for training, the threshold from those for testing.
+
+    Raises `AutoencodeError` where those for testing are too few for the rate of `false_alarms`.
+    """
+    check(false_alarms)
+    words = {"fit": fit or opened.saved.fit, "seed": opened.saved.seed, "progress": progress}
+    train, test = (
+        streams.stream(rows, opened.trained.shape, part=part, most=most, **words)
+        for part, most in (("train", KEPT_CODES), ("test", None))
+    )
+    codes = codes_of(opened, train)
+    normality = Normality(codes)
+    images = test.batches(opened.trained.batch_size)
+    held_out = np.concatenate([normality.scores(opened.trained, batch) for batch in images])
+    threshold = anomalies.threshold(held_out[::2], false_alarms)
+    rate = float((held_out[1::2] > threshold).mean()) if len(held_out) > 1 else float("nan")
+    return Alarm(normality, len(codes), held_out, threshold, rate)
+
+
+def rank(opened: Opened, stream: Stream, alarm: Alarm, place: Place, *, examples: int = 10) -> dict[str, int]:
+    """Write all images, the strangest first, and pictures of the first `examples` and of all scores.
+
+    The table has the columns `name`, `label` where there are labels, `score`, `anomaly` (1 above the threshold, else 0),
+    `error`, the mean squared error with pixels in [0, 1], and `distance`, that of the code. The first picture shows where an
+    image differs from its reconstruction, the second the scores beside those of normal images. Returns the number of
+    `images` and of `anomalies`.
+    """
+    if place.file.suffix == ".parquet":
+        outputs.parquet()  # before the work, not after
+    found = {"score": [], "error": [], "distance": []}
+    for images in stream.batches(opened.trained.batch_size):
+        codes = opened.encode(images)
+        floats, distances = opened.decode(codes), alarm.normality.distances(codes)
+        found["score"].append(anomalies.scores(images, floats, distances))
+        found["error"].append(measures.squared_errors(images, floats))
+        found["distance"].append(distances)
+    found = {name: np.concatenate(parts) for name, parts in found.items()}
+    order = np.argsort(-found["score"], kind="stable")
+    strange = found["score"] > alarm.threshold
+    table = {name: [values[place] for place in order] for name, values in columns(stream).items()}
+    table |= {"score": found["score"][order], "anomaly": strange[order].astype(np.uint8)}
+    outputs.write_table(place.file, table | {name: found[name][order] for name in ("error", "distance")})
+    outputs.write_png(place.beside(), pictures.draw_rows(_shown(opened, stream, order[:examples])))
+    figure = pictures.draw_scores(alarm.held_out, found["score"], alarm.threshold)
+    outputs.write_figure(place.beside("-scores.png"), figure)
+    return {"images": len(order), "anomalies": int(strange.sum())}
+
+
+def _shown(opened: Opened, stream: Stream, places: np.ndarray) -> dict[str, np.ndarray]:
+    """Originals, reconstructions and heat of the images at `places`, in that order, by the name of the row."""
+    ascending = np.sort(places)
+    originals = stream.images(ascending)[np.searchsorted(ascending, places)]
+    floats = opened.decode(opened.encode(originals))
+    heat = anomalies.heat(originals, floats)
+    return {"strangest": originals, "redrawn": to_pixels(floats), "difference": pictures.coloured(heat)}
