@@ -45,15 +45,15 @@ print(json.dumps({"images_per_second": rates[-1], "memory_mb": peak}))
 """
 
 
-def make(path: Path) -> None:
+def make(path: Path, count: int = ROWS) -> None:
     """Pack MNIST's training images over and over, each time in another order."""
     images = sources.load("mnist").train
     writer = store.Writer(path, "streaming")
-    random, total = np.random.default_rng(0), ROWS + TEST
+    random, total = np.random.default_rng(0), count + TEST
     while writer.rows < total:
         rows = images[random.permutation(len(images))[: total - writer.rows]]
         writer.add(rows, len(rows), [])
-    writer.finish("rows", images.shape[1:], {"train": ROWS, "test": TEST}, {}, ())
+    writer.finish("rows", images.shape[1:], {"train": count, "test": TEST}, {}, ())
 
 
 def main() -> None:
