@@ -26,6 +26,15 @@ WORDS = {
             "best": "**`{recipe}`**",
             "model": "`--model {name}`",
         },
+        "anomalies": ["", "mean AUROC, %", "by digit, 0 to 9"],
+        "detectors": {
+            "pca": "PCA with 16 components, its error",
+            "pyod": "PyOD's AutoEncoder",
+            "error": "autoencode, the error alone",
+            "pca_relative": "PCA with 16 components, its relative error",
+            "score": "**autoencode's score**",
+        },
+        "denoising": ["PSNR in dB (SSIM)", "noisy", "median", "non-local means", "PCA", "**autoencode**"],
     },
     "zh": {
         "head": ["", "整个进程", "每轮", "内存峰值", "val_loss", "下限的倍数"],
@@ -41,6 +50,15 @@ WORDS = {
             "best": "**`{recipe}`**",
             "model": "`--model {name}`",
         },
+        "anomalies": ["", "平均 AUROC，%", "数字 0 到 9"],
+        "detectors": {
+            "pca": "16 个主成分的 PCA，重建误差",
+            "pyod": "PyOD 的 AutoEncoder",
+            "error": "autoencode，只用误差",
+            "pca_relative": "16 个主成分的 PCA，相对误差",
+            "score": "**autoencode 的分数**",
+        },
+        "denoising": ["PSNR，dB（SSIM）", "带噪声", "中值滤波", "非局部均值", "PCA", "**autoencode**"],
     },
 }
 
@@ -104,7 +122,29 @@ def _redrawn(name: str, runs: list[dict]) -> list[str]:
     ]
 
 
-TABLES = {"speed": speed, "seeds": seeds, "redrawing": redrawing}
+def anomalies(words: dict) -> str:
+    """Return the table of areas under the ROC curve: mean and deviation over seeds, and each digit's mean, in percent."""
+    areas = json.loads((RESULTS / "anomalies.json").read_text())["areas"]
+    lines = []
+    for name, title in words["detectors"].items():
+        means = [100 * statistics.mean(seed) for seed in areas[name]]
+        spread = f" ± {statistics.stdev(means):.2f}" if len(means) > 1 else ""
+        digits = " ".join(f"{100 * statistics.mean(found):.1f}" for found in zip(*areas[name], strict=True))
+        lines.append([title, f"{statistics.mean(means):.2f}{spread}", digits])
+    return _table(words["anomalies"], lines)
+
+
+def denoising(words: dict) -> str:
+    """Return the table of noises: PSNR and SSIM of every method, the model's a mean over seeds."""
+    rows, lines = json.loads((RESULTS / "denoising.json").read_text())["rows"], []
+    for noise, row in rows.items():
+        found = [[row[name]] for name in ("noisy", "median", "nl_means", "pca")] + [row["ours"]]
+        means = [[statistics.mean(one[key] for one in runs) for key in ("psnr", "ssim")] for runs in found]
+        lines.append([f"`{noise}`", *(f"{psnr:.2f} ({ssim:.3f})" for psnr, ssim in means)])
+    return _table(words["denoising"], lines)
+
+
+TABLES = {"speed": speed, "seeds": seeds, "redrawing": redrawing, "anomalies": anomalies, "denoising": denoising}
 
 
 def fill(text: str, language: str) -> str:
