@@ -17,7 +17,7 @@ from autoencode.verbs.outputs import Place
 from autoencode.verbs.streams import Stream
 
 METHODS = {"auto": "", "pca": "PCA", "umap": "UMAP", "code": "the two numbers of the code"}
-CELLS = 17  # of the map on either side, each with one image at most
+CELLS = 12  # of the map on either side, each with one image at most
 GRID, GRID_TILE = 20, 48  # images of the plane on either side, and pixels of one
 REACH = 0.01, 0.99  # quantiles of the points between which the plane is decoded
 NEIGHBOURS = 15  # of UMAP, as by default
@@ -36,7 +36,7 @@ def check(method: str) -> None:
     """Raise `UsageError` for a method that there is not, `AutoencodeError` where its package is missing."""
     if method not in (known := ("auto", "pca", "umap")):
         raise unknown("method", method, known)
-    if method == "umap" and find_spec("umap") is None:
+    if method == "umap" and not _has_umap():
         raise AutoencodeError("--method umap needs umap-learn; install it with: pip install 'autoencode[umap]'")
 
 
@@ -91,7 +91,12 @@ def spread(points: np.ndarray, side: int) -> list[int]:
 def _chosen(method: str, size: int) -> str:
     if method != "auto":
         return method
-    return "code" if size == 2 else "umap" if find_spec("umap") else "pca"
+    return "code" if size == 2 else "umap" if _has_umap() else "pca"
+
+
+def _has_umap() -> bool:
+    found = find_spec("umap")
+    return found is not None and found.origin is not None  # a folder of that name where we stand is none
 
 
 def _itself(codes: np.ndarray) -> Plane:
