@@ -40,7 +40,7 @@ def source(tmp_path_factory, digits) -> Path:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, source) -> Path:
-    config = Config(code=4, epochs=2, batch_size=32, noise="gaussian:0.3", seed=3)
+    config = Config(code=4, epochs=2, batch_size=30, noise="gaussian:0.3", seed=3)
     return pipeline.run(str(source), config, tmp_path_factory.mktemp("runs") / "digits-1")
 
 
@@ -104,7 +104,7 @@ def test_the_numbers_are_those_of_plain_keras(opened, source, digits, place):
 
 
 def test_a_saved_estimator_gives_what_it_gave(tmp_path, digits, source, place):
-    estimator = Autoencoder(code=3, epochs=1, batch_size=64, noise="mask:0.2").fit(digits[0])
+    estimator = Autoencoder(code=3, epochs=1, batch_size=60, noise="mask:0.2").fit(digits[0])
     estimator.save(tmp_path / "digits.keras")
     opened = verbs.open_model(verbs.find(tmp_path / "digits.keras"))
     assert opened.saved.settings["noise"] == "mask:0.2"

@@ -88,7 +88,7 @@ def draw_path(first: np.ndarray, between: np.ndarray, last: np.ndarray) -> Image
 
     >>> digit = np.zeros((28, 28, 1), "uint8")
     >>> draw_path(digit, np.stack([digit] * 10), digit).size
-    (1296, 128)
+    (1288, 128)
     """
     ends, row = [draw_sheet(end[np.newaxis], 1) for end in (first, last)], draw_sheet(between, len(between))
     left, right = ends[0].width + APART, ends[0].width + APART + row.width + APART

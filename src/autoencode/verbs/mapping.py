@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 
@@ -57,10 +58,16 @@ def write_map(opened: Opened, stream: Stream, place: Place, *, method: str = "au
     shown = spread(plane.points, CELLS)
     tiles = dict(zip(shown, stream.images(shown), strict=True))
     outputs.write_figure(place.beside(), pictures.draw_map(plane.points, plane.axes, tiles, *stream.labels()))
-    if plane.back is not None:
-        images = to_pixels(opened.decode(plane.back(grid(plane.points, GRID)).astype(np.float32)))
-        outputs.write_png(place.beside("-grid.png"), pictures.draw_sheet(images, GRID, tile=GRID_TILE, gap=0))
+    _write_grid(opened, plane, place.beside("-grid.png"))
     return {"images": len(codes), "method": method}
+
+
+def _write_grid(opened: Opened, plane: Plane, path: Path) -> None:
+    if plane.back is None:
+        path.unlink(missing_ok=True)  # one of an earlier call would show another plane
+        return
+    images = to_pixels(opened.decode(plane.back(grid(plane.points, GRID)).astype(np.float32)))
+    outputs.write_png(path, pictures.draw_sheet(images, GRID, tile=GRID_TILE, gap=0))
 
 
 def grid(points: np.ndarray, side: int) -> np.ndarray:
