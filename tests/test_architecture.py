@@ -20,7 +20,7 @@ LADDER = [
     {"feeding"},
     {"training", "runs", "trained"},
     {"pipeline", "inspection", "anomalies"},
-    {"comparison", "estimator"},
+    {"comparison", "estimator", "verbs"},
     {"cli"},
     {"__init__", "__main__"},
 ]

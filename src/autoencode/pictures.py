@@ -26,8 +26,8 @@ LEFT, RIGHT, TOP, BOTTOM, GAP = 0.125, 0.9, 0.88, 0.11, 0.2
 INK, LOSS, VALIDATION, BASELINE = "#1f2328", "#0969da", "#cf222e", "#6e7781"
 BINS = 80  # of the values of a code
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-NAMED_CLASSES = 20  # of a map, which have a colour each
-MAP_POINTS, MAP_TILE = 20_000, 34  # points of a map that are drawn, and pixels of an image on it
+NAMED_CLASSES, CLASS_LETTERS = 20, 12  # of a map, which have a colour each, and of the names of these
+MAP_POINTS, MAP_TILE = 20_000, 30  # points of a map that are drawn, and pixels of an image on it
 
 
 def draw_examples(originals: np.ndarray, reconstructions: np.ndarray) -> Image.Image:
@@ -88,7 +88,7 @@ def draw_path(first: np.ndarray, between: np.ndarray, last: np.ndarray) -> Image
 
     >>> digit = np.zeros((28, 28, 1), "uint8")
     >>> draw_path(digit, np.stack([digit] * 10), digit).size
-    (1296, 128)
+    (1288, 128)
     """
     ends, row = [draw_sheet(end[np.newaxis], 1) for end in (first, last)], draw_sheet(between, len(between))
     left, right = ends[0].width + APART, ends[0].width + APART + row.width + APART
@@ -219,8 +219,9 @@ def draw_codes(codes: np.ndarray, count: int) -> Figure:
     figure.subplots_adjust(left=0.1, right=0.98, top=0.9, bottom=0.11)
     axes = figure.add_subplot()
     extent = (-0.5, size - 0.5, *bounds)
-    axes.imshow(np.sqrt(shares), cmap="Blues", vmin=0, vmax=1, aspect="auto", origin="lower", extent=extent)
+    axes.imshow(np.sqrt(shares), cmap="Blues", vmin=0, aspect="auto", origin="lower", extent=extent)
     numbers = np.arange(size)
+    axes.vlines(numbers[1:] - 0.5, *bounds, color="white", linewidth=min(4, 64 / size))
     for values, width, style in zip(quantiles, (0.3, 0.6, 0.8, 0.6, 0.3), (1, 1, 2, 1, 1), strict=True):
         axes.hlines(values, numbers - width / 2, numbers + width / 2, color=VALIDATION, linewidth=style)
     axes.set_title(
@@ -253,15 +254,16 @@ def draw_map(
     if labels is not None:
         colours = shades(labels if named else labels / len(classes))
     figure = Figure(figsize=(10, 10))
-    figure.subplots_adjust(left=0.07, right=0.98, top=0.98, bottom=0.06)
+    figure.subplots_adjust(left=0.07, right=0.88 if named else 0.98, top=0.98, bottom=0.06)
     axes = figure.add_subplot()
     shown = np.random.default_rng(0).permutation(len(points))[:MAP_POINTS]  # no class always on top
-    axes.scatter(*points[shown].T, s=9, c=colours[shown], linewidths=0, alpha=0.6)
+    axes.scatter(*points[shown].T, s=14, c=colours[shown], linewidths=0, alpha=0.7)
     for index, pixels in tiles.items():
         _place(axes, pixels, points[index], colours[index])
     if named:
-        handles = [axes.scatter([], [], color=shades(place), label=name) for place, name in enumerate(classes)]
-        axes.legend(handles=handles, loc="upper right", framealpha=0.9)
+        short = [name if len(name) <= CLASS_LETTERS else f"{name[: CLASS_LETTERS - 1]}…" for name in classes]
+        handles = [axes.scatter([], [], color=shades(place), label=name) for place, name in enumerate(short)]
+        axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1, 1), frameon=False, labelcolor=INK)
     axes.set_xlabel(names[0], color=INK)
     axes.set_ylabel(names[1], color=INK)
     axes.spines[["top", "right"]].set_visible(False)

@@ -156,7 +156,8 @@ def _mixture(codes: np.ndarray, count: int, seed: int) -> np.ndarray:
     codes = codes.astype(np.float64)  # in float32 the covariance of a dead number is not always positive
     components = max(1, min(10, len(codes) // (4 * codes.shape[1])))
     density = GaussianMixture(components, reg_covar=1e-6 + 1e-3 * float(codes.var()), random_state=seed).fit(codes)
-    return density.sample(count)[0].astype(np.float32)
+    drawn = density.sample(count)[0].astype(np.float32)  # those of one Gaussian after those of another
+    return np.random.default_rng(seed).permutation(drawn)
 
 
 def write_model(model: keras.Model, path: Path, notes: dict[str, Any]) -> None:

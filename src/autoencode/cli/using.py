@@ -52,6 +52,7 @@ class Writing:
 Reads = Annotated[Reading | None, Parameter(name="*")]
 Writes = Annotated[Writing | None, Parameter(name="*")]
 Count = Annotated[int, Parameter(validator=validators.Number(gte=1))]
+Seed = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=2**32 - 1))]
 
 
 @dataclass(frozen=True)
@@ -177,7 +178,7 @@ def denoise(
     source: str,
     *,
     add: str | None = None,
-    seed: int = 0,
+    seed: Seed = 0,
     examples: Count = 10,
     reading: Reads = None,
     writing: Writes = None,
@@ -208,7 +209,9 @@ def denoise(
 
 
 @app.command
-def sample(model: Path, *, count: Count = 64, seed: int = 0, source: str | None = None, writing: Writes = None) -> None:
+def sample(
+    model: Path, *, count: Count = 64, seed: Seed = 0, source: str | None = None, writing: Writes = None
+) -> None:
     """Draw new images: codes from a normal distribution for a variational model, else from Gaussians fitted to the training codes.
 
     Parameters

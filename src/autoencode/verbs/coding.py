@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -96,7 +98,7 @@ def read_codes(path: Path, size: int) -> np.ndarray:
 
 
 def _arrays(path: Path) -> np.ndarray:
-    with np.load(path, allow_pickle=False) as found:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
         if "codes" not in found.files:
             raise AutoencodeError(
                 f"{path}: expected an array named codes, it holds {', '.join(found.files) or 'nothing'}."
@@ -109,10 +111,10 @@ def _array(path: Path) -> np.ndarray:
 
 
 def _csv(path: Path) -> np.ndarray:
-    with path.open(encoding="utf-8") as file:
-        wanted = _numbered(path, file.readline().strip().split(","))
-    options = {"delimiter": ",", "skiprows": 1, "quotechar": '"', "comments": None, "encoding": "utf-8"}
-    return np.loadtxt(path, np.float32, usecols=list(wanted.values()), ndmin=2, **options)
+    with path.open(encoding="utf-8-sig", newline="") as file, warnings.catch_warnings(action="error"):
+        wanted = _numbered(path, next(csv.reader(file)))
+        options = {"delimiter": ",", "quotechar": '"', "comments": None}
+        return np.loadtxt(file, np.float32, usecols=list(wanted.values()), ndmin=2, **options)
 
 
 def _parquet(path: Path) -> np.ndarray:

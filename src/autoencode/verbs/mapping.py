@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from autoencode.verbs.outputs import Place
 from autoencode.verbs.streams import Stream
 
 METHODS = {"auto": "", "pca": "PCA", "umap": "UMAP", "code": "the two numbers of the code"}
-CELLS = 17  # of the map on either side, each with one image at most
+CELLS = 12  # of the map on either side, each with one image at most
 GRID, GRID_TILE = 20, 48  # images of the plane on either side, and pixels of one
 REACH = 0.01, 0.99  # quantiles of the points between which the plane is decoded
 NEIGHBOURS = 15  # of UMAP, as by default
@@ -36,7 +37,7 @@ def check(method: str) -> None:
     """Raise `UsageError` for a method that there is not, `AutoencodeError` where its package is missing."""
     if method not in (known := ("auto", "pca", "umap")):
         raise unknown("method", method, known)
-    if method == "umap" and find_spec("umap") is None:
+    if method == "umap" and not _has_umap():
         raise AutoencodeError("--method umap needs umap-learn; install it with: pip install 'autoencode[umap]'")
 
 
@@ -57,10 +58,16 @@ def write_map(opened: Opened, stream: Stream, place: Place, *, method: str = "au
     shown = spread(plane.points, CELLS)
     tiles = dict(zip(shown, stream.images(shown), strict=True))
     outputs.write_figure(place.beside(), pictures.draw_map(plane.points, plane.axes, tiles, *stream.labels()))
-    if plane.back is not None:
-        images = to_pixels(opened.decode(plane.back(grid(plane.points, GRID)).astype(np.float32)))
-        outputs.write_png(place.beside("-grid.png"), pictures.draw_sheet(images, GRID, tile=GRID_TILE, gap=0))
+    _write_grid(opened, plane, place.beside("-grid.png"))
     return {"images": len(codes), "method": method}
+
+
+def _write_grid(opened: Opened, plane: Plane, path: Path) -> None:
+    if plane.back is None:
+        path.unlink(missing_ok=True)  # one of an earlier call would show another plane
+        return
+    images = to_pixels(opened.decode(plane.back(grid(plane.points, GRID)).astype(np.float32)))
+    outputs.write_png(path, pictures.draw_sheet(images, GRID, tile=GRID_TILE, gap=0))
 
 
 def grid(points: np.ndarray, side: int) -> np.ndarray:
@@ -91,7 +98,12 @@ def spread(points: np.ndarray, side: int) -> list[int]:
 def _chosen(method: str, size: int) -> str:
     if method != "auto":
         return method
-    return "code" if size == 2 else "umap" if find_spec("umap") else "pca"
+    return "code" if size == 2 else "umap" if _has_umap() else "pca"
+
+
+def _has_umap() -> bool:
+    found = find_spec("umap")
+    return found is not None and found.origin is not None  # a folder of that name where we stand is none
 
 
 def _itself(codes: np.ndarray) -> Plane:

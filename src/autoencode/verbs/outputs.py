@@ -86,6 +86,8 @@ def claim(verb: str, model: str, out: Path | None = None, *, overwrite: bool = F
     for path in (place.file, *map(place.beside, kind.pictures)):
         if path.exists() and not overwrite:
             raise UsageError(f"{path} is there already: choose another --out, or replace it with --overwrite.")
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file, expected a folder: choose another --out.")
     made = not folder.exists()
     with _told(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -166,7 +168,7 @@ def write_table(path: Path, columns: Mapping[str, Sequence[Any] | np.ndarray]) -
             pyarrow.parquet.write_table(pyarrow.table(dict(columns)), file)
         return
     with _written(path, "w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
+        writer = csv.writer(file)
         writer.writerow(columns)
         writer.writerows(zip(*map(_words, columns.values()), strict=True))
 

@@ -54,28 +54,26 @@ def denoise(
     Raises `AutoencodeError` where the model was trained without noise.
     """
     check(opened.saved, add)
-    disturb = corruption(add, seed) if add else None
-    rows = {name: [] for name in (("clean", "noisy", "denoised") if add else ("noisy", "denoised"))}
-    before, after, folder = [], [], place.file.parent
-    with spooled(opened.trained.shape, folder) as denoised, spooled(opened.trained.shape, folder) as noisy:
+    disturb = corruption(add, seed) if add else _as_they_are
+    shown, errors = {"clean": [], "noisy": [], "denoised": []}, {"psnr_before": [], "psnr": []}
+    shape, folder = opened.trained.shape, place.file.parent
+    with spooled(shape, folder) as denoised, spooled(shape, folder) as noisy:
         for clean in stream.batches(opened.trained.batch_size):
-            given = disturb(clean) if disturb else clean
-            made, errors = _redraw(opened, given, clean)
-            denoised.add(made)
-            after.append(errors)
-            if disturb:
-                noisy.add(given)
-                before.append(measures.squared_errors(clean, given / np.float32(255)))
-            for name, images in (("clean", clean), ("noisy", given), ("denoised", made)):
-                if name in rows:
-                    _keep(rows[name], images, examples)
-        arrays = {"images": denoised, "noisy": noisy} if disturb else {"images": denoised}
+            given = disturb(clean)
+            made, after = _redraw(opened, given, clean)
+            before = measures.squared_errors(clean, given / np.float32(255))
+            for spool, images in ((denoised, made), (noisy, given)):
+                spool.add(images)
+            for kept, images in zip(shown.values(), (clean, given, made), strict=True):
+                _keep(kept, images, examples)
+            for kept, found in zip(errors.values(), (before, after), strict=True):
+                kept.append(found)
+        arrays = {"images": denoised, "noisy": noisy} if add else {"images": denoised}
         outputs.write_arrays(place.file, arrays | stream.metadata())
-    outputs.write_png(place.beside(), pictures.draw_rows({name: np.stack(images) for name, images in rows.items()}))
-    told = {"images": len(stream.kept)}
-    if disturb:
-        told |= {"psnr_before": measures.psnr(np.concatenate(before)), "psnr": measures.psnr(np.concatenate(after))}
-    return told
+    rows = {name: np.stack(images) for name, images in shown.items() if add or name != "clean"}
+    outputs.write_png(place.beside(), pictures.draw_rows(rows))
+    gains = {name: measures.psnr(np.concatenate(found)) for name, found in errors.items()} if add else {}
+    return {"images": len(stream.kept), **gains}
 
 
 def corruption(words: str, seed: int) -> Callable[[np.ndarray], np.ndarray]:
@@ -90,6 +88,10 @@ def corruption(words: str, seed: int) -> Callable[[np.ndarray], np.ndarray]:
 
     layer = Corrupt(strengths, seed)
     return lambda images: to_pixels(ops.convert_to_numpy(layer(images / np.float32(255))))
+
+
+def _as_they_are(images: np.ndarray) -> np.ndarray:
+    return images
 
 
 def _redraw(opened: Opened, images: np.ndarray, clean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -19,7 +19,7 @@ class Stream:
     """Images of one shape out of `rows`, those at ascending `indices`, read when `batches` is iterated.
 
     Then `kept` holds the indices of those that could be read, `skipped` the others. `progress` is told how many of how
-    many were looked at; `strict` allows none to be left out. `note` says how a part was told from the rest, if it was.
+    many were looked at; `strict` allows none to be left out. `note` says how a part was drawn, if it was.
     """
 
     def __init__(
@@ -127,8 +127,8 @@ def stream(
         raise AutoencodeError(loading.nothing(rows))
     indices, note = np.arange(len(rows)), ""
     if part != "all":
-        train, test, note = loading.split(rows, seed)
-        indices = train if part == "train" else test
+        train, test, how = loading.split(rows, seed)
+        indices, note = train if part == "train" else test, "" if rows.parts() else how
     if most is not None:
         indices = indices[loading.evenly(len(indices), most)]
     return Stream(rows, indices, Plan(*shape, fit), note=note, strict=strict, progress=progress)

@@ -1,0 +1,619 @@
+"""What is done with a trained model, against plain Keras, scikit-learn, the estimator and the way back out of files."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from PIL import Image
+from sklearn.datasets import load_digits
+from sklearn.decomposition import PCA
+
+from autoencode import AutoencodeError, Autoencoder, Config, Images, UsageError, engines, pipeline, sources, verbs
+from autoencode.cli import main
+from autoencode.sources import loading
+from autoencode.verbs import coding, describing, mapping, outputs, redrawing, sampling, streams
+
+EACH = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+COUNT = 300
+
+
+@pytest.fixture(scope="module")
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    found = load_digits()
+    return np.round(found.images[:COUNT, ..., None] * (255 / 16)).astype(np.uint8), found.target[:COUNT]
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory, digits) -> Path:
+    path = tmp_path_factory.mktemp("source") / "digits.npz"
+    np.savez(path, images=digits[0], labels=digits[1])
+    return path
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, source) -> Path:
+    config = Config(code=4, epochs=2, batch_size=30, noise="gaussian:0.3", seed=3)
+    return pipeline.run(str(source), config, tmp_path_factory.mktemp("runs") / "digits-1")
+
+
+@pytest.fixture(scope="module")
+def opened(run) -> verbs.Opened:
+    return verbs.open_model(verbs.find(run))
+
+
+@pytest.fixture
+def place(tmp_path):
+    """A place for each verb, in a folder of its own."""
+
+    def claimed(verb: str, ending: str | None = None) -> outputs.Place:
+        kind = outputs.KINDS[verb]
+        return outputs.Place(tmp_path / f"{kind.stem}{ending or kind.suffixes[0]}")
+
+    return claimed
+
+
+def rows(source) -> loading.Rows:
+    found = sources.open_source(source)
+    return sources.as_rows(found) if isinstance(found, Images) else found
+
+
+def streamed(opened: verbs.Opened, source, **options) -> streams.Stream:
+    return streams.stream(rows(source), opened.trained.shape, **options)
+
+
+def arrays(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as found:
+        return dict(found)
+
+
+def size(path: Path) -> tuple[int, int]:
+    with Image.open(path) as picture:
+        picture.load()
+        return picture.size
+
+
+# The same numbers, whoever is asked
+
+
+def test_the_numbers_are_those_of_plain_keras(opened, source, digits, place):
+    import keras
+
+    model = keras.saving.load_model(opened.saved.file)
+    floats = digits[0] / np.float32(255)
+    redrawn = model.predict(floats, verbose=0)
+    errors = np.square(redrawn - floats).mean((1, 2, 3))
+    told = redrawing.reconstruct(opened, streamed(opened, source), place("reconstruct"))
+    found = arrays(place("reconstruct").file)
+    assert np.abs(found["images"] - np.clip(redrawn, 0, 1) * 255).max() <= 0.501
+    np.testing.assert_allclose(found["errors"], errors, rtol=1e-4)
+    np.testing.assert_allclose(told["mse"], errors.mean(), rtol=1e-4)
+    np.testing.assert_allclose(told["psnr"], np.mean([10 * np.log10(1 / error) for error in errors]), rtol=1e-4)
+    assert found["names"].tolist() == [f"digits train {index}" for index in range(COUNT)]
+    np.testing.assert_array_equal(found["labels"], digits[1])
+    assert size(place("reconstruct").beside()) == (1800, 400)
+    codes = coding.codes_of(opened, streamed(opened, source))
+    np.testing.assert_allclose(codes, model.get_layer("encoder").predict(floats, verbose=0), rtol=1e-4, atol=1e-5)
+
+
+def test_a_saved_estimator_gives_what_it_gave(tmp_path, digits, source, place):
+    estimator = Autoencoder(code=3, epochs=1, batch_size=60, noise="mask:0.2").fit(digits[0])
+    estimator.save(tmp_path / "digits.keras")
+    opened = verbs.open_model(verbs.find(tmp_path / "digits.keras"))
+    assert opened.saved.settings["noise"] == "mask:0.2"
+    np.testing.assert_array_equal(coding.codes_of(opened, streamed(opened, source)), estimator.transform(digits[0]))
+    redrawing.denoise(opened, streamed(opened, source), place("denoise"))
+    np.testing.assert_array_equal(arrays(place("denoise").file)["images"], estimator.denoise(digits[0]))
+    sampling.sample(opened, opened.saved.codes, place("sample"), count=20, seed=5)
+    np.testing.assert_array_equal(arrays(place("sample").file)["images"], estimator.sample(20, seed=5))
+
+
+def test_a_model_of_plain_keras_alone_will_do(tmp_path, digits, source):
+    import keras
+
+    flat, numbers = keras.Input((8, 8, 1)), keras.Input((2,))
+    encoder = keras.Model(flat, keras.layers.Dense(2)(keras.layers.Flatten()(flat)), name="encoder")
+    decoder = keras.Model(numbers, keras.layers.Reshape((8, 8, 1))(keras.layers.Dense(64)(numbers)), name="decoder")
+    model = keras.Model(flat, decoder(encoder(flat)))
+    model.save(tmp_path / "plain.keras")
+    saved = verbs.find(tmp_path / "plain.keras")
+    assert (saved.name, saved.run, saved.settings, saved.convolutional) == ("plain", None, {}, False)
+    opened = verbs.open_model(saved)
+    kernel, bias = encoder.get_weights()
+    expected = digits[0].reshape(COUNT, -1) / 255 @ kernel + bias
+    np.testing.assert_allclose(coding.codes_of(opened, streamed(opened, source)), expected, rtol=1e-3, atol=1e-5)
+    decoder.set_weights([weight * np.nan for weight in decoder.get_weights()])
+    model.save(tmp_path / "nan.keras")
+    with pytest.raises(AutoencodeError, match="NaN or infinite"):
+        verbs.open_model(verbs.find(tmp_path / "nan.keras")).decode(np.zeros((3, 2)))
+
+
+# Out into files, and back
+
+
+@pytest.mark.parametrize("ending", [".npz", ".csv", ".parquet"])
+def test_codes_in_a_file_decode_to_the_reconstructions(opened, source, digits, place, ending):
+    redrawing.reconstruct(opened, streamed(opened, source), place("reconstruct"))
+    coding.encode(opened, streamed(opened, source), place("encode", ending))
+    codes = coding.read_codes(place("encode", ending).file, 4)
+    np.testing.assert_array_equal(codes, opened.trained.encode(digits[0]))
+    assert coding.decode(opened, codes, place("decode")) == {"images": COUNT}
+    expected = arrays(place("reconstruct").file)["images"]
+    np.testing.assert_array_equal(arrays(place("decode").file)["images"], expected)
+    assert size(place("encode").beside()) == (800, 500)
+    assert size(place("decode").beside()) == (1040, 1040)  # the first hundred
+
+
+def test_tables_open_in_pandas_with_names_and_classes(opened, digits, tmp_path):
+    import pandas
+
+    folder = fill(tmp_path / "pictures", digits[0][:6], "class {}")
+    for ending, read in ((".csv", pandas.read_csv), (".parquet", pandas.read_parquet)):
+        place = outputs.Place(tmp_path / f"codes{ending}")
+        coding.encode(opened, streamed(opened, folder), place)
+        table = read(place.file)
+        assert table.columns.tolist() == ["name", "label", "code0", "code1", "code2", "code3"]
+        assert table["name"].tolist() == [f"class {index % 2}/{index}.png" for index in (0, 2, 4, 1, 3, 5)]
+        assert table["label"].tolist() == ["class 0"] * 3 + ["class 1"] * 3
+        numbers = table[[f"code{number}" for number in range(4)]].to_numpy(np.float32)
+        np.testing.assert_array_equal(numbers, opened.trained.encode(digits[0][[0, 2, 4, 1, 3, 5]]))
+
+
+def fill(folder: Path, images: np.ndarray, name: str) -> Path:
+    for index, pixels in enumerate(images):
+        path = folder / name.format(index % 2) / f"{index}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels[..., 0]).save(path)
+    return folder
+
+
+names = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
+floats = st.floats(width=32, allow_nan=False, allow_infinity=False)
+
+
+@EACH
+@given(
+    codes=hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=7), elements=floats),
+    name=names,
+    ending=st.sampled_from([".npz", ".csv", ".parquet"]),
+)
+def test_any_codes_come_back_bit_for_bit(tmp_path, codes, name, ending):
+    path = tmp_path / f"codes{ending}"
+    if ending == ".npz":
+        outputs.write_arrays(path, {"codes": codes, "names": np.array([name] * len(codes))})
+        assert arrays(path)["names"].tolist() == [name.rstrip("\0")] * len(codes)
+    else:
+        columns = {f"code{number}": column for number, column in enumerate(codes.T)}
+        outputs.write_table(path, {"name": [name] * len(codes), **columns})
+    np.testing.assert_array_equal(coding.read_codes(path, codes.shape[1]), codes)
+
+
+def test_what_verbs_write_is_a_source_again(opened, source, place):
+    for ending in (".npz", ".npy"):
+        redrawing.reconstruct(opened, streamed(opened, source), place("reconstruct", ending))
+        again = sources.load(str(place("reconstruct", ending).file))
+        assert (len(again.train) + len(again.test), again.shape) == (COUNT, (8, 8, 1))
+    np.testing.assert_array_equal(
+        np.load(place("reconstruct", ".npy").file), arrays(place("reconstruct").file)["images"]
+    )
+
+
+@pytest.mark.parametrize("held", [0, 1000])
+def test_images_that_wait_on_the_disk_are_written_alike(tmp_path, monkeypatch, digits, held):
+    monkeypatch.setattr(outputs, "IN_MEMORY", held or 1)
+    with outputs.spooled((8, 8, 1), tmp_path) as spool:
+        for first in range(0, COUNT, 70):
+            spool.add(digits[0][first : first + 70])
+        outputs.write_arrays(tmp_path / "images.npz", {"images": spool})
+        outputs.write_arrays(tmp_path / "images.npy", {"images": spool})
+    np.testing.assert_array_equal(arrays(tmp_path / "images.npz")["images"], digits[0])
+    np.testing.assert_array_equal(np.load(tmp_path / "images.npy"), digits[0])
+    assert {path.name for path in tmp_path.iterdir()} == {"images.npz", "images.npy"}
+
+
+# Any source, batch by batch
+
+
+def test_a_store_and_a_folder_give_what_memory_gives(opened, digits, tmp_path):
+    images = digits[0][:90]
+    expected = opened.trained.encode(images)
+    fill(tmp_path / "pictures", images, "")
+    (tmp_path / "pictures" / "45x.png").write_bytes(b"no picture")
+    sources.pack(Images("mine", images[:80], images[80:]), tmp_path / "mine.store", Config())
+    folder, store = (streamed(opened, tmp_path / name) for name in ("pictures", "mine.store"))
+    np.testing.assert_array_equal(coding.codes_of(opened, store), expected)
+    codes = coding.codes_of(opened, folder)
+    by_name = dict(zip(folder.names(), codes, strict=True))
+    assert len(by_name) == 90
+    for index in range(90):
+        np.testing.assert_array_equal(by_name[f"{index}.png"], expected[index])
+    assert [one.name for one in folder.skipped] == ["45x.png"]
+    assert store.names()[79:81] == ["mine train 79", "mine test 0"]
+    np.testing.assert_array_equal(folder.images([3, 7]), images[[int(Path(folder.names()[i]).stem) for i in (3, 7)]])
+    with pytest.raises(AutoencodeError, match="45x.png cannot be read"):
+        list(streamed(opened, tmp_path / "pictures", strict=True).batches(16))
+
+
+@EACH
+@given(
+    counts=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    size=st.integers(1, 50),
+    chunk=st.integers(1, 2000),
+    part=st.sampled_from(streams.PARTS),
+)
+def test_batches_are_the_images_in_order(monkeypatch, counts, size, chunk, part):
+    monkeypatch.setattr(loading, "CHUNK_BYTES", chunk)
+    pixels = np.random.default_rng(0).integers(0, 256, (sum(counts), 5, 4, 3), "uint8")
+    images = Images("noise", pixels[: counts[0]], pixels[counts[0] :])
+    told = []
+    stream = streams.stream(rows(images), (5, 4, 3), part=part, progress=lambda *numbers: told.append(numbers))
+    batches = list(stream.batches(size))
+    assert all(batch.dtype == np.uint8 and 0 < len(batch) <= size for batch in batches)
+    expected = {"all": pixels, "train": images.train, "test": images.test}[part]
+    np.testing.assert_array_equal(np.concatenate(batches), expected)
+    assert told[-1] == (len(expected), len(expected))
+    assert len(stream.names()) == len(expected)
+
+
+def test_neighbouring_rows_are_not_copied(digits):
+    found = next(rows(digits[0]).chunks(np.arange(10, 60), streams.Plan(8, 8, 1)))[0]
+    assert np.shares_memory(found, digits[0])
+    np.testing.assert_array_equal(found, digits[0][10:60])
+
+
+def test_the_test_part_is_what_the_run_was_tested_on(run, source):
+    trained_on = sources.load(str(source), Config(seed=3))
+    opened, stream = verbs.begin(verbs.find(run), source, part="test")
+    np.testing.assert_array_equal(np.concatenate(list(stream.batches(64))), trained_on.test)
+    assert "drawn for testing by seed 3" in stream.note
+    np.testing.assert_array_equal(stream.labels()[0], trained_on.test_labels)
+    few = streamed(opened, source, most=7)
+    assert [len(batch) for batch in few.batches(5)] == [5, 2]
+
+
+def test_classes_without_names_are_numbered_in_their_order(opened, digits, tmp_path):
+    wanted = np.isin(digits[1], (3, 7))
+    np.savez(tmp_path / "some.npz", images=digits[0][wanted], labels=digits[1][wanted])
+    stream = streamed(opened, tmp_path / "some.npz")
+    coding.codes_of(opened, stream)
+    labels, classes = stream.labels()
+    assert [int(classes[label]) for label in labels] == digits[1][wanted].tolist()
+
+
+# Noise
+
+
+def test_noise_is_put_on_and_measured(opened, source, digits, place):
+    told = redrawing.denoise(opened, streamed(opened, source), place("denoise"), add="salt:0.2", seed=1)
+    found = arrays(place("denoise").file)
+    clean, noisy, denoised = (array / 255 for array in (digits[0], found["noisy"], found["images"]))
+
+    def psnr(images: np.ndarray) -> float:
+        return np.mean([10 * np.log10(1 / np.mean((a - b) ** 2)) for a, b in zip(images, clean, strict=True)])
+
+    black_or_white = np.isin(digits[0], (0, 255)).mean()  # half of the salt falls on these unseen
+    assert abs(np.mean(found["noisy"] != digits[0]) - (0.2 - 0.1 * black_or_white)) < 0.01
+    np.testing.assert_allclose([told["psnr_before"], told["psnr"]], [psnr(noisy), psnr(denoised)], atol=0.02)
+    np.testing.assert_array_equal(found["images"], redrawing.to_pixels(opened.decode(opened.encode(found["noisy"]))))
+    assert size(place("denoise").beside())[1] == 3 * 104
+    again, other = (redrawing.corruption("salt:0.2", seed)(digits[0]) for seed in (1, 2))
+    np.testing.assert_array_equal(again, found["noisy"])
+    assert (other != again).any()
+
+
+def test_without_noise_there_is_nothing_to_remove(opened, run):
+    saved = verbs.find(run)
+    redrawing.check(saved, None)
+    with pytest.raises(AutoencodeError, match="--noise gaussian:0.3"):
+        redrawing.check(verbs.Saved(**vars(saved) | {"settings": saved.settings | {"noise": "none"}}), None)
+    with pytest.raises(UsageError, match="did you mean 'gaussian'"):
+        redrawing.check(saved, "gausian:1")
+
+
+# New images
+
+
+def test_normal_codes_without_training_codes(opened, place):
+    sampling.sample(opened, None, place("sample"), count=500, seed=7)
+    found = arrays(place("sample").file)
+    assert np.abs(found["codes"].mean(0)).max() < 0.2
+    assert np.abs(found["codes"].std(0) - 1).max() < 0.2
+    expected = opened.trained.decoder(found["codes"])
+    np.testing.assert_allclose(found["images"], np.clip(np.asarray(expected), 0, 1) * 255, atol=0.51)
+    assert size(place("sample").beside()) == (1040, 1040)
+
+
+def test_codes_near_those_of_training_images(opened, source, place):
+    learnt = coding.codes_of(opened, streamed(opened, source, part="train", seed=3))
+    sampling.sample(opened, learnt, place("sample"), count=2000, seed=7)
+    drawn = arrays(place("sample").file)["codes"]
+    np.testing.assert_allclose(drawn.mean(0), learnt.mean(0), atol=0.15 * learnt.std())
+    np.testing.assert_allclose(np.cov(drawn.T), np.cov(learnt.T), atol=0.3 * learnt.var())
+    with pytest.raises(AutoencodeError, match="at least 2"):
+        sampling.sample(opened, learnt[:1], place("sample"))
+
+
+def test_the_way_ends_at_both_reconstructions(opened, source, digits, place, tmp_path):
+    redrawing.reconstruct(opened, streamed(opened, source), place("reconstruct"))
+    expected = arrays(place("reconstruct").file)["images"][[3, 250]]
+    stream = streamed(opened, source)
+    Image.fromarray(digits[0][250, ..., 0]).save(tmp_path / "b.png")
+    ends = tuple(sampling.picture(word, opened, stream, None) for word in ("3", str(tmp_path / "b.png")))
+    for spherical in (False, True):
+        images = sampling.interpolate(opened, ends, place("interpolate"), steps=6, spherical=spherical)
+        np.testing.assert_array_equal(images[[0, -1]], expected)
+        assert images.shape == (6, 8, 8, 1)
+    assert size(place("interpolate").beside()) == (8 * 104 + 40, 128)
+    with Image.open(place("interpolate").file) as gif:
+        assert gif.size == (256, 256)
+        seconds = []
+        for frame in range(gif.n_frames):
+            gif.seek(frame)
+            seconds.append(gif.info["duration"])
+        assert sum(seconds) == 100 * (4 + 4 + 4 + 4)  # a rest at either end, four steps each way
+
+
+vectors = hnp.arrays(np.float64, 5, elements=st.floats(-3, 3))
+
+
+@EACH
+@given(first=vectors, last=vectors, count=st.integers(2, 9))
+def test_both_ways_begin_and_end_where_they_should(first, last, count):
+    shares = np.linspace(0, 1, count)
+    for way in (sampling.line, sampling.sphere):
+        points = way(first, last, shares)
+        assert points.shape == (count, 5)
+        np.testing.assert_allclose(points[[0, -1]], [first, last], atol=1e-6)
+
+
+@EACH
+@given(angle=st.floats(0.05, 3.0), share=st.floats(0, 1))
+def test_on_the_sphere_the_angle_grows_evenly(angle, share):
+    last = np.array([np.cos(angle), np.sin(angle)])
+    point = sampling.sphere(np.array([1.0, 0.0]), last, np.array([share]))[0]
+    np.testing.assert_allclose(point, [np.cos(share * angle), np.sin(share * angle)], atol=1e-9)
+
+
+# A map
+
+
+def test_the_plane_is_that_of_scikit_learn(opened, source, digits, place):
+    told = mapping.write_map(opened, streamed(opened, source), place("map"), method="pca")
+    assert told == {"images": COUNT, "method": "pca"}
+    codes = opened.trained.encode(digits[0])
+    oracle = PCA(2).fit(codes)
+    table = np.genfromtxt(place("map").file, delimiter=",", names=True, dtype=None, encoding="utf-8")
+    points = np.stack([table["x"], table["y"]], axis=1)
+    np.testing.assert_allclose(points, oracle.transform(codes), atol=1e-3 * codes.std())
+    assert table["label"].tolist() == digits[1].tolist()
+    assert table["name"][5] == "digits train 5"
+    plane = mapping._pca(codes)
+    assert plane.axes[0] == f"component 1, {oracle.explained_variance_ratio_[0]:.0%} of the variance"
+    np.testing.assert_allclose(plane.back(points), oracle.inverse_transform(points), atol=1e-4 * codes.std())
+    assert size(place("map").beside()) == (1000, 1000)
+    assert size(place("map").beside("-grid.png")) == (960, 960)
+    with Image.open(place("map").beside("-grid.png")) as page:
+        corner = np.asarray(page)[-48:, :48].reshape(8, 6, 8, 6)[:, 3, :, 3]
+    least = np.quantile(points, 0.01, axis=0)
+    expected = opened.decode(oracle.inverse_transform(least[None]).astype(np.float32))[0, ..., 0]
+    np.testing.assert_allclose(corner / 255, np.clip(expected, 0, 1), atol=0.01)
+
+
+def test_umap_is_asked_for_by_name_or_found():
+    with mock.patch.dict(sys.modules, {"umap": None}):  # as if it were not installed
+        assert [mapping._chosen("auto", size) for size in (2, 3)] == ["code", "pca"]
+        with pytest.raises(AutoencodeError, match="umap-learn; install it with: pip install 'autoencode\\[umap\\]'"):
+            mapping.check("umap")
+    with pytest.raises(UsageError, match="Known: auto, pca, umap"):
+        mapping.check("tsne")
+
+
+@EACH
+@given(points=hnp.arrays(np.float32, st.tuples(st.integers(1, 60), st.just(2)), elements=st.floats(-9, 9, width=32)))
+def test_shown_images_are_spread_and_the_grid_lies_within(points):
+    shown = mapping.spread(points, 4)
+    assert shown == sorted(set(shown))
+    assert 1 <= len(shown) <= min(16, len(points))
+    grid = mapping.grid(points, 3).reshape(3, 3, 2)
+    assert (grid >= points.min(0) - 1e-5).all()
+    assert (grid <= points.max(0) + 1e-5).all()
+    assert (np.diff(grid[..., 0], axis=1) >= 0).all()
+    assert (np.diff(grid[..., 1], axis=0) <= 0).all()
+
+
+# The command
+
+
+def test_every_verb_from_the_command_line(run, source, tmp_path):
+    calls = [
+        ["info", str(run)],
+        ["reconstruct", str(run), str(source), "--part", "test", "--examples", "3"],
+        ["encode", str(run), str(source), "--out", "table/codes.csv"],
+        ["decode", str(run), "table/codes.csv"],
+        ["denoise", str(run), str(source), "--add", "mask:0.3"],
+        ["sample", str(run), "--count", "9", "--seed", "2"],
+        ["interpolate", str(run), "0", "1", "--steps", "4"],
+        ["map", str(run), str(source), "--out", "here", "--method", "pca"],
+        ["info", str(run), "--json"],
+    ]
+    code = (
+        "import json, sys\nfrom autoencode.cli import app\nfor words in json.loads(sys.argv[1]):\n"
+        "    app(words, exit_on_error=False, print_error=False, result_action='return_value')\n"
+    )
+    words = [sys.executable, "-c", code, json.dumps(calls)]
+    done = subprocess.run(words, check=False, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.stderr, done.returncode) == ("", 0)
+    for part in (
+        "digits-1: images of 8x8, grey, to 4 numbers and back (16 values a number)",
+        "noise gaussian:0.3",
+        "30 of 300 images drawn for testing by seed 3",
+        "codes.csv and codes.png in table",
+        "dB with noise",
+        "9 new images, their codes drawn near those of 270 training images",
+        "4 images from A to B",
+        "map.csv, map.png and map-grid.png in here",
+    ):
+        assert part in done.stdout
+    assert json.loads(done.stdout.splitlines()[-1])["epochs"] == 2
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == {
+        "reconstruct-digits-1/reconstructions.npz", "reconstruct-digits-1/reconstructions.png",
+        "table/codes.csv", "table/codes.png", "decode-digits-1/images.npz", "decode-digits-1/images.png",
+        "denoise-digits-1/denoised.npz", "denoise-digits-1/denoised.png",
+        "sample-digits-1/samples.npz", "sample-digits-1/samples.png",
+        "interpolate-digits-1/interpolation.gif", "interpolate-digits-1/interpolation.png",
+        "here/map.csv", "here/map.png", "here/map-grid.png",
+    }  # fmt: skip
+
+
+def test_info_of_a_run_loads_no_framework(run):
+    code = "import sys; from autoencode.cli import app; app(sys.argv[1:], result_action='return_value'); assert 'keras' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code, "info", str(run)], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_info_tells_what_the_run_recorded(run, opened):
+    told = describing.describe(verbs.find(run))
+    metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert (told["loss"], told["val_loss"], told["epochs"]) == (metrics[1]["loss"], metrics[1]["val_loss"], 2)
+    assert (told["shape"], told["code"], told["parameters"]) == ([8, 8, 1], 4, opened.trained.model.count_params())
+    assert told["pca"] == json.loads((run / "baseline.json").read_text())["pca"]
+    file = describing.describe_file(opened.saved, opened.trained)
+    assert all(file[name] == told[name] for name in ("shape", "code", "parameters", "settings"))
+    assert verbs.find(run / "model.keras") == verbs.Saved(**vars(verbs.find(run)) | {"run": mock.ANY})
+
+
+WRONG = [
+    ("encode nowhere digits.npz", 2, "there is nothing at nowhere"),
+    ("encode text.keras digits.npz", 1, "expected a whole .keras file"),
+    ("encode empty digits.npz", 1, "not a run folder"),
+    ("encode early digits.npz", 1, "no model.keras yet"),
+    ("encode run digitz.npz", 2, "there is nothing at 'digitz.npz'"),
+    ("encode run digits.npz --part tset", 2, "did you mean 'test'"),
+    ("encode run digits.npz --fit squash", 2, "unknown fit"),
+    ("encode run digits.npz --engine jaks", 2, "did you mean 'jax'"),
+    ("encode run digits.npz --out codes.txt", 2, ".npz or .csv or .parquet"),
+    ("encode run digits.npz --out digits.npz", 2, "is there already"),
+    ("encode run digits.npz --out text.keras/codes.csv", 2, "is a file, expected a folder"),
+    ("decode run none.csv", 2, "expected codes in a file"),
+    ("decode run text.keras", 2, "expected codes in a file"),
+    ("denoise run digits.npz --add fog", 2, "unknown noise"),
+    ("sample run --count 0", 2, "Must be >= 1"),
+    ("sample run --seed -1", 2, "Must be >= 0"),
+    ("interpolate run here.png 1", 2, "expected a picture's path or the index"),
+    ("interpolate run 0 1 --spherical", 2, "expects a variational model"),
+    ("interpolate run 0 1 --steps 1", 2, "Must be >= 2"),
+    ("map run digits.npz --method tsne", 2, "unknown method"),
+    ("info text.keras", 1, "expected a whole .keras file"),
+]
+
+
+@pytest.mark.filterwarnings("ignore:Cyclopts application invoked without tokens")  # as a shell invokes it
+@pytest.mark.parametrize(("words", "status", "part"), WRONG, ids=[words for words, _, _ in WRONG])
+def test_a_wrong_call_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, capsys, run, source, words, status, part):
+    (tmp_path / "run").symlink_to(run)
+    (tmp_path / "digits.npz").symlink_to(source)
+    (tmp_path / "text.keras").write_text("no model")
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "early").mkdir()
+    (tmp_path / "early" / "config.json").write_bytes((run / "config.json").read_bytes())
+    before = sorted(tmp_path.iterdir())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["autoencode", *words.split()])
+    with mock.patch.dict(os.environ), pytest.raises(SystemExit) as ended:
+        main()
+    told = capsys.readouterr().err
+    assert (ended.value.code, len(told.splitlines())) == (status, 1)
+    assert part in told
+    assert sorted(tmp_path.iterdir()) == before
+
+
+BROKEN = {
+    "wide.npy": (lambda path: np.save(path, np.zeros((5, 9), np.float32)), r"codes \(N, 4\)"),
+    "words.npy": (lambda path: np.save(path, np.array([["a"] * 4])), r"codes \(N, 4\)"),
+    "nan.npz": (lambda path: np.savez(path, codes=np.array([[0.0] * 4, [np.nan] * 4])), "row 1 .* NaN"),
+    "other.npz": (lambda path: np.savez(path, pixels=np.zeros(3)), "named codes, it holds pixels"),
+    "cut.npz": (lambda path: path.write_bytes(b"PK\3\4 and no more"), "cannot be read"),
+    "empty.csv": (lambda path: path.write_text(""), "cannot be read"),
+    "head.csv": (lambda path: path.write_text("name,code0,code1,code2,code3\n"), "cannot be read"),
+    "words.csv": (lambda path: path.write_text("code0,code1,code2,code3\n1,2,3,oops\n"), "oops"),
+    "other.csv": (lambda path: path.write_text("a,b\n1,2\n"), "columns code0, code1, ..., it holds a, b"),
+    "cut.parquet": (lambda path: path.write_bytes(b"PAR1"), "cannot be read"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_files_without_fitting_codes_are_told(tmp_path, name):
+    make, words = BROKEN[name]
+    make(tmp_path / name)
+    with pytest.raises(AutoencodeError, match=words) as told:
+        coding.read_codes(tmp_path / name, 4)
+    assert "\n" not in str(told.value)
+
+
+def test_models_of_another_kind_are_told(tmp_path):
+    import keras
+
+    engines.load(engines.choose("auto"))
+    keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]).save(tmp_path / "foreign.keras")
+    flat, numbers = keras.Input((64,)), keras.Input((2,))
+    encoder = keras.Model(flat, keras.layers.Dense(2)(flat), name="encoder")
+    decoder = keras.Model(numbers, keras.layers.Dense(64)(numbers), name="decoder")
+    keras.Model(flat, decoder(encoder(flat))).save(tmp_path / "flat.keras")
+    for name, words in (("foreign", "layers named encoder and decoder"), ("flat", r"received \(64,\) to \(2,\)")):
+        with pytest.raises(AutoencodeError, match=words):
+            verbs.open_model(verbs.find(tmp_path / f"{name}.keras"))
+
+
+def test_a_source_that_is_gone_is_told(run, opened, tmp_path):
+    saved = verbs.Saved(**vars(opened.saved) | {"run": None})
+    with pytest.raises(UsageError, match="name a source with --source"):
+        verbs.own_source(saved, None)
+    gone = verbs.find(run)
+    gone.run.record["source"] = str(tmp_path / "gone.npz")
+    with pytest.raises(UsageError, match="which is not here: name a source with --source"):
+        verbs.own_source(gone, None)
+    assert verbs.own_source(saved, "mnist") == "mnist"
+
+
+def test_what_is_there_stays_unless_it_may_be_replaced(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with outputs.claim("map", "digits-1") as place:
+        outputs.write_table(place.file, {"name": ["a"]})
+    assert place.file == Path("map-digits-1/map.csv")
+    with pytest.raises(UsageError, match="--overwrite"), outputs.claim("map", "digits-1"):
+        pass
+    with outputs.claim("map", "digits-1", overwrite=True) as place:
+        outputs.write_table(place.file, {"name": ["b"]})
+    assert place.file.read_text() == "name\nb\n"
+    with pytest.raises(AutoencodeError, match="NaN"), outputs.claim("sample", "digits-1"):
+        raise AutoencodeError("NaN")
+    assert [path.name for path in tmp_path.iterdir()] == ["map-digits-1"]
+
+
+def test_a_full_disk_leaves_no_half_file(opened, source, tmp_path, digits):
+    code = (
+        "import resource, signal, sys\nfrom pathlib import Path\nimport numpy as np\n"
+        "from autoencode import AutoencodeError\nfrom autoencode.verbs import outputs\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nresource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))\n"
+        "images = np.random.default_rng(0).integers(0, 256, (99, 9, 9, 1), 'uint8')\n"
+        "def spool(path):\n"
+        "    outputs.IN_MEMORY = 1\n"
+        "    with outputs.spooled((9, 9, 1), path.parent) as spool:\n"
+        "        for _ in range(9): spool.add(images)\n"
+        "writers = [lambda path: outputs.write_arrays(path.with_suffix('.npz'), {'images': images[:90].repeat(2, 0)}),\n"
+        "    lambda path: outputs.write_arrays(path.with_suffix('.npy'), {'images': images.repeat(2, 0)}),\n"
+        "    lambda path: outputs.write_table(path.with_suffix('.csv'), {'x': np.random.rand(2000)}),\n"
+        "    lambda path: outputs.write_table(path.with_suffix('.parquet'), {'x': np.random.rand(2000)}),\n"
+        "    lambda path: outputs.write_sheet(path.with_suffix('.png'), images), spool]\n"
+        "for write in writers:\n"
+        "    try:\n        write(Path('file'))\n        sys.exit('written')\n"
+        "    except AutoencodeError as error:\n        assert 'could not write' in str(error), error\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
+    assert list(tmp_path.iterdir()) == []
