@@ -1,5 +1,6 @@
 """What is done with a trained model, against plain Keras, scikit-learn, the estimator and the way back out of files."""
 
+import csv
 import json
 import os
 import subprocess
@@ -16,10 +17,21 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from autoencode import AutoencodeError, Autoencoder, Config, Images, UsageError, engines, pipeline, sources, verbs
+from autoencode import (
+    AutoencodeError,
+    Autoencoder,
+    Config,
+    Images,
+    UsageError,
+    anomalies,
+    engines,
+    pipeline,
+    sources,
+    verbs,
+)
 from autoencode.cli import main
 from autoencode.sources import loading
-from autoencode.verbs import coding, describing, mapping, outputs, redrawing, sampling, streams
+from autoencode.verbs import coding, describing, mapping, outputs, ranking, redrawing, sampling, streams
 
 EACH = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 COUNT = 300
@@ -133,6 +145,36 @@ def test_a_model_of_plain_keras_alone_will_do(tmp_path, digits, source):
     model.save(tmp_path / "nan.keras")
     with pytest.raises(AutoencodeError, match="NaN or infinite"):
         verbs.open_model(verbs.find(tmp_path / "nan.keras")).decode(np.zeros((3, 2)))
+
+
+def test_anomalies_are_ranked_by_the_score_of_plain_keras_and_found(source, digits, tmp_path, place):
+    import keras
+
+    Autoencoder(code=8, epochs=20, batch_size=10, seed=1).fit(digits[0]).save(tmp_path / "normal.keras")
+    opened = verbs.open_model(verbs.find(tmp_path / "normal.keras"))
+
+    noise = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 1), "uint8")
+    mixed = np.concatenate([digits[0][:40], noise])
+    np.save(tmp_path / "mixed.npy", mixed)
+    alarm = ranking.learn(opened, verbs.open_rows(source), 0.2)
+    told = ranking.rank(opened, streamed(opened, tmp_path / "mixed.npy"), alarm, place("anomalies"), examples=5)
+    lines = list(csv.DictReader(place("anomalies").file.read_text().splitlines()))
+    assert {line["name"] for line in lines[:9]} == {f"mixed train {index}" for index in range(40, 49)}
+    assert told == {"images": 49, "anomalies": sum(float(line["score"]) > alarm.threshold for line in lines)}
+    assert [line["anomaly"] for line in lines] == ["1"] * told["anomalies"] + ["0"] * (49 - told["anomalies"])
+    train, test, _ = loading.split(rows(source), seed=1)
+    model = keras.saving.load_model(opened.saved.file)
+    normality = anomalies.Normality(model.get_layer("encoder").predict(digits[0][train] / 255, verbose=0))
+    for images, found in ((mixed, [float(line["score"]) for line in lines]), (digits[0][test], alarm.held_out)):
+        codes = model.get_layer("encoder").predict(images / 255, verbose=0)
+        redrawn = model.get_layer("decoder").predict(codes, verbose=0)
+        expected = anomalies.scores(images, redrawn, normality.distances(codes))
+        np.testing.assert_allclose(sorted(found), sorted(expected), rtol=1e-3)
+    assert alarm.rate == np.mean(alarm.held_out[1::2] > alarm.threshold)
+    assert [size(place("anomalies").beside(ending)) for ending in (".png", "-scores.png")] == [
+        (120 + 520, 312),
+        (800, 500),
+    ]
 
 
 # Out into files, and back

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import time
-from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -44,8 +43,8 @@ class Rows(Protocol):
     def __len__(self) -> int:
         """How many there are."""
 
-    def name_of(self, index: int) -> str:
-        """Return what a person calls one."""
+    def names(self, indices: np.ndarray) -> list[str]:
+        """Return what a person calls those at ascending `indices`."""
 
     def parts(self) -> dict[str, np.ndarray]:
         """Return the ascending indices of `train` and of `test`; nothing where the source does not tell them apart."""
@@ -72,9 +71,9 @@ class PictureRows:
     def __len__(self) -> int:
         return len(self.pictures.entries)
 
-    def name_of(self, index: int) -> str:
-        """Return its path within the collection."""
-        return self.pictures.entries[index].name
+    def names(self, indices: np.ndarray) -> list[str]:
+        """Return their paths within the collection."""
+        return [self.pictures.entries[index].name for index in indices.tolist()]
 
     def parts(self) -> dict[str, np.ndarray]:
         """Return what the folders tell."""
@@ -106,7 +105,7 @@ class PictureRows:
         parts = (indices[first : first + CHUNK] for first in range(0, len(indices), CHUNK))
         jobs = ((part, [next(files) for _ in part]) for part in parts)
         for part, (rows, kept, reasons) in _on_all_cores(lambda job: (job[0], _decode(job[1], plan)), jobs):
-            yield rows, part[kept], [Skipped(self.name_of(part[place]), why) for place, why in reasons.items()]
+            yield rows, part[kept], list(map(Skipped, self.names(part[list(reasons)]), reasons.values()))
 
     def identity(self) -> Any:
         """Names, sizes and times of the files."""
@@ -125,10 +124,15 @@ class ArrayRows:
     def __len__(self) -> int:
         return self._starts[-1]
 
-    def name_of(self, index: int) -> str:
-        """Return part and place."""
-        place = bisect_right(self._starts, index) - 1
-        return f"{self.name} {list(self._parts)[place]} {index - self._starts[place]}"
+    def names(self, indices: np.ndarray) -> list[str]:
+        """Return part and place of each."""
+        ends = np.searchsorted(indices, self._starts)
+        pieces = zip(self._parts, self._starts, ends[:-1], ends[1:], strict=False)
+        return [
+            f"{self.name} {part} {place}"
+            for part, start, first, last in pieces
+            for place in (indices[first:last] - start).tolist()
+        ]
 
     def parts(self) -> dict[str, np.ndarray]:
         """Return what the arrays tell."""
@@ -354,8 +358,7 @@ def _pack(
         kept = {"train": choice.train, "test": choice.test}
         if names := {one.name for one in writer.skipped}:
             kept = {
-                part: np.array([index for index in indices if rows.name_of(index) not in names], int)
-                for part, indices in kept.items()
+                part: indices[[name not in names for name in rows.names(indices)]] for part, indices in kept.items()
             }
         _check_any(rows.name, kept, writer.skipped)
         labels, classes = rows.labels(kept)

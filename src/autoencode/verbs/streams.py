@@ -77,7 +77,7 @@ class Stream:
 
     def names(self) -> list[str]:
         """Return what the images that were read are called: paths, or the name of an array, the part and the place."""
-        return [self._rows.name_of(index) for index in self.kept.tolist()]
+        return self._rows.names(self.kept)
 
     def labels(self) -> tuple[np.ndarray | None, tuple[str, ...]]:
         """Return the labels of the images that were read, int32 (N,), and the classes' names; None where there are none."""
