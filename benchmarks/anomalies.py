@@ -10,7 +10,6 @@ import json
 import statistics
 import subprocess
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import machine
@@ -34,46 +33,51 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--environments", type=Path, default=Path(".bench"))
     parser.add_argument("--python310", default="python3.10", help="unused here")
-    parser.add_argument("--digits", default="0123456789", help="for a quicker look; the results are not renewed")
+    parser.add_argument("--only", choices=["ours", "pyod"], help="renew a part of the results")
     options = parser.parse_args()
     environment("pyod", options)
-    images, digits = sources.load("mnist"), [int(digit) for digit in options.digits]
-    rows = {name: [areas] for name, areas in pca(images, digits).items()}
-    for seed in range(SEEDS):
-        found = list(ours(images, digits, seed))
-        rows.setdefault("error", []).append([one["error"] for one in found])
-        rows.setdefault("score", []).append([one["score"] for one in found])
-        rows.setdefault("pyod", []).append([peer(options.environments, images, seed)[digit] for digit in digits])
-        print({name: round(_mean(found), 5) for name, found in rows.items()}, flush=True)
-    if digits == list(range(10)):
-        result = {"machine": machine.describe(), "recipe": RECIPE | {"code": CODE}, "seeds": SEEDS, "areas": rows}
-        RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    images = sources.load("mnist")
+    if options.only in (None, "ours"):
+        areas = pca(images)
+        for found in (ours(images, seed) for seed in range(SEEDS)):
+            for name, digits in found.items():
+                areas.setdefault(name, []).append(digits)
+            _keep(areas)
+    if options.only in (None, "pyod"):
+        environment("pyod", options)
+        _keep({"pyod": [peer(options.environments, images, seed) for seed in range(SEEDS)]})
 
 
-def pca(images: Images, digits: list[int]) -> dict[str, list[float]]:
+def _keep(areas: dict[str, list[list[float]]]) -> None:
+    """Write the areas of each method, a list a seed, one a digit, beside those of the others."""
+    before = json.loads(RESULT.read_text())["areas"] if RESULT.exists() else {}
+    result = {"machine": machine.describe(), "recipe": RECIPE | {"code": CODE}, "areas": before | areas}
+    RESULT.write_text(json.dumps(result, indent=1) + "\n")
+    print({name: round(statistics.mean(map(statistics.mean, found)), 5) for name, found in areas.items()}, flush=True)
+
+
+def pca(images: Images) -> dict[str, list[list[float]]]:
     """Return PCA's areas by its reconstruction error, and by the relative error that ours is made of."""
     areas = {"pca": [], "pca_relative": []}
-    for digit in digits:
+    for digit in range(10):
         found = measures.PCA.fit(images.train[images.train_labels == digit], CODE)
         redrawn = found.decode(found.encode(images.test))
         squares = np.square(redrawn - images.test / np.float32(255)).mean((1, 2, 3))
         for name, scores in (("pca", squares), ("pca_relative", anomalies.relative_errors(images.test, redrawn))):
             areas[name].append(roc_auc_score(images.test_labels != digit, scores))
-    return areas
+    return {name: [digits] for name, digits in areas.items()}
 
 
-def ours(images: Images, digits: list[int], seed: int) -> Iterator[dict[str, float]]:
-    """Yield, for each digit, the area by the mean squared error alone and by `score_samples`."""
-    for digit in digits:
+def ours(images: Images, seed: int) -> dict[str, list[float]]:
+    """Return each digit's area by the mean squared error alone and by `score_samples`."""
+    areas = {"error": [], "score": []}
+    for digit in range(10):
         model = Autoencoder(CODE, seed=seed, **RECIPE).fit(images.train[images.train_labels == digit])
         errors = np.square(model.reconstruct(images.test) / 255.0 - images.test / 255.0).mean((1, 2, 3))
-        strange = images.test_labels != digit
-        found = {
-            "error": roc_auc_score(strange, errors),
-            "score": roc_auc_score(strange, -model.score_samples(images.test)),
-        }
-        print(f"digit {digit}, seed {seed}: {found}", flush=True)
-        yield found
+        for name, scores in (("error", errors), ("score", -model.score_samples(images.test))):
+            areas[name].append(roc_auc_score(images.test_labels != digit, scores))
+        print(f"digit {digit}, seed {seed}: {areas['error'][-1]:.4f}, {areas['score'][-1]:.4f}", flush=True)
+    return areas
 
 
 def peer(environments: Path, images: Images, seed: int) -> list[float]:
@@ -85,10 +89,6 @@ def peer(environments: Path, images: Images, seed: int) -> list[float]:
         words = [environments / "pyod" / "bin" / "python", PEERS / "pyod_autoencoder.py", path, str(seed)]
         done = subprocess.run(words, check=True, capture_output=True, text=True)
     return json.loads(done.stdout.splitlines()[-1])
-
-
-def _mean(areas: list[list[float]]) -> float:
-    return statistics.mean(area for seed in areas for area in seed)
 
 
 if __name__ == "__main__":
