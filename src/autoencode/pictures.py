@@ -254,7 +254,7 @@ def draw_map(
     if labels is not None:
         colours = shades(labels if named else labels / len(classes))
     figure = Figure(figsize=(10, 10))
-    figure.subplots_adjust(left=0.07, right=0.88 if named else 0.98, top=0.98, bottom=0.06)
+    figure.subplots_adjust(left=0.09, right=0.88 if named else 0.98, top=0.98, bottom=0.06)
     axes = figure.add_subplot()
     shown = np.random.default_rng(0).permutation(len(points))[:MAP_POINTS]  # no class always on top
     axes.scatter(*points[shown].T, s=14, c=colours[shown], linewidths=0, alpha=0.7)
@@ -264,6 +264,8 @@ def draw_map(
         short = [name if len(name) <= CLASS_LETTERS else f"{name[: CLASS_LETTERS - 1]}…" for name in classes]
         handles = [axes.scatter([], [], color=shades(place), label=name) for place, name in enumerate(short)]
         axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1, 1), frameon=False, labelcolor=INK)
+    elif labels is not None:
+        axes.set_title(f"{len(classes)} classes, too many to name: one hue each", color=INK, fontsize=10, y=0.98)
     axes.set_xlabel(names[0], color=INK)
     axes.set_ylabel(names[1], color=INK)
     axes.spines[["top", "right"]].set_visible(False)
