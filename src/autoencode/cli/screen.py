@@ -54,7 +54,8 @@ def tell_skipped(console: Console, skipped: Sequence[Skipped], file: Path | None
     """Print how many pictures were left out, the first few by name; `file` holds them all."""
     if not skipped:
         return
-    console.print(f"{len(skipped):,} pictures left out" + (f", all of them in {file}:" if file else ":"), markup=False)
+    told = f"{len(skipped):,} {'picture' if len(skipped) == 1 else 'pictures'} left out"
+    console.print(told + (f", all of them in {file}:" if file else ":"), markup=False)
     for one in skipped[:SKIPPED_SHOWN]:
         console.print(f"  {one.name}: {one.reason}", markup=False)
     if len(skipped) > SKIPPED_SHOWN:
