@@ -89,10 +89,10 @@ def synchronise(path: Path) -> None:
         os.fsync(file.fileno())
 
 
-def check_unpacked(unpacked: int, packed: int) -> None:
-    """Raise `ValueError` where `unpacked` bytes out of `packed` ones are taken for a decompression bomb.
+def check_unpacked(unpacked: int, packed: int, least: int = MOST_UNPACKED) -> None:
+    """Raise `ValueError` where `unpacked` bytes, above `least`, out of `packed` ones are taken for a decompression bomb.
 
     >>> check_unpacked(2**20, 2**10)
     """
-    if unpacked > max(MOST_UNPACKED, MOST_TIMES * packed):
+    if unpacked > max(least, MOST_TIMES * packed):
         raise ValueError(f"it unpacks {packed:,} bytes to {unpacked:,}, as a decompression bomb does")

@@ -44,7 +44,7 @@ def aligned(shape: tuple[int, ...]) -> np.ndarray:
 
 
 def check_npy(file: BinaryIO, size: int) -> None:
-    """Raise `ValueError` unless the header of an .npy `file` of `size` bytes announces as many as follow; then rewind it.
+    """Raise `ValueError` where the header of an .npy `file` of `size` bytes announces more than follow; then rewind it.
 
     NumPy would make room for what the header announces before it reads.
     """
@@ -52,9 +52,12 @@ def check_npy(file: BinaryIO, size: int) -> None:
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"its header is of version {version}")
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, _, dtype = read(file)
+    try:
+        shape, _, dtype = read(file)
+    except Exception as error:  # NumPy reads it as Python: SyntaxError, TokenError, RecursionError and others
+        raise ValueError(f"its header is none ({reason(error)})") from error
     announced = math.prod(shape) * dtype.itemsize
-    if min(shape, default=0) < 0 or announced != size - file.tell():
+    if min(shape, default=0) < 0 or announced > size - file.tell():
         raise ValueError(f"it announces {announced:,} bytes and holds {size - file.tell():,}")
     file.seek(0)
 

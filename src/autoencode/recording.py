@@ -284,7 +284,7 @@ def take_up(run: runs.Run, epochs: int | None = None) -> tuple[Config, Resumed]:
 def _last_checkpoint(run: runs.Run) -> Resumed:
     checkpoint, wrong = run.checkpoint()
     notes = tuple(f"{one}: going on from the other checkpoint" for one in wrong)
-    if checkpoint is None and not wrong and not run.has_metrics():
+    if checkpoint is None and not wrong and run.state()["state"] != "finished":
         return Resumed(run, Position(), notes=("no checkpoint was written yet: beginning anew",))
     if checkpoint is None:
         raise AutoencodeError(

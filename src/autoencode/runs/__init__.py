@@ -8,6 +8,7 @@ the checkpoints that a training goes on from.
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import os
@@ -90,7 +91,8 @@ class Run:
         path = Path(folder)
         if not (path / RECORD).is_file():
             raise AutoencodeError(f"{path} is not a run folder: expected {RECORD} in it.")
-        return cls(path, records.read(path / RECORD, records.check_run))
+        record = records.read(path / RECORD, records.check_run)
+        return cls(path, record | {"settings": dataclasses.asdict(records.settings(record))})
 
     # Writing
 
