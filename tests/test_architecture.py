@@ -16,9 +16,10 @@ SOURCE = Path(__file__).parents[1] / "src" / "autoencode"
 LADDER = [
     {"errors"},
     {"config", "images", "files", "mapped"},
-    {"sources", "models", "objectives", "engines", "pictures", "measures", "doctor", "report"},
+    {"sources", "models", "objectives", "engines", "pictures", "measures", "doctor", "report", "checkpoints"},
     {"feeding"},
     {"training", "runs", "trained"},
+    {"recording"},
     {"pipeline", "inspection", "anomalies"},
     {"comparison", "estimator", "verbs"},
     {"cli"},

@@ -12,8 +12,9 @@ _HOMES = {
     "Epoch": "training",
     "watch": "pipeline",
     "run": "pipeline",
+    "resume": "pipeline",
 }
-__all__ = ["AutoencodeError", "Autoencoder", "Config", "Epoch", "Images", "UsageError", "run", "watch"]
+__all__ = ["AutoencodeError", "Autoencoder", "Config", "Epoch", "Images", "UsageError", "resume", "run", "watch"]
 
 
 def __getattr__(name: str) -> Any:

@@ -105,6 +105,9 @@ class Config:
     """Seconds that each epoch stays in the GIF."""
 
     def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            if field.type is str or field.type is bool:
+                self._check_type(field.name, field.type)
         for name in ("code", "epochs", "batch_size", "examples"):
             self._check_whole(name, 1, 2**31 - 1)
         self._check_whole("seed", 0, 2**32 - 1)
@@ -120,6 +123,11 @@ class Config:
         if self.precision not in PRECISIONS:
             raise unknown("precision", self.precision, PRECISIONS)
         self._check_positive("frame_seconds", 600)  # a GIF holds at most 655 seconds a frame
+
+    def _check_type(self, name: str, kind: type) -> None:
+        value = getattr(self, name)
+        if not isinstance(value, kind):
+            raise UsageError(f"{_option(name)} must be {'text' if kind is str else 'yes or no'}, received {value!r}.")
 
     def _check_whole(self, name: str, least: int, most: int) -> None:
         value = getattr(self, name)

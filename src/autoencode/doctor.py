@@ -33,7 +33,8 @@ class Patient:
     """What the doctor looks at: the losses by epoch, PCA's error, and the last evaluation.
 
     `codes` are float32 (N, code), of the test images; `least` and `largest` the extremes of the outputs. `comparable`
-    tells whether `losses` measure the same as `val_losses`: the mean squared error of undisturbed images.
+    tells whether `losses` measure the same as `val_losses`: the mean squared error of undisturbed images. `setbacks` are
+    what made the learning rate be halved.
     """
 
     losses: Sequence[float]
@@ -44,6 +45,7 @@ class Patient:
     largest: float
     comparable: bool
     variational: bool
+    setbacks: Sequence[str] = ()
 
 
 def diagnose(patient: Patient) -> list[Finding]:
@@ -53,8 +55,18 @@ def diagnose(patient: Patient) -> list[Finding]:
     >>> diagnose(well)
     []
     """
-    checks = (_codes, _worse_than_pca, _loss_rises, _overfitting, _outside)
+    checks = (_setbacks, _codes, _worse_than_pca, _loss_rises, _overfitting, _outside)
     return [finding for check in checks if (finding := check(patient)) is not None]
+
+
+def _setbacks(patient: Patient) -> Finding | None:
+    if not patient.setbacks:
+        return None
+    return Finding(
+        "; ".join(patient.setbacks),
+        "the steps were too large",
+        f"the learning rate is {0.5 ** len(patient.setbacks):g} times what was asked for; begin with such a --learning-rate",
+    )
 
 
 def _codes(patient: Patient) -> Finding | None:

@@ -36,3 +36,13 @@ def reason(error: BaseException) -> str:
     """Return why `error` happened, on one line: the system's words for an `OSError`."""
     words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return " ".join(words.split()) or type(error).__name__
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether `error` says that memory ran out, in Python's, JAX's, TensorFlow's or PyTorch's words.
+
+    >>> out_of_memory(MemoryError())
+    True
+    """
+    named = type(error).__name__ in ("ResourceExhaustedError", "OutOfMemoryError")
+    return isinstance(error, MemoryError) or named or "RESOURCE_EXHAUSTED" in str(error)

@@ -51,13 +51,13 @@ class Feed(Protocol):
     images: Any
     order: Any
 
-    def begin(self, seed: int, number: int) -> None:
-        """Start epoch `number`."""
+    def begin(self, seed: int, number: int, first: int = 0) -> None:
+        """Start epoch `number`, or go on in it from row `first` of its order, the first of a batch."""
 
     def ready(self, first: int) -> int:
         """Return how many rows from row `first` of the order on can be trained on in one chunk."""
 
-    def train(self, first: int, steps: int, batch_size: int) -> float:
+    def train(self, first: int, steps: int, batch_size: int, total: float) -> float:
         """Let the engine train, see `Engine.train`."""
 
 
@@ -67,7 +67,7 @@ class Resident:
     def __init__(self, engine: Engine, rows: np.ndarray) -> None:
         self.engine, self.count, self.images = engine, len(rows), engine.place(rows)
 
-    def begin(self, seed: int, number: int) -> None:
+    def begin(self, seed: int, number: int, first: int = 0) -> None:
         """Place the order."""
         self.order = self.engine.place(shuffled(seed, number, self.count))
 
@@ -75,9 +75,9 @@ class Resident:
         """All that are left."""
         return self.count - first
 
-    def train(self, first: int, steps: int, batch_size: int) -> float:
+    def train(self, first: int, steps: int, batch_size: int, total: float) -> float:
         """Read rows by the order."""
-        return self.engine.train(self.images, self.order, first, steps, batch_size)
+        return self.engine.train(self.images, self.order, first, steps, batch_size, total)
 
 
 class Streamed:
@@ -91,11 +91,11 @@ class Streamed:
         # Two, in turn: when the engine has ended the steps of one, the next but one is read into its memory.
         self._windows = itertools.cycle([aligned((self.size, *rows.shape[1:])) for _ in range(2)])
 
-    def begin(self, seed: int, number: int) -> None:
-        """Read the first window."""
+    def begin(self, seed: int, number: int, first: int = 0) -> None:
+        """Read the window that row `first` lies in."""
         self._rows = grouped(seed, number, len(self.rows), self.neighbours)
-        self._epoch, self._start = (seed, number), 0
-        self._next = self._reading.submit(self._read, 0)
+        self._epoch, self._start = (seed, number), first // self.size * self.size
+        self._next = self._reading.submit(self._read, self._start)
         self._place()
 
     def ready(self, first: int) -> int:
@@ -105,9 +105,9 @@ class Streamed:
             self._place()
         return min(self._start + self.size, len(self.rows)) - first
 
-    def train(self, first: int, steps: int, batch_size: int) -> float:
+    def train(self, first: int, steps: int, batch_size: int, total: float) -> float:
         """Read rows by the order within the window."""
-        return self.engine.train(self.images, self.order, first - self._start, steps, batch_size)
+        return self.engine.train(self.images, self.order, first - self._start, steps, batch_size, total)
 
     def _place(self) -> None:
         self.images, self.order = self._next.result()

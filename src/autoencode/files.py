@@ -1,9 +1,18 @@
-"""Files that are whole or absent. Knows nothing else of the project."""
+"""Files that are whole or absent, and locks that end with their owner. Knows nothing else of the project."""
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    import msvcrt
+
+# What a compressed file may unpack to: so many bytes, or so many times its size. Blank pictures reach 1,000 times.
+MOST_UNPACKED, MOST_TIMES = 2**26, 100
 
 
 @contextmanager
@@ -24,4 +33,66 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # its folder may be gone; what was raised before says more
+            temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a lock on the file `path`, made where there is none; the system lets go when the process ends, however it does.
+
+    Raises `BlockingIOError` where another holds it, and `OSError` where there can be none.
+    """
+    with path.open("ab") as file:
+        _lock(file)
+        try:
+            yield
+        finally:
+            _unlock(file)
+
+
+def is_locked(path: Path) -> bool:
+    """Whether a process holds the lock on `path`; there need be no such file."""
+    try:
+        with path.open("rb") as file:
+            _lock(file)
+            _unlock(file)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass
+    return False
+
+
+def _lock(file: BinaryIO) -> None:
+    if os.name != "nt":
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return
+    file.seek(0)
+    try:
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+    except PermissionError as error:
+        raise BlockingIOError(*error.args) from error
+
+
+def _unlock(file: BinaryIO) -> None:
+    if os.name != "nt":
+        fcntl.flock(file, fcntl.LOCK_UN)
+        return
+    file.seek(0)
+    msvcrt.locking(file.fileno(), msvcrt.LK_UNLCK, 1)
+
+
+def synchronise(path: Path) -> None:
+    """Have the disk keep the content of the file `path`, whatever happens to the power."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def check_unpacked(unpacked: int, packed: int, least: int = MOST_UNPACKED) -> None:
+    """Raise `ValueError` where `unpacked` bytes, above `least`, out of `packed` ones are taken for a decompression bomb.
+
+    >>> check_unpacked(2**20, 2**10)
+    """
+    if unpacked > max(least, MOST_TIMES * packed):
+        raise ValueError(f"it unpacks {packed:,} bytes to {unpacked:,}, as a decompression bomb does")

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import math
+import zlib
 from dataclasses import dataclass
 
 import numpy as np
 
 from autoencode.errors import AutoencodeError
+
+FINGERPRINT_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,14 @@ class Images:
     def shape(self) -> tuple[int, int, int]:
         """Height, width and channels of one image."""
         return self.train.shape[1:]
+
+    def fingerprint(self) -> int:
+        """Return the CRC-32 of rows evenly drawn from both parts, a megabyte in all: the same images give the same."""
+        checksum, most = 0, max(1, FINGERPRINT_BYTES // 2 // math.prod(self.shape))
+        for part in (self.train, self.test):
+            for index in np.linspace(0, len(part) - 1, min(len(part), most)).astype(int):
+                checksum = zlib.crc32(np.ascontiguousarray(part[index]), checksum)
+        return checksum
 
 
 def to_pixels(floats: np.ndarray) -> np.ndarray:

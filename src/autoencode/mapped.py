@@ -5,11 +5,13 @@ Knows NumPy and files; no image and no engine.
 
 from __future__ import annotations
 
+import math
 import mmap
 import os
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import BinaryIO
 
 import numpy as np
 
@@ -39,6 +41,25 @@ def aligned(shape: tuple[int, ...]) -> np.ndarray:
     memory = np.zeros(size + CACHE_LINE, np.uint8)
     first = -memory.ctypes.data % CACHE_LINE
     return memory[first : first + size].reshape(shape)
+
+
+def check_npy(file: BinaryIO, size: int) -> None:
+    """Raise `ValueError` where the header of an .npy `file` of `size` bytes announces more than follow; then rewind it.
+
+    NumPy would make room for what the header announces before it reads.
+    """
+    version = np.lib.format.read_magic(file)
+    if version not in ((1, 0), (2, 0)):
+        raise ValueError(f"its header is of version {version}")
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    try:
+        shape, _, dtype = read(file)
+    except Exception as error:  # NumPy reads it as Python: SyntaxError, TokenError, RecursionError and others
+        raise ValueError(f"its header is none ({reason(error)})") from error
+    announced = math.prod(shape) * dtype.itemsize
+    if min(shape, default=0) < 0 or announced > size - file.tell():
+        raise ValueError(f"it announces {announced:,} bytes and holds {size - file.tell():,}")
+    file.seek(0)
 
 
 class Reader:

@@ -4,38 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import platform
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
-from importlib import import_module, metadata
+from importlib import import_module
 from pathlib import Path
-from typing import Any
 
-from autoencode import doctor, engines, measures, models, objectives, runs, sources
+from autoencode import engines, measures, models, objectives, runs, sources
 from autoencode.config import Config
 from autoencode.doctor import Finding
+from autoencode.errors import AutoencodeError
 from autoencode.images import Images
+from autoencode.recording import Resumed, Stopped, Training, describe_epoch, memory_told, record, restore, take_up
 from autoencode.sources import Source, shaping
-from autoencode.training import Chunk, Epoch, train
+from autoencode.training import Epoch, train
 
-
-@dataclass(frozen=True)
-class Training:
-    """A training that is ready: its images, its engine with the built model, and the events to iterate.
-
-    `config` has every "auto" filled in; `command` repeats the training. `baseline` is PCA's error with as many components as the code has numbers, measured on another thread.
-    """
-
-    source: str
-    command: str
-    config: Config
-    images: Images
-    engine: engines.Engine
-    events: Iterator[Chunk | Epoch]
-    baseline: Future[float]
+__all__ = ["Finding", "Stopped", "Training", "describe_epoch", "record", "take_up"]
 
 
 def check(source: Source, config: Config) -> tuple[str, str]:
@@ -47,12 +31,17 @@ def check(source: Source, config: Config) -> tuple[str, str]:
 
 
 def prepare(
-    source: Source, config: Config, *, alone: bool = False, progress: sources.Progress | None = None
+    source: Source,
+    config: Config,
+    *,
+    alone: bool = False,
+    progress: sources.Progress | None = None,
+    resumed: Resumed | None = None,
 ) -> Training:
     """Load images and framework side by side, build the model, and return the training, not yet begun.
 
     `alone` is for the command's own process, see `engines.load`; `progress` is told how many pictures of how many are
-    decoded.
+    decoded; `resumed`, with `config` from `recording.take_up`, is what a stopped training goes on from.
     """
     name, engine_name = check(source, config)
     # Importing a framework keeps one core busy for a second: the other one loads, and measures PCA in the meantime.
@@ -63,10 +52,25 @@ def prepare(
     beside.submit(_import_for_the_end)
     beside.shutdown(wait=False)
     engines.load(engine_name, alone=alone)
-    images = loading.result()
-    command, config = config.command(name), resolve(config)
-    engine = start(engine_name, images, config)
-    return Training(name, command, config, images, engine, train(engine, images, config), baseline)
+    with memory_told(config):
+        images = loading.result()
+        command, config = config.command(name), resolve(config)
+        engine = start(engine_name, images, config)
+    if resumed is None:
+        return Training(
+            name, _location(source), command, config, images, engine, train(engine, images, config), baseline
+        )
+    restore(engine, images, resumed)
+    events = train(engine, images, config, resumed.position, resumed.good)
+    record, source = resumed.run.record, resumed.run.record["source"]
+    command = record["command"] if config.epochs == record["settings"]["epochs"] else config.command(source)
+    return Training(source, record["location"], command, config, images, engine, events, baseline, resumed)
+
+
+def _location(source: Source) -> str | None:
+    """Where a source lies, so that another process finds it from another folder; None where it is no path."""
+    named = isinstance(source, (str, Path)) and str(source) not in sources.NAMES and not str(source).startswith("hf:")
+    return str(Path(source).resolve()) if named else None
 
 
 def resolve(config: Config) -> Config:
@@ -128,77 +132,31 @@ def run(source: Source = "mnist", config: Config | None = None, folder: str | Pa
     return path
 
 
-def record(training: Training, folder: Path) -> Iterator[Chunk | Epoch | Finding]:
-    """Pass on the events of `training` and write them into `folder`, the place that `runs.claim` gave.
+def resume(folder: str | Path, epochs: int | None = None, source: Source | None = None) -> Path:
+    """Go on with a training that stopped, up to `epochs` in all, in its own folder, and return that.
 
-    What the doctor finds comes at the end.
-
-    Closing this generator early, or Ctrl-C, leaves a finished folder of the epochs so far.
+    Without more epochs, the end is bit for bit what it had been without a stop. `source` is needed where the run was
+    trained on an array. Raises `AutoencodeError` for what the caller can mend.
     """
-    run, images, config = runs.Run.create(folder, _describe(training)), training.images, training.config
-    run.begin(images.test[: config.examples], images.skipped)
-    epochs = []
+    with runs.reclaim(folder) as opened:
+        config, resumed = take_up(opened, epochs)
+        for _ in record(
+            prepare(source_of(opened) if source is None else source, config, resumed=resumed), opened.folder
+        ):
+            pass
+    return opened.folder
+
+
+def source_of(run: runs.Run) -> str:
+    """Return the source that a run was trained on; raise `AutoencodeError` where it is not there any more."""
+    word = run.record["location"] or run.record["source"]
     try:
-        for event in training.events:
-            if isinstance(event, Epoch):
-                epochs.append(event)
-                run.write_epoch(describe_epoch(event), event.originals, event.reconstructions)
-            yield event
-    except (GeneratorExit, KeyboardInterrupt):
-        if epochs:
-            _finish(run, training, epochs)
-        raise
-    yield from _finish(run, training, epochs)
-
-
-def _finish(run: runs.Run, training: Training, epochs: list[Epoch]) -> list[Finding]:
-    config, last, pca = training.config, epochs[-1].evaluation, training.baseline.result()
-    patient = doctor.Patient(
-        losses=[epoch.loss for epoch in epochs],
-        val_losses=[epoch.val_loss for epoch in epochs],
-        pca=pca,
-        codes=last.codes,
-        least=last.least,
-        largest=last.largest,
-        comparable=objectives.is_plain(config),
-        variational=config.variational is not None,
-    )
-    findings = doctor.diagnose(patient)
-    run.finish(
-        models.unshared(epochs[-1].model), pca, config.code, [dataclasses.asdict(finding) for finding in findings]
-    )
-    return findings
-
-
-def describe_epoch(epoch: Epoch) -> dict[str, Any]:
-    """Return the numbers of an epoch as metrics.jsonl and --json hold them."""
-    return {
-        "epoch": epoch.number,
-        "steps": epoch.steps,
-        "seconds": epoch.seconds,
-        "step_seconds": epoch.step_seconds,
-        "images_per_second": epoch.images_per_second,
-        "loss": epoch.loss,
-        "val_loss": epoch.val_loss,
-    }
-
-
-def _describe(training: Training) -> dict[str, Any]:
-    images, engine = training.images, training.engine
-    packages = ["autoencode", "keras", engine.name, "numpy"]
-    return {
-        "source": training.source,
-        "settings": dataclasses.asdict(training.config),
-        "command": training.command,
-        "engine": engine.name,
-        "device": engine.device,
-        "versions": {"python": platform.python_version()} | {name: metadata.version(name) for name in packages},
-        "images": {"shape": list(images.shape), "train": len(images.train), "test": len(images.test)},
-        "notes": list(images.notes),
-        "parameters": engine.model.count_params(),
-        "comparable": objectives.is_plain(training.config),
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+        return sources.find(word)
+    except AutoencodeError as error:
+        raise AutoencodeError(
+            f"{run.folder} was trained on {word}, which is not there: bring it back, or hand the images to "
+            "autoencode.resume in Python."
+        ) from error
 
 
 def _measure_baseline(loading: Future[Images], components: int) -> float:

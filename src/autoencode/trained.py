@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
@@ -15,7 +16,7 @@ import numpy as np
 
 from autoencode import engines, measures
 from autoencode.errors import AutoencodeError, reason
-from autoencode.files import replacing
+from autoencode.files import check_unpacked, replacing
 from autoencode.mapped import release
 
 if TYPE_CHECKING:
@@ -27,6 +28,20 @@ MANY, FEW = 2048, 256
 MOST_VALUES = 2**22  # in one batch: 16 MB as float32
 NOTES = "autoencode.json"  # in a .keras file, beside what Keras reads
 KEPT_CODES = 10_000  # of training images, which tell where codes lie; more say the same
+CONFIG, WEIGHTS = "config.json", "model.weights.h5"
+MOST_TEXT = 2**25  # bytes of JSON: Python makes twenty times as many of the worst
+MOST_OUTPUT = 2**26  # numbers that a layer may make of one image
+# The layers that a model from a file may have. Others can run code or read files, whatever Keras's safe mode allows.
+LAYERS = {
+    "Activation", "Add", "Average", "AveragePooling2D", "BatchNormalization", "Concatenate", "Conv2D", "Conv2DTranspose",
+    "Cropping2D", "Dense", "DepthwiseConv2D", "Dropout", "ELU", "Flatten", "GaussianDropout", "GaussianNoise",
+    "GlobalAveragePooling2D", "GroupNormalization", "InputLayer", "LayerNormalization", "LeakyReLU", "MaxPooling2D",
+    "Maximum", "Minimum", "Multiply", "PReLU", "Permute", "RMSNormalization", "ReLU", "Rescaling", "Reshape",
+    "SeparableConv2D", "Softmax", "SpatialDropout2D", "Subtract", "UnitNormalization", "UpSampling2D", "ZeroPadding2D",
+}  # fmt: skip
+# What else stands in a model's configuration: by module, since none of it takes a path or code.
+PLAIN = ("keras.initializers", "keras.regularizers", "keras.constraints", "keras.activations", "keras.src.ops.")
+MODELS = {"Functional", "Sequential", "Model", "DTypePolicy"}
 
 
 class Trained:
@@ -191,7 +206,8 @@ def read_notes(path: Path) -> tuple[dict[str, Any], bool]:
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            layers = archive.read("config.json")
+            _check_members(archive, path.stat().st_size)
+            layers = archive.read(CONFIG)
             notes = json.loads(archive.read(NOTES)) if NOTES in archive.namelist() else {}
     except Exception as error:  # as in `model_from`
         raise AutoencodeError(f"{path} is not a model ({reason(error)}): expected a whole .keras file.") from error
@@ -214,9 +230,13 @@ def model_from(content: bytes) -> tuple[keras.Model, dict[str, Any]]:
 
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            _check_members(archive, len(content))
             if (broken := archive.testzip()) is not None:
                 raise ValueError(f"the checksum of {broken} is another")
             notes = json.loads(archive.read(NOTES)) if NOTES in archive.namelist() else {}
+            _check_layers(json.loads(archive.read(CONFIG)))
+            _check_weights(archive)
+            _check_size(archive)
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "model.keras")
             path.write_bytes(content)
@@ -225,3 +245,63 @@ def model_from(content: bytes) -> tuple[keras.Model, dict[str, Any]]:
         raise AutoencodeError(
             f"not a model that can be opened ({reason(error)}): expected a whole .keras file."
         ) from error
+
+
+def _check_members(archive: zipfile.ZipFile, size: int) -> None:
+    """Raise `ValueError` where a .keras file of `size` bytes would fill memory."""
+    check_unpacked(sum(member.file_size for member in archive.infolist()), size)
+    for name in {CONFIG, NOTES} & set(archive.namelist()):
+        if archive.getinfo(name).file_size > MOST_TEXT:
+            raise ValueError(f"{name} holds more than {MOST_TEXT:,} bytes")
+
+
+def _check_layers(config: Any) -> None:
+    """Raise `ValueError` where a model's configuration names what is neither a layer in `LAYERS` nor plain."""
+    if isinstance(config, dict):
+        name, module = config.get("class_name"), str(config.get("module"))
+        layer = module in ("keras.layers", "keras") or module.startswith("keras.src.")
+        known = name in LAYERS | MODELS if layer else name in (None, "__keras_tensor__")
+        if not known and not module.startswith(PLAIN):
+            raise ValueError(f"{name!r} of {module} is none of the layers that are loaded")
+    for part in config.values() if isinstance(config, dict) else config if isinstance(config, list) else ():
+        _check_layers(part)
+
+
+def _check_weights(archive: zipfile.ZipFile) -> None:
+    """Raise `ValueError` where the weights lie in another file or announce more than the archive holds."""
+    import h5py
+
+    size = archive.getinfo(WEIGHTS).file_size
+    with h5py.File(io.BytesIO(archive.read(WEIGHTS)), "r") as file:
+        waiting, seen, announced = [file], set(), 0
+        while waiting:
+            group = waiting.pop()
+            for name in group:
+                if group.get(name, getclass=True, getlink=True) is not h5py.HardLink:
+                    raise ValueError(f"{name} among its weights is a link")
+                item = group[name]
+                if (place := h5py.h5o.get_info(item.id).addr) in seen:
+                    raise ValueError(f"{name} stands twice among its weights")
+                seen.add(place)
+                if isinstance(item, h5py.Group):
+                    waiting.append(item)
+                elif item.external or item.is_virtual:
+                    raise ValueError(f"{name} among its weights lies in another file")
+                else:
+                    announced += math.prod(item.shape) * item.dtype.itemsize
+        check_unpacked(announced, size)
+
+
+def _check_size(archive: zipfile.ZipFile) -> None:
+    """Raise `ValueError` where a model would be larger than its file, before any of its weights is made."""
+    import keras
+
+    size = archive.getinfo(WEIGHTS).file_size
+    with keras.StatelessScope(initialize_variables=False):
+        model = keras.saving.deserialize_keras_object(json.loads(archive.read(CONFIG)), safe_mode=True)
+    check_unpacked(4 * model.count_params(), size)
+    for layer in model._flatten_layers():
+        for output in getattr(layer, "_inbound_nodes", ()):
+            for tensor in output.output_tensors:
+                if math.prod(side or 1 for side in tensor.shape) > MOST_OUTPUT:
+                    raise ValueError(f"layer {layer.name} makes more of an image than fits into memory")

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,18 +25,60 @@ if TYPE_CHECKING:
     import keras
 
 CHUNK_SECONDS = 0.25  # so that a bar moves four times a second
+HALVINGS = 3  # of the learning rate, before a training is given up
+# An epoch's loss that is so many times the lowest so far, and above the first, has exploded. Judged by whole epochs, so
+# that it does not depend on where chunks end. Outputs between 0 and 1 bound the squared error by 1.
+EXPLODED = 10.0
 EVALUATION_VALUES = 2**20  # pixels in a batch of test images: 4 MB as float32
 
 
 @dataclass(frozen=True)
+class Position:
+    """Where a training stands: with an engine's state, all that decides how it goes on.
+
+    `step` steps of epoch `number` are done in `seconds`; `total` is the sum of their losses, each times the images of its
+    batch. `losses` are those of the epochs before, `setbacks` what made the learning rate be halved.
+    """
+
+    number: int = 1
+    step: int = 0
+    total: float = 0.0
+    seconds: float = 0.0
+    losses: tuple[float, ...] = ()
+    setbacks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
 class Chunk:
-    """A part of an epoch: `step` of `steps` are done in `seconds`, at a mean `loss` since the epoch began."""
+    """A part of an epoch: `step` of `steps` are done in `seconds`, at a mean `loss` since the epoch began.
+
+    `position` is where to go on from, here and in the other events.
+    """
 
     number: int
     step: int
     steps: int
     seconds: float
     loss: float
+    position: Position
+
+
+@dataclass(frozen=True)
+class Setback:
+    """The loss became no number, or exploded: the engine is back at the end of the epoch before, at half the learning rate."""
+
+    what: str
+    position: Position
+
+    def __str__(self) -> str:
+        number, halvings = self.position.number, len(self.position.setbacks)
+        return (
+            f"{self.what}; back to the end of epoch {number - 1}, at half the learning rate ({halvings} of {HALVINGS})"
+        )
+
+
+class Diverged(AutoencodeError):
+    """The loss became no number, or exploded, once more after `HALVINGS`; the engine's state is the last good one."""
 
 
 @dataclass(frozen=True)
@@ -80,13 +122,22 @@ class Epoch:
     reconstructions: np.ndarray
     evaluation: Evaluation
     model: keras.Model
+    position: Position
 
 
-def train(engine: Engine, images: Images, config: Config) -> Iterator[Chunk | Epoch]:
-    """Return an iterator over every epoch of a training, and its chunks before it.
+def train(
+    engine: Engine,
+    images: Images,
+    config: Config,
+    start: Position | None = None,
+    good: list[np.ndarray] | None = None,
+) -> Iterator[Chunk | Epoch | Setback]:
+    """Return an iterator over every epoch of a training, its chunks before it, and what set it back.
 
-    Raises `UsageError` at once where the batch is larger than the data; the iterator raises `AutoencodeError` where the
-    loss is no longer a number.
+    To go on from `start`, the engine has been given its state there; `good` is the state at the end of the epoch before.
+    The end is then bit for bit that of a training that was never interrupted.
+    Raises `UsageError` at once where the batch is larger than the data; the iterator raises `Diverged` where the loss
+    becomes no number, or explodes, after the learning rate has been halved three times.
     """
     count = len(images.train)
     if config.batch_size > count:
@@ -94,44 +145,88 @@ def train(engine: Engine, images: Images, config: Config) -> Iterator[Chunk | Ep
             f"--batch-size {config.batch_size} is larger than the {count} training images of {images.name}: "
             f"choose at most {count}."
         )
-    return _events(engine, images, config)
+    return _events(engine, images, config, start or Position(), good or engine.state())
 
 
-def _events(engine: Engine, images: Images, config: Config) -> Iterator[Chunk | Epoch]:
+def _events(
+    engine: Engine, images: Images, config: Config, position: Position, good: list[np.ndarray]
+) -> Iterator[Chunk | Epoch | Setback]:
     count = len(images.train)
-    rows = feed(engine, images.train, config.batch_size)
-    pace = _Pace()
-    rest = count % config.batch_size or config.batch_size
+    rows, pace, compiling = feed(engine, images.train, config.batch_size), _Pace(), None
     with ThreadPoolExecutor(1) as beside:
-        for number in range(1, config.epochs + 1):
-            started = time.perf_counter()
-            rows.begin(config.seed, number)
-            if number == 1:
-                # What the end of the first epoch needs is compiled while its start runs. Should that fail, it will
-                # again where it is used, and be told there.
-                beside.submit(engine.compile, rows.images, rows.order, rest, next(_batches(images.test)))
-            for chunk in _chunks(rows, number, count, config.batch_size, pace):
+        while position.number <= config.epochs:
+            before, started = position, time.perf_counter() - position.seconds
+            if position.step * config.batch_size < count:  # else only the evaluation is left
+                rows.begin(config.seed, position.number, position.step * config.batch_size)
+                compiling = compiling or beside.submit(_compile, engine, rows, images, config)
+            for chunk in _chunks(rows, position, count, config.batch_size, pace):
+                position = chunk.position
                 if not math.isfinite(chunk.loss):
-                    raise AutoencodeError(
-                        f"the loss became {chunk.loss} in epoch {number}; it must stay a number: "
-                        f"try a --learning-rate below {config.learning_rate}. Earlier epochs are kept."
-                    )
+                    break
                 yield chunk
-            evaluation = evaluate(engine, images.test, config.examples)
-            engine.update_model()
-            yield Epoch(
-                number=number,
-                steps=chunk.steps,
-                seconds=time.perf_counter() - started,
-                step_seconds=chunk.seconds / chunk.steps,
-                images_per_second=count / chunk.seconds,
-                loss=chunk.loss,
-                val_loss=evaluation.error,
-                originals=np.asarray(images.test[: config.examples]),
-                reconstructions=evaluation.examples,
-                evaluation=evaluation,
-                model=engine.model,
-            )
+            what = _diverged(position.total / count, position.losses)
+            epoch = None if what else _epoch(engine, images, config, position, started)
+            if epoch and math.isfinite(epoch.val_loss):
+                good, position = engine.state(), epoch.position
+                yield epoch
+            else:
+                what = f"epoch {position.number}: {what or f'val_loss became {epoch.val_loss}'}"
+                good, position = _set_back(engine, good, before, what, config)
+                yield Setback(what, position)
+
+
+def _compile(engine: Engine, rows: Feed, images: Images, config: Config) -> None:
+    """Compile what the end of the first epoch needs while its start runs.
+
+    Should that fail, it will again where it is used, and be told there.
+    """
+    rest = len(images.train) % config.batch_size or config.batch_size
+    engine.compile(rows.images, rows.order, rest, next(_batches(images.test)))
+
+
+def _diverged(loss: float, before: Sequence[float]) -> str:
+    """What is wrong with the loss of an epoch, given those before it; nothing where it is well."""
+    if not math.isfinite(loss):
+        return f"the loss became {loss}"
+    if before and loss > max(EXPLODED * min(before), before[0]):
+        return f"the loss rose to {loss:.4g}, over {EXPLODED:g} times the lowest before ({min(before):.4g})"
+    return ""
+
+
+def _set_back(
+    engine: Engine, good: list[np.ndarray], start: Position, what: str, config: Config
+) -> tuple[list[np.ndarray], Position]:
+    """Put the engine back to the last good epoch at half the learning rate; return that state and where it stands."""
+    engine.restore(good)
+    setbacks = (*start.setbacks, what)
+    if len(setbacks) > HALVINGS:
+        engine.update_model()
+        raise Diverged(
+            f"{what}, with the learning rate halved {HALVINGS} times: it is most likely still far too high, or the loss "
+            f"has no bound; try a --learning-rate below {config.learning_rate}, or another --loss. Earlier epochs are kept."
+        )
+    engine.scale_learning_rate(0.5)
+    return engine.state(), Position(start.number, losses=start.losses, setbacks=setbacks)
+
+
+def _epoch(engine: Engine, images: Images, config: Config, position: Position, started: float) -> Epoch:
+    evaluation = evaluate(engine, images.test, config.examples)
+    engine.update_model()
+    count, loss = len(images.train), position.total / len(images.train)
+    return Epoch(
+        number=position.number,
+        steps=position.step,
+        seconds=time.perf_counter() - started,
+        step_seconds=position.seconds / position.step,
+        images_per_second=count / position.seconds,
+        loss=loss,
+        val_loss=evaluation.error,
+        originals=np.asarray(images.test[: config.examples]),
+        reconstructions=evaluation.examples,
+        evaluation=evaluation,
+        model=engine.model,
+        position=Position(position.number + 1, losses=(*position.losses, loss), setbacks=position.setbacks),
+    )
 
 
 def evaluate(engine: Engine, images: np.ndarray, examples: int) -> Evaluation:
@@ -175,18 +270,19 @@ class _Pace:
         self.steps = max(1, min(fitting, 4 * self.steps))
 
 
-def _chunks(rows: Feed, number: int, count: int, batch_size: int, pace: _Pace) -> Iterator[Chunk]:
+def _chunks(rows: Feed, position: Position, count: int, batch_size: int, pace: _Pace) -> Iterator[Chunk]:
     whole, rest = divmod(count, batch_size)
     steps = whole + (rest > 0)
-    step, total, started = 0, 0.0, time.perf_counter()
+    step, total, started = position.step, position.total, time.perf_counter() - position.seconds
     while step < steps:
         before = time.perf_counter()
         first = step * batch_size
         fitting = rows.ready(first) // batch_size  # whole batches; none where only the rest is left
         taken, size = (min(pace.steps, fitting), batch_size) if fitting else (1, rest)
-        total += rows.train(first, taken, size)
+        total = rows.train(first, taken, size, total)
         if size == batch_size:  # the one step of the rest says nothing of a whole chunk
             pace.measure(taken, time.perf_counter() - before)
         step += taken
-        seen = min(step * batch_size, count)
-        yield Chunk(number, step, steps, time.perf_counter() - started, total / seen)
+        seconds, seen = time.perf_counter() - started, min(step * batch_size, count)
+        reached = replace(position, step=step, total=total, seconds=seconds)
+        yield Chunk(position.number, step, steps, seconds, total / seen, reached)

@@ -1,13 +1,15 @@
-"""The commands that train: train, show, models and compare."""
+"""The commands that train, and what is told of it: train, show, runs, models and compare."""
 
 from __future__ import annotations
 
 import gc
 import json
+import shlex
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,7 +20,13 @@ from autoencode.config import Config
 from autoencode.errors import UsageError
 
 if TYPE_CHECKING:
-    from autoencode.training import Epoch
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from autoencode.recording import Training
+    from autoencode.training import Epoch, Position
+
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 @app.command
@@ -26,6 +34,7 @@ def train(
     source: str = "mnist",
     *,
     run: Path | None = None,
+    resume: Path | None = None,
     config: Annotated[Config | None, Parameter(name="*")] = None,
     quiet: Annotated[bool, Parameter(negative="")] = False,
     json_lines: Annotated[bool, Parameter(name="--json", negative="")] = False,
@@ -39,6 +48,8 @@ def train(
         .zip, .tar, .parquet, .npz, .npy, IDX file, a picture or a packed store.
     run
         New or empty folder for the results [default: runs/SOURCE-1, -2, ...].
+    resume
+        Folder of a run that stopped: go on with it, as if it never had. Takes no other option but --epochs, for more of them.
     quiet
         Print nothing but errors.
     json_lines
@@ -48,52 +59,95 @@ def train(
     gc.disable()  # until everything is imported: 0.1 s, and imports leave no garbage
     from autoencode import pipeline, runs
 
-    config = config or Config()
-    name, _ = pipeline.check(source, config)
-    with runs.claim(run, name) as folder:
-        _train(source, config, folder, quiet=quiet, json_lines=json_lines)
+    prepare = partial(pipeline.prepare, alone=True)
+    with _ended_by_sigterm():
+        if resume is None:
+            config = config or Config()
+            name, _ = pipeline.check(source, config)
+            with runs.claim(run, name) as folder:
+                _train(partial(prepare, source, config), folder, quiet=quiet, json_lines=json_lines)
+            return
+        _check_resumed_alone()
+        with runs.reclaim(resume) as opened:
+            config, resumed = pipeline.take_up(opened, config and config.epochs)
+            prepare = partial(prepare, pipeline.source_of(opened), config, resumed=resumed)
+            _train(prepare, resume, quiet=quiet, json_lines=json_lines)
 
 
-def _train(source: str, config: Config, folder: Path, *, quiet: bool, json_lines: bool) -> None:
+def _check_resumed_alone() -> None:
+    """Raise `UsageError` where the words of the command ask for what the run decides."""
+    words = iter(sys.argv[2:])
+    for word in words:
+        option, _, value = word.partition("=")
+        if option not in ("--resume", "--epochs", "--quiet", "--json"):
+            raise UsageError(
+                f"--resume goes on with the settings of the run, and takes --epochs, --quiet and --json alone, received {word}."
+            )
+        if option in ("--resume", "--epochs") and not value:
+            next(words, None)
+
+
+def _train(prepare: Callable[..., Training], folder: Path, *, quiet: bool, json_lines: bool) -> None:
     from rich.console import Console
 
     from autoencode import pipeline, runs
-    from autoencode.doctor import Finding
-    from autoencode.training import Chunk
 
     console = Console(stderr=json_lines, quiet=quiet, highlight=False, soft_wrap=True)
     with decoding(console) as progress:
-        training = pipeline.prepare(source, config, alone=True, progress=progress)
+        training = prepare(progress=progress)
     gc.freeze()
     gc.enable()
-    engine, images = training.engine, training.images
-    for note in images.notes:
-        console.print(note, markup=False)
-    console.print(
-        f"{source}: {len(images.train):,} images to train, {len(images.test):,} to test; model {config.model}, "
-        f"{engine.model.count_params():,} parameters; engine {engine.name} on {engine.device}",
-        markup=False,
-    )
-    with _signals() as received, bar(console) as shown, closing(pipeline.record(training, folder)) as events:
-        task = shown.add_task("epoch 1", total=None)
-        for event in events:
-            if isinstance(event, Chunk):
-                description = f"epoch {event.number}/{config.epochs}  loss {event.loss:.4f}"
-                shown.update(task, description=description, completed=event.step, total=event.steps)
-            elif isinstance(event, Finding):
-                console.print(f"doctor: {event}", markup=False)
-            else:
-                console.print(_line(event, config.epochs), markup=False)
-                if json_lines:
-                    print(json.dumps(pipeline.describe_epoch(event)), flush=True)
-            if received:
-                break
-    tell_skipped(console, images.skipped, folder / runs.SKIPPED)
+    _tell_beginning(console, training)
+    with ExitStack() as around:
+        received, shown = around.enter_context(_signals()), around.enter_context(bar(console))
+        events = around.enter_context(closing(pipeline.record(training, folder, lambda: bool(received))))
+        stopped = _tell_events(events, training, console, shown, json_lines=json_lines)
+    tell_skipped(console, training.images.skipped, folder / runs.SKIPPED)
     gc.freeze()  # the interpreter's last collection would take 0.5 s to give back what the process's end gives back
-    if received:
-        print(f"autoencode: stopped early; the finished epochs are in {folder}", file=sys.stderr)
+    if stopped:
+        again = shlex.join(["autoencode", "train", "--resume", str(folder)])
+        print(f"autoencode: stopped early, {_place(stopped)}; go on with: {again}", file=sys.stderr)
         sys.exit(128 + received[0])
     console.print(f"results in {folder}: see report.html and output.gif", markup=False)
+
+
+def _tell_beginning(console: Console, training: Training) -> None:
+    engine, images, resumed = training.engine, training.images, training.resumed
+    for note in (*images.notes, *(resumed.notes if resumed else ())):
+        console.print(note, markup=False)
+    console.print(
+        f"{training.source}: {len(images.train):,} images to train, {len(images.test):,} to test; "
+        f"model {training.config.model}, {engine.model.count_params():,} parameters; "
+        f"engine {engine.name} on {engine.device}",
+        markup=False,
+    )
+    if resumed and resumed.position.number <= training.config.epochs:
+        console.print(f"going on {_place(resumed.position)}", markup=False)
+
+
+def _tell_events(
+    events: Iterator, training: Training, console: Console, shown: Progress, *, json_lines: bool
+) -> Position | None:
+    """Show the events of a training, and return where it was stopped, if it was."""
+    from autoencode import pipeline
+    from autoencode.training import Chunk, Epoch
+
+    task, epochs, stopped = shown.add_task("epoch", total=None), training.config.epochs, None
+    for event in events:
+        if isinstance(event, Chunk):
+            description = f"epoch {event.number}/{epochs}  loss {event.loss:.4f}"
+            shown.update(task, description=description, completed=event.step, total=event.steps)
+        elif isinstance(event, Epoch):
+            console.print(_line(event, epochs), markup=False)
+            if json_lines:
+                print(json.dumps(pipeline.describe_epoch(event)), flush=True)
+        elif isinstance(event, pipeline.Stopped):
+            stopped = event.position
+            _let_signals_kill()
+        else:
+            kind = "doctor: " if isinstance(event, pipeline.Finding) else ""
+            console.print(f"{kind}{event}", markup=False)
+    return stopped
 
 
 @app.command
@@ -109,6 +163,27 @@ def show(run: Path) -> None:
 
     runs.Run.open(run).show()
     print(f"drawn again in {run}: see report.html and output.gif")
+
+
+@app.command(name="runs")
+def list_runs(folder: Path = Path("runs")) -> None:
+    """List runs: whether each trains, stopped, finished, failed or was killed, how far it is, its last sign of life.
+
+    Parameters
+    ----------
+    folder
+        Folder that holds folders of runs.
+    """
+    from autoencode.runs import listing
+
+    found = listing.find(folder)
+    width = max((len(one.name) for one in found), default=3)
+    print(f"{'run':{width}}  {'state':8} {'epoch':>9} {'loss':>8} {'val_loss':>8}  last sign of life")
+    for one in found:
+        epoch = f"{one.epoch}/{one.epochs}" if one.epochs else ""
+        losses = " ".join(f"{'' if loss is None else f'{loss:.4f}':>8}" for loss in (one.loss, one.val_loss))
+        seen = f"{one.seen:%Y-%m-%d %H:%M:%S}"
+        print(f"{one.name:{width}}  {one.state:8} {epoch:>9} {losses}  {seen}{'  ' if one.why else ''}{one.why}")
 
 
 @app.command
@@ -176,6 +251,11 @@ def _whole_numbers(option: str, words: str) -> list[int]:
         raise UsageError(f"{option} takes whole numbers with commas between, received {words!r}.") from None
 
 
+def _place(position: Position) -> str:
+    number, step = position.number, position.step
+    return f"after step {step} of epoch {number}" if step else f"after epoch {number - 1}"
+
+
 def _line(epoch: Epoch, epochs: int) -> str:
     return (
         f"epoch {epoch.number}/{epochs}  {epoch.steps} steps  {epoch.seconds:.2f} s  "
@@ -186,7 +266,7 @@ def _line(epoch: Epoch, epochs: int) -> str:
 
 @contextmanager
 def _signals() -> Iterator[list[int]]:
-    """The signals to stop that came so far: the first lets the chunk end and the folder be finished, a second kills.
+    """The signals to stop that came so far. The chunk ends and is kept before one of them may kill.
 
     An exception out of the handler, as Python's own for Ctrl-C, can be lost in a callback of a framework.
     """
@@ -194,11 +274,27 @@ def _signals() -> Iterator[list[int]]:
 
     def note(number: int, _: object) -> None:
         received.append(number)
-        signal.signal(number, signal.SIG_DFL)
+        if len(received) > 1:  # in vain: keeping the chunk hangs
+            _let_signals_kill()
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, note) for number in STOPPING}
     try:
         yield received
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _let_signals_kill() -> None:
+    for number in STOPPING:
+        signal.signal(number, signal.SIG_DFL)
+
+
+@contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Let SIGTERM end a training that has not begun as Ctrl-C does, so that nothing of it stays."""
+    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

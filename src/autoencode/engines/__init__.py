@@ -80,9 +80,10 @@ class Engine(Protocol):
         Never needed, only faster: another thread may call it while `train` runs.
         """
 
-    def train(self, images: Any, order: Any, first: int, steps: int, batch_size: int) -> float:
-        """Take `steps` optimizer steps and return the sum of their losses, each times the images of its batch.
+    def train(self, images: Any, order: Any, first: int, steps: int, batch_size: int, total: float = 0.0) -> float:
+        """Take `steps` optimizer steps and return `total` plus their losses, each times the images of its batch.
 
+        One loss is added after the other in float32, so that a sum does not depend on where chunks ended.
         Step i reads the images order[first + i * batch_size:][:batch_size]; `images` is a placed uint8 (N, H, W, C),
         `order` a placed int32 (N,).
         """
@@ -98,6 +99,9 @@ class Engine(Protocol):
 
     def restore(self, state: list[np.ndarray]) -> None:
         """Take back what `state` gave."""
+
+    def scale_learning_rate(self, factor: float) -> None:
+        """Multiply the learning rate of all later steps by `factor`, which becomes a part of the state."""
 
 
 def choose(name: str, *, convolutional: bool = False) -> str:

@@ -59,12 +59,16 @@ class Engine:
         return jax.device_put(array.reshape(len(array), -1) if array.ndim == 4 else array)
 
     def compile(self, images: jax.Array, order: jax.Array, batch_size: int, evaluated: np.ndarray) -> None:
-        self._chunk(self._state, images, order, 0, 0, batch_size=batch_size)  # no steps: compiled, and nothing done
+        nothing = np.float32(0)
+        self._chunk(self._state, images, order, 0, 0, nothing, batch_size=batch_size)  # no steps: compiled alone
         self.reconstruct(evaluated)
 
-    def train(self, images: jax.Array, order: jax.Array, first: int, steps: int, batch_size: int) -> float:
-        self._state, total = self._chunk(self._state, images, order, first, steps, batch_size=batch_size)
-        return float(total)
+    def train(
+        self, images: jax.Array, order: jax.Array, first: int, steps: int, batch_size: int, total: float = 0.0
+    ) -> float:
+        before = np.float32(total)
+        self._state, after = self._chunk(self._state, images, order, first, steps, before, batch_size=batch_size)
+        return float(after)
 
     def reconstruct(self, images: np.ndarray) -> Redrawn:
         values = list(chain(*self._state))
@@ -81,13 +85,19 @@ class Engine:
     def restore(self, state: list[np.ndarray]) -> None:
         self._state = self._split([jnp.asarray(value) for value in state])
 
+    def scale_learning_rate(self, factor: float) -> None:
+        place = next(i for i, one in enumerate(self._variables) if one is self.optimizer.rate_factor)
+        values = list(chain(*self._state))
+        values[place] = values[place] * factor
+        self._state = self._split(values)
+
     def _split(self, values: list[Any]) -> tuple[list[Any], list[Any], list[Any]]:
         trainable = len(self.objective.trainable_variables)
         weights = trainable + len(self.objective.non_trainable_variables)
         return values[:trainable], values[trainable:weights], values[weights:]
 
     @partial(jax.jit, static_argnums=0, static_argnames="batch_size")
-    def _chunk(self, state, images, order, first, steps, *, batch_size):
+    def _chunk(self, state, images, order, first, steps, total, *, batch_size):
         # The images are an argument: a captured array would become a constant of the program.
         def step(index, carry):
             state, total = carry
@@ -96,7 +106,7 @@ class Engine:
             state, loss = self._step(state, targets)
             return state, total + loss * batch_size
 
-        return lax.fori_loop(0, steps, step, (state, jnp.float32(0)))
+        return lax.fori_loop(0, steps, step, (state, total))
 
     def _step(self, state, targets):
         trainable, non_trainable, optimizer = state

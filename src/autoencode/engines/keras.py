@@ -1,4 +1,4 @@
-"""Any other backend of Keras, PyTorch first: Keras's own `fit` over the gathered images of a chunk."""
+"""Any other backend of Keras, PyTorch first: Keras's own training step over the gathered images of each batch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from autoencode.images import to_pixels
 
 
 class Engine(VariableState):
-    """The engine contract by `keras.Model.fit`. Images stay in host memory; a chunk is gathered and scaled there."""
+    """The engine contract by `keras.Model.train_on_batch`. Images stay in host memory; a batch is scaled there."""
 
     def __init__(self, build: Callable[[], Parts]) -> None:
         super().__init__(build())
@@ -25,12 +25,17 @@ class Engine(VariableState):
         return array
 
     def compile(self, images: np.ndarray, order: np.ndarray, batch_size: int, evaluated: np.ndarray) -> None:
-        pass  # `fit` does so on its first batch
+        pass  # Keras does so on the first batch
 
-    def train(self, images: np.ndarray, order: np.ndarray, first: int, steps: int, batch_size: int) -> float:
-        targets = _to_float(images[order[first : first + steps * batch_size]])
-        history = self.objective.fit(targets, targets, batch_size=batch_size, shuffle=False, verbose=0)
-        return history.history["loss"][0] * len(targets)
+    def train(
+        self, images: np.ndarray, order: np.ndarray, first: int, steps: int, batch_size: int, total: float = 0.0
+    ) -> float:
+        for start in range(first, first + steps * batch_size, batch_size):
+            targets = _to_float(images[order[start : start + batch_size]])
+            self.objective.reset_metrics()  # else Keras returns a mean over the batches before, too
+            loss = np.float32(self.objective.train_on_batch(targets, targets))
+            total = float(np.float32(total) + loss * np.float32(len(targets)))
+        return total
 
     def reconstruct(self, images: np.ndarray) -> Redrawn:
         targets = _to_float(images)

@@ -32,21 +32,24 @@ class Engine(VariableState):
         self.train(images, order, 0, 0, batch_size)  # no steps: compiled, and nothing done
         self.reconstruct(evaluated)
 
-    def train(self, images: tf.Tensor, order: tf.Tensor, first: int, steps: int, batch_size: int) -> float:
+    def train(
+        self, images: tf.Tensor, order: tf.Tensor, first: int, steps: int, batch_size: int, total: float = 0.0
+    ) -> float:
         # Tensors, since a Python number would be a constant of the program and compile another for every value.
-        return float(self._chunk(images, order, tf.constant(first), tf.constant(steps), batch_size))
+        numbers = tf.constant(first), tf.constant(steps), tf.constant(total, tf.float32)
+        return float(self._chunk(images, order, *numbers, batch_size))
 
     def reconstruct(self, images: np.ndarray) -> Redrawn:
         outputs = self._reconstruct(tf.convert_to_tensor(images))
         return Redrawn(*(tensor.numpy() for tensor in outputs))
 
-    def _steps(self, images, order, first, steps, batch_size):
+    def _steps(self, images, order, first, steps, total, batch_size):
         def step(index, total):
             # A slice at `first` would make it a constant of the program, which is then compiled anew for each value.
             rows = tf.gather(order, first + index * batch_size + tf.range(batch_size))
             return index + 1, total + self._step(_to_float(tf.gather(images, rows))) * batch_size
 
-        _, total = tf.while_loop(lambda index, _: index < steps, step, (tf.constant(0), tf.constant(0.0)))
+        _, total = tf.while_loop(lambda index, _: index < steps, step, (tf.constant(0), total))
         return total
 
     def _step(self, targets):

@@ -17,11 +17,15 @@ class VariableState:
         pass
 
     def state(self) -> list[np.ndarray]:
-        return [keras.ops.convert_to_numpy(variable.value) for variable in self._variables()]
+        # Copies: on some backends the array shares the memory that the next step writes to.
+        return [np.array(keras.ops.convert_to_numpy(variable.value)) for variable in self._variables()]
 
     def restore(self, state: list[np.ndarray]) -> None:
         for variable, value in zip(self._variables(), state, strict=True):
             variable.assign(value)
+
+    def scale_learning_rate(self, factor: float) -> None:
+        self.optimizer.rate_factor.assign(self.optimizer.rate_factor * factor)
 
     def _variables(self) -> list[keras.Variable]:
         return variables(self.objective, self.optimizer)

@@ -12,7 +12,7 @@ ADAMW_BETA_2 = 0.95
 
 def build(config: Config, steps: int) -> keras.Optimizer:
     """Return the optimizer of `config`, whose schedule ends after `steps`."""
-    rate, decay = _rate(config, steps), config.weight_decay or None
+    rate, decay = Scaled(_rate(config, steps)), config.weight_decay or None
     if config.optimizer == "adam":
         found = keras.optimizers.Adam(rate, weight_decay=decay)
     elif config.optimizer == "adamw":
@@ -27,7 +27,20 @@ def build(config: Config, steps: int) -> keras.Optimizer:
         found = keras.optimizers.Muon(rate, weight_decay=config.weight_decay, adam_weight_decay=config.weight_decay)
     if config.weight_decay:
         found.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    rate.factor = found.rate_factor = found.add_variable((), "ones", "float32", name="rate_factor")
     return found
+
+
+class Scaled(schedules.LearningRateSchedule):
+    """A learning rate, or a schedule of one, times a factor that is a variable of the optimizer, and so of its state."""
+
+    def __init__(self, rate: float | schedules.LearningRateSchedule) -> None:
+        self.rate = rate
+
+    def __call__(self, step):
+        """Return the learning rate of a step."""
+        rate = self.rate(step) if isinstance(self.rate, schedules.LearningRateSchedule) else self.rate
+        return rate * self.factor
 
 
 def _rate(config: Config, steps: int) -> float | schedules.LearningRateSchedule:

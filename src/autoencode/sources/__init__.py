@@ -6,7 +6,6 @@ NumPy array, or `Images`. Each kind has a file beside this one, imported when it
 
 from __future__ import annotations
 
-import tarfile
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -148,7 +147,7 @@ def _open_file(path: Path) -> Images | Rows:
         return loading.PictureRows(collections.Zip(path))
     if idx.matches(path):
         return _assemble(path.name.split(".")[0], {"train": idx.read(path)})
-    if ".tar" in path.suffixes or path.suffix == ".tgz" or tarfile.is_tarfile(path):
+    if ".tar" in path.suffixes or path.suffix == ".tgz" or collections.is_tar(path):
         return loading.PictureRows(collections.Tar(path))
     raise AutoencodeError(f"{path} is none of what a source can be: expected {KINDS}.")
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from autoencode.errors import AutoencodeError, reason
+from autoencode.files import check_unpacked
+from autoencode.mapped import check_npy
 
 # The names under which arrays are found in .npz files, first match first; `x_train` is how Keras hands sets out.
 NAMES = {
@@ -68,12 +70,15 @@ def load(path: Path) -> dict[str, np.ndarray]:
         with path.open("rb") as file:
             head = file.read(6)
             if head == b"\x93NUMPY":
+                file.seek(0)
+                check_npy(file, path.stat().st_size)
                 return {"train": np.load(path, mmap_mode="r", allow_pickle=False)}
             if not head.startswith(b"PK"):  # NumPy would take it for a pickle, and advise to load it unsafely
                 raise ValueError("it begins as neither does")
             file.seek(0)
             with np.load(file, allow_pickle=False) as found:
                 _check_directory(found.zip, path)
+                _check_members(found.zip, path)
                 return _named(found, path)
     except AutoencodeError:
         raise
@@ -96,6 +101,15 @@ def _check_directory(archive: zipfile.ZipFile, path: Path) -> None:
     announced = int.from_bytes(content[end + 10 : end + 12], "little")  # the count of members in the end record
     if announced != min(len(archive.namelist()), 0xFFFF):
         raise ValueError(f"its directory lists {len(archive.namelist())} arrays of {announced}")
+
+
+def _check_members(archive: zipfile.ZipFile, path: Path) -> None:
+    """Raise `ValueError` where the arrays would fill memory: a bomb, or a header that announces what does not follow."""
+    members = archive.infolist()
+    check_unpacked(sum(member.file_size for member in members), path.stat().st_size)
+    for member in members:
+        with archive.open(member) as file:
+            check_npy(file, member.file_size)
 
 
 def _named(found: np.lib.npyio.NpzFile, path: Path) -> dict[str, np.ndarray]:

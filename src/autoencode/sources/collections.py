@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import lzma
 import os
 import tarfile
 import zipfile
@@ -10,12 +13,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Protocol
+from typing import Any, Protocol
 
 from autoencode.errors import AutoencodeError, reason
+from autoencode.files import check_unpacked
 from autoencode.images import Skipped
 from autoencode.sources.decode import MOST_BYTES, SUFFIXES, Unreadable
 
+MOST_SPARSE = 2**24  # bytes that a picture may have however small it is packed: several wait in memory at a time
+UNPACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 PARTS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
 
 
@@ -109,6 +115,10 @@ class Zip:
         if member.file_size > MOST_BYTES:
             return Unreadable(f"it holds {member.file_size:,} bytes, more than {MOST_BYTES:,}")
         try:
+            check_unpacked(member.file_size, member.compress_size, MOST_SPARSE)
+        except ValueError as error:
+            return Unreadable(reason(error))
+        try:
             with archive.open(member) as file:
                 return file.read(MOST_BYTES)
         # RuntimeError: encrypted; NotImplementedError: a compression that Python lacks.
@@ -126,7 +136,7 @@ class Tar:
         self.entries = [_entry(PurePosixPath(member.name).parts) for _, member in members]
 
     def _members(self) -> Iterator[tuple[int, tarfile.TarInfo]]:
-        with _archive(self._path), tarfile.open(self._path) as archive:
+        with _archive(self._path), _open_tar(self._path) as archive:
             for position, member in enumerate(archive):
                 if member.isfile() and _wanted(member.name, self.skipped):
                     yield position, member
@@ -136,7 +146,7 @@ class Tar:
     def read(self, indices: Sequence[int]) -> Iterator[bytes | Unreadable]:
         """Give the contents."""
         wanted = {self._positions[index] for index in indices}
-        with _archive(self._path), tarfile.open(self._path) as archive:
+        with _archive(self._path), _open_tar(self._path) as archive:
             for position, member in enumerate(archive):
                 if position in wanted:
                     yield _tar_content(archive, member)
@@ -144,6 +154,41 @@ class Tar:
     def stamp(self) -> list:
         """Size and time of the archive."""
         return stamp_of(self._path)
+
+
+@contextmanager
+def _open_tar(path: Path) -> Iterator[tarfile.TarFile]:
+    with path.open("rb") as packed:
+        head = packed.read(6)
+        packed.seek(0)
+        opened = next((opened for magic, opened in UNPACKED.items() if head.startswith(magic)), None)
+        file = _Bounded(packed if opened is None else opened(packed), path.stat().st_size)
+        with tarfile.open(fileobj=file, mode="r:") as archive:
+            yield archive
+
+
+class _Bounded:
+    """The content of a file, as far as it is no decompression bomb: a header alone could fill memory."""
+
+    def __init__(self, file: Any, packed: int) -> None:
+        self._file, self._packed, self.tell = file, packed, file.tell
+
+    def seek(self, position: int, whence: int = os.SEEK_SET) -> int:
+        check_unpacked(position, self._packed, MOST_BYTES)
+        return self._file.seek(position, whence)
+
+    def read(self, size: int) -> bytes:
+        check_unpacked(self._file.tell() + size, self._packed, MOST_BYTES)
+        return self._file.read(size)
+
+
+def is_tar(path: Path) -> bool:
+    """Whether the file begins as a .tar does, compressed or not."""
+    try:
+        with _open_tar(path):
+            return True
+    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, tarfile.TarError):
+        return False
 
 
 def _tar_content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes | Unreadable:
@@ -163,6 +208,8 @@ def _archive(path: Path) -> Iterator[None]:
         EOFError,
         ValueError,
         zlib.error,
+        lzma.LZMAError,
+        MemoryError,
         zipfile.BadZipFile,
         tarfile.TarError,
         NotImplementedError,

@@ -5,9 +5,10 @@ from __future__ import annotations
 import io
 import math
 import os
+import threading
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import reduce
 
@@ -17,7 +18,9 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from autoencode.errors import AutoencodeError, reason
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
-MOST_PIXELS = 2**27  # of one picture: 134 million, 400 MB as RGB; more is taken for a decompression bomb
+MOST_PIXELS = 2**26  # of one picture: 67 million, 268 MB as Pillow keeps RGB; more is taken for a decompression bomb
+LARGE = 2**23  # pixels; of pictures with more, one is decoded at a time
+STRIP = 2**20  # pixels that are converted at a time
 MOST_BYTES = 2**28  # of one file
 TRANSPARENT = ("RGBA", "LA", "PA", "La", "RGBa")
 GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
@@ -26,6 +29,11 @@ TOLERANCE = 8  # levels by which the channels of a grey picture may differ after
 
 # Pictures over MOST_PIXELS are refused here, with the reason; Pillow would warn on the screen of some smaller ones.
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+_one_large = threading.Lock()
+# Pieces of this size go back to the system as soon as a picture is done with; of smaller ones, each thread keeps its own.
+Image.core.set_block_size(2**26)
 
 
 class Unreadable(AutoencodeError):
@@ -72,6 +80,8 @@ def fit(picture: Image.Image, plan: Plan) -> np.ndarray:
     picture = picture if picture.mode == mode else picture.convert(mode)
     frame = plan.width, plan.height
     inner = _inner_size(picture.size, frame, plan.fit)
+    if math.prod(inner) > MOST_PIXELS:
+        raise Unreadable(f"at {inner[0]:,} x {inner[1]:,} pixels, which {plan.fit} makes of it, it would fill memory")
     if picture.size != inner:
         picture = picture.resize(inner, Image.Resampling.LANCZOS)
     if inner != frame:
@@ -126,9 +136,11 @@ def _opened(file: bytes | str) -> Iterator[Image.Image]:
                 file = opened.read()
         _check_bytes(len(file))
         with Image.open(io.BytesIO(file)) as picture:
-            if math.prod(picture.size) > MOST_PIXELS:
-                raise Unreadable(f"it holds {math.prod(picture.size):,} pixels, more than {MOST_PIXELS:,}")
-            yield picture
+            pixels = math.prod(picture.size)
+            if pixels > MOST_PIXELS:
+                raise Unreadable(f"it holds {pixels:,} pixels, more than {MOST_PIXELS:,}")
+            with _one_large if pixels > LARGE else nullcontext():
+                yield picture
     except Unreadable:
         raise
     except UnidentifiedImageError as error:
@@ -156,19 +168,42 @@ def _check_bytes(size: int) -> None:
 def _plain(picture: Image.Image) -> Image.Image:
     """The picture as 8-bit L or RGB, transparency laid on white."""
     if picture.mode.startswith("I") or picture.mode == "F":
-        return Image.fromarray(_eight_bits(np.asarray(picture), picture.mode))
+        values = np.asarray(picture)
+        top, pixels = values.max(initial=0, where=np.isfinite(values)), np.empty(values.shape, np.uint8)
+        for first, last in _strips(picture.size):
+            pixels[first:last] = _eight_bits(values[first:last], picture.mode, top)
+        return Image.fromarray(pixels)
     if picture.mode in TRANSPARENT or "transparency" in picture.info:
-        picture = picture.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+        return _on_white(picture)
     return picture if picture.mode in ("L", "RGB") else picture.convert("L" if picture.mode == "1" else "RGB")
 
 
-def _eight_bits(values: np.ndarray, mode: str) -> np.ndarray:
-    """Grey values of other depths as uint8: 16 bits always scaled, 32 bits where they exceed 255, floats up to 1."""
+def _strips(size: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    """The rows of a picture of `size`, a few at a time: conversions of a whole would need several times its memory."""
+    rows = max(1, STRIP // size[0])
+    return ((first, min(first + rows, size[1])) for first in range(0, size[1], rows))
+
+
+def _on_white(picture: Image.Image) -> Image.Image:
+    picture.load()
+    page = Image.new("RGB", picture.size)
+    for first, last in _strips(picture.size):
+        strip = picture.crop((0, first, picture.width, last)).convert("RGBA")
+        white = Image.new("RGBA", strip.size, "white")
+        page.paste(Image.alpha_composite(white, strip).convert("RGB"), (0, first))
+    picture.close()  # a large one would stay in memory beside the page
+    return page
+
+
+def _eight_bits(values: np.ndarray, mode: str, top: float) -> np.ndarray:
+    """Grey values of other depths as uint8: 16 bits always scaled, 32 bits where they exceed 255, floats up to 1.
+
+    `top` is the largest of the whole picture.
+    """
     values = np.nan_to_num(values.astype(np.float64))
-    if mode.startswith("I;16") or (mode == "I" and values.max() > 255):
+    if mode.startswith("I;16") or (mode == "I" and top > 255):
         values = values / 257  # 65535 is white
-    elif mode == "F" and values.max() <= 1:
+    elif mode == "F" and top <= 1:
         values = values * 255
     return np.clip(np.round(values), 0, 255).astype(np.uint8)
 

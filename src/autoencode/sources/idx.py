@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from autoencode.errors import AutoencodeError, reason
+from autoencode.files import check_unpacked
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MOST_BYTES = 2**34  # of one unpacked file: 16 GB
@@ -45,6 +46,7 @@ def read(path: Path) -> np.ndarray:
             size = math.prod(sizes) * dtype.itemsize
             if len(sizes) != head[3] or size > MOST_BYTES:
                 raise ValueError(f"it announces {' x '.join(map(str, sizes))} values")
+            check_unpacked(size, path.stat().st_size)
             content = file.read(size)
             if len(content) < size or file.read(1):
                 raise ValueError(

@@ -23,7 +23,7 @@ from autoencode.mapped import release
 from autoencode.sources import decode, shaping, store
 from autoencode.sources.collections import Pictures
 
-CHUNK = 64  # pictures that a core decodes in one go
+CHUNK, PACKED_BYTES = 64, 2**24  # pictures, and bytes of packed ones, that a core decodes in one go
 CHUNK_BYTES = 2**23  # of an array that are handed on at a time: 10,699 rows of MNIST
 LOOKED_AT = 200  # pictures that decide size and colour
 TEST_SHARE, MOST_TEST = 0.1, 10_000
@@ -101,15 +101,24 @@ class PictureRows:
 
     def chunks(self, indices: np.ndarray, plan: decode.Plan) -> Iterator[Chunk]:
         """Decode, several chunks at a time."""
-        files = self.pictures.read(indices)
-        parts = (indices[first : first + CHUNK] for first in range(0, len(indices), CHUNK))
-        jobs = ((part, [next(files) for _ in part]) for part in parts)
+        jobs = _jobs(indices, self.pictures.read(indices))
         for part, (rows, kept, reasons) in _on_all_cores(lambda job: (job[0], _decode(job[1], plan)), jobs):
             yield rows, part[kept], list(map(Skipped, self.names(part[list(reasons)]), reasons.values()))
 
     def identity(self) -> Any:
         """Names, sizes and times of the files."""
         return self.name, [entry.name for entry in self.pictures.entries], self.pictures.stamp()
+
+
+def _jobs(indices: np.ndarray, files: Iterator) -> Iterator[tuple[np.ndarray, list]]:
+    """Part `files` into jobs of up to `CHUNK`, fewer where they are large: several jobs wait in memory at a time."""
+    first, held, size = 0, [], 0
+    for place, file in enumerate(files, start=1):
+        held.append(file)
+        size += len(file) if isinstance(file, bytes) else 0
+        if len(held) == CHUNK or size > PACKED_BYTES or place == len(indices):
+            yield indices[first:place], held
+            first, held, size = place, [], 0
 
 
 class ArrayRows:

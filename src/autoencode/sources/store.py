@@ -49,8 +49,10 @@ def open_store(path: Path) -> Images:
             footer, end = _footer(file, path)
             _verify(file, footer["blocks"], end)
         return _images(path, footer, end)
-    except (OSError, ValueError, KeyError, TypeError, struct.error) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, struct.error) as error:
         raise _damaged(path, reason(error)) from error
+    except (RecursionError, MemoryError) as error:
+        raise _damaged(path, "its footer is none") from error
 
 
 def _footer(file: Any, path: Path) -> tuple[dict[str, Any], int]:

@@ -9,11 +9,13 @@ from types import ModuleType
 from typing import Any
 
 from autoencode.errors import AutoencodeError, reason
+from autoencode.files import check_unpacked
 from autoencode.sources.collections import PARTS, Entry, shown, stamp_of
 from autoencode.sources.decode import Unreadable
 
 IMAGE_COLUMNS = ("image", "img", "picture", "jpg", "png")
 LABEL_COLUMNS = ("label", "labels", "fine_label", "class", "target")
+MOST_ROWS, LEAST_ROW = 2**17, 16  # rows that any file may announce; bytes of a row in one with more
 BATCH = 256  # rows in memory at a time
 
 
@@ -31,6 +33,7 @@ class Parquet:
         try:
             file = self._parquet.ParquetFile(path)
             column = _column(file.schema_arrow, path)
+            _check_announced(file.metadata, path.stat().st_size)
             label = _label_column(file.schema_arrow.names)
             labels = file.read([label])[label].to_pylist() if label else [None] * file.metadata.num_rows
         except AutoencodeError:
@@ -70,6 +73,13 @@ class Parquet:
     def stamp(self) -> list:
         """Size and time of each file."""
         return [stamp_of(path) for path in self._paths]
+
+
+def _check_announced(metadata: Any, size: int) -> None:
+    """Raise `ValueError` where a file announces more than one of `size` bytes can hold, and would fill memory."""
+    if metadata.num_rows > max(MOST_ROWS, size // LEAST_ROW):
+        raise ValueError(f"it announces {metadata.num_rows:,} rows in {size:,} bytes")
+    check_unpacked(sum(metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups)), size)
 
 
 def _column(schema: Any, path: Path) -> str:

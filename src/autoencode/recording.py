@@ -1,0 +1,328 @@
+"""A training and its run folder: events are written on their way, and a training that stopped is taken up again.
+
+Knows the loop, the run folder and the doctor; loads no source and starts no engine.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import platform
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autoencode import doctor, engines, models, objectives, runs
+from autoencode.config import Config
+from autoencode.doctor import Finding
+from autoencode.errors import AutoencodeError, UsageError, out_of_memory, reason
+from autoencode.images import Images
+from autoencode.runs import records
+from autoencode.training import Chunk, Diverged, Epoch, Evaluation, Position, Setback, evaluate
+
+CHECKPOINT_SECONDS = 120.0  # between two checkpoints within an epoch
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """What a stopped training goes on from: its folder, where it stood, and the engine's state there.
+
+    `good` is the state at the end of the epoch before, both None where there is no checkpoint yet; `lines` are those of
+    metrics.jsonl. `notes` tell what the user should know.
+    """
+
+    run: runs.Run
+    position: Position
+    state: list[np.ndarray] | None = None
+    good: list[np.ndarray] | None = None
+    lines: bytes = b""
+    sequence: int = -1
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Training:
+    """A training that is ready: its images, its engine with the built model, and the events to iterate.
+
+    `config` has every "auto" filled in; `command` repeats the training, `location` is where the source lies, if it is a
+    file or folder. `baseline` is PCA's error with as many components as the code has numbers, measured on another thread.
+    """
+
+    source: str
+    location: str | None
+    command: str
+    config: Config
+    images: Images
+    engine: engines.Engine
+    events: Iterator[Chunk | Epoch | Setback]
+    baseline: Future[float]
+    resumed: Resumed | None = None
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A training was asked to stop, and has a checkpoint at `position`: from now on nothing can be lost."""
+
+    position: Position
+
+
+def record(
+    training: Training, folder: Path, stopping: Callable[[], bool] = lambda: False
+) -> Iterator[Chunk | Epoch | Setback | Stopped | Finding]:
+    """Pass on the events of `training` and write them into `folder`, which `runs.claim` or `runs.reclaim` gave.
+
+    What the doctor finds comes at the end. Once `stopping()` is true after an event, a checkpoint is written, `Stopped`
+    is yielded, and the folder is finished with the epochs so far. Closing this generator early does the same; Ctrl-C
+    leaves a finished folder with the checkpoint of its last epoch.
+    """
+    scribe = _Scribe(training, folder)
+    try:
+        with memory_told(training.config):
+            for event in training.events:
+                scribe.note(event)
+                yield event
+                if stopping():
+                    scribe.keep(event.position)
+                    scribe.run.wait()
+                    yield Stopped(event.position)
+                    yield from scribe.finish("stopped")
+                    return
+            yield from scribe.finish("finished")
+    except GeneratorExit:
+        scribe.close()
+        raise
+    except KeyboardInterrupt:
+        scribe.finish("stopped")
+        raise
+    except Diverged as error:
+        scribe.finish("failed", str(error))
+        raise
+    except BaseException as error:
+        scribe.run.fail(reason(error))
+        raise
+
+
+class _Scribe:
+    """Writes the events of one training into its run folder."""
+
+    def __init__(self, training: Training, folder: Path) -> None:
+        self.training, self.engine = training, training.engine
+        self._good = self.engine.state()  # at the end of the last epoch
+        self._position = Position()  # of the last event
+        self._last: Epoch | None = None
+        self._kept, self._finished = time.monotonic(), False
+        originals = training.images.test[: training.config.examples]
+        if training.resumed is None:
+            self.run = runs.Run.create(folder, _describe(training), originals, training.images.skipped)
+        else:
+            resumed = training.resumed
+            self.run, self._position, self._good = resumed.run, resumed.position, resumed.good or self._good
+            again = self.run.record | {
+                "settings": self.run.record["settings"] | {"epochs": training.config.epochs},
+                "command": training.command,
+            }
+            self.run.go_on(resumed.lines, again, originals, resumed.sequence)
+
+    def note(self, event: Chunk | Epoch | Setback) -> None:
+        """Write what there is to write of `event`."""
+        self._position = event.position
+        self.run.give_sign_of_life()
+        if isinstance(event, Epoch):
+            self._last = event
+            self.run.write_epoch(describe_epoch(event), event.originals, event.reconstructions)
+        if isinstance(event, (Epoch, Setback)):
+            self._good = self.engine.state()
+        if not isinstance(event, Chunk) or time.monotonic() - self._kept > CHECKPOINT_SECONDS:
+            self.keep(event.position)
+
+    def keep(self, position: Position) -> None:
+        """Have a checkpoint written of `position`, where the engine stands."""
+        notes = dataclasses.asdict(position)
+        del notes["losses"]  # metrics.jsonl holds them
+        states = {"good": self._good}
+        if position.step:
+            states["state"] = self.engine.state()
+        self.run.keep(notes, states)
+        self._kept = time.monotonic()
+
+    def close(self) -> None:
+        """Keep where the training stands and finish the folder, unless it is finished."""
+        if not self._finished:
+            self.keep(self._position)
+            self.finish("stopped")
+
+    def finish(self, state: str, why: str = "") -> list[Finding]:
+        """Finish the folder with the model of the last epoch, and return what the doctor finds."""
+        self._finished = True
+        if not self.run.epochs:
+            self.run.end(state, why)
+            return []
+        self.engine.restore(self._good)  # it may have gone on since
+        self.engine.update_model()
+        images, config = self.training.images, self.training.config
+        last = self._last.evaluation if self._last else evaluate(self.engine, images.test, config.examples)
+        pca = self.training.baseline.result()
+        findings = self._diagnose(last, pca)
+        found = [dataclasses.asdict(finding) for finding in findings]
+        self.run.finish(models.unshared(self.engine.model), pca, config.code, found, state, why)
+        return findings
+
+    def _diagnose(self, last: Evaluation, pca: float) -> list[Finding]:
+        metrics, config = self.run.metrics(), self.training.config
+        patient = doctor.Patient(
+            losses=[line["loss"] for line in metrics],
+            val_losses=[line["val_loss"] for line in metrics],
+            pca=pca,
+            codes=last.codes,
+            least=last.least,
+            largest=last.largest,
+            comparable=objectives.is_plain(config),
+            variational=config.variational is not None,
+            setbacks=self._position.setbacks,
+        )
+        return doctor.diagnose(patient)
+
+
+def describe_epoch(epoch: Epoch) -> dict[str, Any]:
+    """Return the numbers of an epoch as metrics.jsonl and --json hold them."""
+    return {
+        "epoch": epoch.number,
+        "steps": epoch.steps,
+        "seconds": epoch.seconds,
+        "step_seconds": epoch.step_seconds,
+        "images_per_second": epoch.images_per_second,
+        "loss": epoch.loss,
+        "val_loss": epoch.val_loss,
+    }
+
+
+def _describe(training: Training) -> dict[str, Any]:
+    images, engine = training.images, training.engine
+    return {
+        "source": training.source,
+        "location": training.location,
+        "settings": dataclasses.asdict(training.config),
+        "command": training.command,
+        "engine": engine.name,
+        "device": engine.device,
+        "versions": _versions(engine.name),
+        "images": _describe_images(images),
+        "notes": list(images.notes),
+        "parameters": engine.model.count_params(),
+        "comparable": objectives.is_plain(training.config),
+        "started": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _versions(engine: str) -> dict[str, str]:
+    packages = ["autoencode", "keras", engine, "numpy"]
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in packages}
+
+
+def _describe_images(images: Images) -> dict[str, Any]:
+    return {
+        "shape": list(images.shape),
+        "train": len(images.train),
+        "test": len(images.test),
+        "fingerprint": images.fingerprint(),
+    }
+
+
+@contextmanager
+def memory_told(config: Config) -> Iterator[None]:
+    """Turn an end of memory into one line."""
+    try:
+        yield
+    except Exception as error:
+        if not out_of_memory(error):
+            raise
+        raise AutoencodeError(
+            f"memory ran out ({reason(error)[:200]}): try a --batch-size below {config.batch_size}, a smaller --width or "
+            "--size. What was written before is intact."
+        ) from error
+
+
+# Taking up again
+
+
+def take_up(run: runs.Run, epochs: int | None = None) -> tuple[Config, Resumed]:
+    """Return the settings of a run that stopped, with its own engine and `epochs` in all, and what it goes on from.
+
+    Raises `UsageError` for `epochs` that it has passed, and `AutoencodeError` where it is finished or damaged.
+    """
+    before = records.settings(run.record)
+    if run.record["engine"] not in engines.MODULES:
+        raise records.damaged(run.folder / runs.RECORD, f"it knows no engine {run.record['engine']!r}")
+    config = dataclasses.replace(before, engine=run.record["engine"], epochs=epochs or before.epochs)
+    resumed = _last_checkpoint(run)
+    done = resumed.position.number - 1
+    if config.epochs < done:
+        raise UsageError(f"--epochs {config.epochs} is less than the {done} that {run.folder} holds.")
+    if config.epochs == done and run.state()["state"] == "finished":
+        raise UsageError(f"{run.folder} has all of its {done} epochs: go on with more of them by --epochs {2 * done}.")
+    notes = list(resumed.notes)
+    if config.epochs != before.epochs and config.schedule != "constant":
+        notes.append(
+            f"the {config.schedule} schedule now ends after epoch {config.epochs}: the learning rate goes on from "
+            "another place of it, and the end is not that of one training"
+        )
+    now = _versions(config.engine)
+    changed = [name for name, version in run.record["versions"].items() if now.get(name) != version]
+    if changed:
+        notes.append(f"{', '.join(changed)} changed since: the end may differ in the last digits")
+    return config, dataclasses.replace(resumed, notes=tuple(notes))
+
+
+def _last_checkpoint(run: runs.Run) -> Resumed:
+    checkpoint, wrong = run.checkpoint()
+    notes = tuple(f"{one}: going on from the other checkpoint" for one in wrong)
+    if checkpoint is None and not wrong and run.state()["state"] != "finished":
+        return Resumed(run, Position(), notes=("no checkpoint was written yet: beginning anew",))
+    if checkpoint is None:
+        raise AutoencodeError(
+            f"{'; '.join(wrong) or f'{run.folder} has lost its checkpoints'}: train into a new folder."
+        )
+    try:
+        lines = b"".join(part.tobytes() for part in checkpoint.arrays.get("metrics", ()))
+        position = _position(checkpoint.notes, tuple(line["loss"] for line in runs.parse_metrics(lines)))
+        good = checkpoint.arrays["good"]
+        state = checkpoint.arrays["state"] if position.step else good
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise records.damaged(run.folder / runs.CHECKPOINT, reason(error)) from error
+    return Resumed(run, position, state, good, lines, checkpoint.sequence, notes)
+
+
+def _position(notes: dict[str, Any], losses: tuple[float, ...]) -> Position:
+    position = Position(**notes, losses=losses)
+    whole = type(position.number) is int and type(position.step) is int and 0 <= position.step < 2**31
+    numbers = all(isinstance(one, (int, float)) and math.isfinite(one) for one in (position.total, position.seconds))
+    texts = isinstance(position.setbacks, list) and all(isinstance(one, str) for one in position.setbacks)
+    if not (whole and numbers and texts and position.number == len(losses) + 1):
+        raise ValueError("it is not where a training stood")
+    return dataclasses.replace(position, setbacks=tuple(position.setbacks))
+
+
+def restore(engine: engines.Engine, images: Images, resumed: Resumed) -> None:
+    """Give `engine` the state of a resumed training; raise `AutoencodeError` where images or model are others."""
+    before, now = resumed.run.record["images"], _describe_images(images)
+    if now != before:
+        told = " and ".join(f"{one['train']:,} + {one['test']:,} images of {one['shape']}" for one in (before, now))
+        same = "" if now["fingerprint"] == before["fingerprint"] else ", with other pixels"
+        raise AutoencodeError(
+            f"{resumed.run.folder} was trained on other images than {images.name} holds now ({told}{same}): "
+            "bring the same images back, or train into a new folder."
+        )
+    expected = [(array.shape, array.dtype) for array in engine.state()]
+    for state in filter(None, (resumed.state, resumed.good)):
+        if [(array.shape, array.dtype) for array in state] != expected:
+            raise records.damaged(resumed.run.folder / runs.CHECKPOINT, "it is the state of another model")
+    if resumed.state:
+        engine.restore(resumed.state)
