@@ -29,7 +29,10 @@ before = training.evaluate(engine, pixels, 1).errors.tolist()
 epochs = training.train(engine, Images("noise", pixels, pixels), config)
 losses = [epoch.loss for epoch in epochs if isinstance(epoch, training.Epoch)]
 weights = [array.ravel().tolist() for array in engine.state()[:4]]
-print(json.dumps([before, losses, weights]))
+engine.scale_learning_rate(0.0)
+list(training.train(engine, Images("noise", pixels, pixels), config))
+still = weights == [array.ravel().tolist() for array in engine.state()[:4]]
+print(json.dumps([before, losses, weights, still]))
 """
 
 
@@ -60,6 +63,12 @@ def test_engines_train_alike_from_the_same_weights(jobs):
     np.testing.assert_allclose(ours[1], theirs[1], atol=1e-5)
     for one, other in zip(ours[2], theirs[2], strict=True):
         np.testing.assert_allclose(one, other, atol=1e-4)
+
+
+def test_without_a_learning_rate_weights_stay_as_they_are(jobs):
+    ours, (theirs, _) = jobs
+    assert ours[3]
+    assert theirs[3]
 
 
 def test_an_engine_repeats_itself_bit_for_bit(jobs):

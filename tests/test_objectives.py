@@ -274,6 +274,7 @@ DEAD = WELL["codes"] * np.array([1, 0, 1, 0], np.float32)
         ({"losses": [0.03, 0.04]}, "the loss has risen from 0.0300 to 0.0400"),
         ({"val_losses": [0.04, 0.036]}, "val_loss 0.0360 stands against 0.0300 on training images"),
         ({"val_losses": [0.028, 0.031], "comparable": False}, "0.0280 in a better epoch"),
+        ({"setbacks": ("epoch 2: the loss became nan",)}, "epoch 2: the loss became nan"),
         ({"largest": 1.7}, "values from 0.00 to 1.70, outside [0, 1]"),
     ],
 )

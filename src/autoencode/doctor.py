@@ -65,7 +65,7 @@ def _setbacks(patient: Patient) -> Finding | None:
     return Finding(
         "; ".join(patient.setbacks),
         "the steps were too large",
-        f"the learning rate is {0.5 ** len(patient.setbacks):g} times what was asked for; begin with such a --learning-rate",
+        f"the learning rate is now {0.5 ** len(patient.setbacks):g} times what was asked for; try to begin with that",
     )
 
 

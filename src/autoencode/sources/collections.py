@@ -209,6 +209,7 @@ def _archive(path: Path) -> Iterator[None]:
         ValueError,
         zlib.error,
         lzma.LZMAError,
+        IndexError,  # zipfile's own, for a member without a name
         MemoryError,
         zipfile.BadZipFile,
         tarfile.TarError,
