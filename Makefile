@@ -18,6 +18,15 @@ redrawing: .venv/installed-test
 	.venv/bin/python benchmarks/redrawing.py
 	.venv/bin/python benchmarks/tables.py
 
+faults: .venv/installed-test
+	.venv/bin/python benchmarks/faults.py kill --trials 100
+	.venv/bin/python benchmarks/faults.py kill --trials 30 --engine tensorflow
+	.venv/bin/python benchmarks/faults.py writes
+	.venv/bin/python benchmarks/faults.py damage --trials 2000
+	.venv/bin/python benchmarks/faults.py hostile
+	.venv/bin/python benchmarks/faults.py fuzz --seconds 600
+	.venv/bin/python benchmarks/faults.py cost --trials 10
+
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
 	$(PIP) .
@@ -27,4 +36,4 @@ redrawing: .venv/installed-test
 	$(PIP) --editable '.[tensorflow,test]'
 	touch $@
 
-.PHONY: train test bench redrawing
+.PHONY: train test bench redrawing faults

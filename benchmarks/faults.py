@@ -39,7 +39,7 @@ from PIL import Image
 
 from autoencode import AutoencodeError, Config, Images, checkpoints, pipeline, recording, runs, sources
 from autoencode.runs import records
-from autoencode.sources import idx
+from autoencode.sources import idx, store
 
 RESULT = Path(__file__).parent / "results" / "faults.json"
 CLOCKS = {"seconds", "step_seconds", "images_per_second", "crc32"}
@@ -125,7 +125,7 @@ def _alike(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
 # The command, with checkpoints within epochs that last a moment.
 COMMAND = (
     "from autoencode import recording, training;"
-    "training.CHUNK_SECONDS, recording.CHECKPOINT_SECONDS = 0.02, 0.1;"
+    "training.CHUNK_SECONDS, recording.CHECKPOINT_SECONDS = 0.01, 0.005;"
     "from autoencode.cli import main; main()"
 )
 KILLED = ["--epochs", "6", "--batch-size", "32", "--noise", "gaussian", "--quiet"]
