@@ -41,7 +41,7 @@ def find(folder: Path) -> list[Listed]:
 
 
 def _look(path: Path) -> Listed:
-    seen = datetime.fromtimestamp(max((_time(path / name) for name in (LOCK, RECORD, runs.METRICS, runs.STATE))))
+    seen = datetime.fromtimestamp(max(_time(path / name) for name in (LOCK, RECORD, runs.METRICS, runs.STATE)))
     try:
         run = runs.Run.open(path)
         ended = run.state()

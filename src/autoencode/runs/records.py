@@ -34,10 +34,9 @@ def seal(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def unseal(record: Any) -> dict[str, Any]:
     """Return `record` without its checksum; raise `ValueError` where it is another, or there is none."""
-    if not isinstance(record, dict):
-        raise ValueError("it is no record")
-    plain = {key: value for key, value in record.items() if key != CHECKSUM}
-    if record.get(CHECKSUM) != _checksum(plain):
+    known = isinstance(record, dict)
+    plain = {key: value for key, value in record.items() if key != CHECKSUM} if known else {}
+    if not known or record.get(CHECKSUM) != _checksum(plain):
         raise ValueError("its checksum is another: it is not as it was written")
     return plain
 
@@ -67,10 +66,9 @@ def read(path: Path, check: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
 
 def check_run(record: Any) -> None:
     """Raise `ValueError` or `UsageError` unless `record` is that of a run, config.json."""
-    if not isinstance(record, dict):
-        raise ValueError("it is not the record of a run")
+    known = isinstance(record, dict)
     for key, kind in RUN.items():
-        if key not in record:
+        if not known or key not in record:
             raise ValueError(f"it lacks {key}")
         if not kind(record[key]):
             raise ValueError(f"its {key} is none")
@@ -157,7 +155,9 @@ def check_state(record: Any) -> None:
 
 
 def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300 and math.isfinite(value)
+    return (
+        isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300 and math.isfinite(value)
+    )
 
 
 def damaged(path: Path, why: str) -> AutoencodeError:
