@@ -1,0 +1,85 @@
+"""Which folder a run gets, and that one process alone writes in it. Knows names, folders and locks; no picture."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+from autoencode.errors import AutoencodeError
+from autoencode.files import locked
+from autoencode.runs.records import not_written
+
+RECORD, LOCK = "config.json", "lock"
+
+
+@contextmanager
+def claim(folder: str | os.PathLike | None, source: str) -> Iterator[Path]:
+    """Give a new, empty run folder that no other process has: `folder`, or the first free runs/SOURCE-1, -2, ...
+
+    A folder that was made here and still holds nothing at the end is removed again.
+    Raises `AutoencodeError` where `folder` holds anything or cannot be written.
+    """
+    made = folder is None or not Path(folder).exists()
+    path = _claim_numbered(Path("runs"), _plain_name(source)) if folder is None else Path(folder)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        held = next((one for one in path.iterdir() if one.name != LOCK), None)
+    except OSError as error:
+        raise not_written(path, error) from error
+    if (path / RECORD).exists():
+        raise AutoencodeError(
+            f"{path} already holds a run: choose another --run folder, go on with it by --resume {path}, "
+            f"or see it with: autoencode show {path}"
+        )
+    if held is not None:
+        raise AutoencodeError(f"{path} is not empty (it holds {held.name}): choose a new or empty --run folder.")
+    try:
+        with hold(path):
+            yield path
+    finally:
+        with suppress(OSError):  # a folder that holds something stays
+            if [one.name for one in path.iterdir()] == [LOCK]:
+                (path / LOCK).unlink()
+            if made:
+                path.rmdir()
+                if folder is None:
+                    path.parent.rmdir()
+
+
+@contextmanager
+def hold(folder: Path) -> Iterator[None]:
+    """Keep every other process from writing in the run folder `folder`; raise `AutoencodeError` where one does."""
+    with ExitStack() as held:
+        try:
+            held.enter_context(locked(folder / LOCK))
+        except BlockingIOError:
+            raise AutoencodeError(
+                f"{folder} is in use by another process, which trains in it: wait for its end, or choose another folder."
+            ) from None
+        except OSError as error:
+            raise not_written(folder, error) from error
+        yield
+
+
+def _plain_name(source: str) -> str:
+    """The last part of a path or name, of letters that any file system takes."""
+    return re.sub(r"[^\w.-]+", "_", Path(source).resolve().name)[:80].lstrip(".") or "images"
+
+
+def _claim_numbered(parent: Path, name: str) -> Path:
+    taken = [int(found[1]) for path in parent.glob(f"{name}-*") if (found := re.fullmatch(r".*-(\d+)", path.name))]
+    number = max(taken, default=0) + 1
+    while True:
+        path = parent / f"{name}-{number}"
+        try:
+            path.mkdir(parents=True)
+            return path
+        except FileExistsError:
+            if not parent.is_dir():
+                raise AutoencodeError(f"{parent} is a file; expected a folder: name one with --run.") from None
+            number += 1  # another process was first
+        except OSError as error:
+            raise not_written(path, error) from error

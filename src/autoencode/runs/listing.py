@@ -1,0 +1,61 @@
+"""What became of the runs in a folder: which still train, how far each came, when it last gave a sign of life."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from autoencode import runs
+from autoencode.errors import AutoencodeError, reason
+from autoencode.files import is_locked
+from autoencode.runs import records
+from autoencode.runs.claiming import LOCK, RECORD
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A run as the list shows it.
+
+    `state` is training, stopped, finished, failed, killed (it ended without a word) or damaged; the last loss is None
+    before the end of the first epoch. `seen` is the last sign of life.
+    """
+
+    name: str
+    state: str
+    epoch: int = 0
+    epochs: int = 0
+    loss: float | None = None
+    val_loss: float | None = None
+    seen: datetime | None = None
+    why: str = ""
+
+
+def find(folder: Path) -> list[Listed]:
+    """Return the runs in `folder`, by name; raise `AutoencodeError` where there is no such folder."""
+    try:
+        paths = sorted(path for path in folder.iterdir() if (path / RECORD).is_file())
+    except OSError as error:
+        raise AutoencodeError(f"{folder} cannot be listed ({reason(error)}): expected a folder of runs.") from error
+    return [_look(path) for path in paths]
+
+
+def _look(path: Path) -> Listed:
+    seen = datetime.fromtimestamp(max((_time(path / name) for name in (LOCK, RECORD, runs.METRICS, runs.STATE))))
+    try:
+        run = runs.Run.open(path)
+        ended = run.state()
+        metrics = run.metrics() if run.has_metrics() else []
+        epochs = records.settings(run.record).epochs
+    except AutoencodeError as error:
+        return Listed(path.name, "damaged", seen=seen, why=str(error))
+    if is_locked(path / LOCK):
+        state = "training"
+    else:
+        state = "killed" if ended["state"] == "training" else ended["state"]
+    last = metrics[-1] if metrics else {}
+    return Listed(path.name, state, len(metrics), epochs, last.get("loss"), last.get("val_loss"), seen, ended["why"])
+
+
+def _time(path: Path) -> float:
+    return path.stat().st_mtime if path.exists() else 0.0

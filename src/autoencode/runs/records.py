@@ -1,0 +1,173 @@
+"""The records of a run folder as JSON: each carries a checksum of itself, and is checked as if a stranger had written it.
+
+Knows the settings of a training; no picture and no engine.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import zlib
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from autoencode.config import Config
+from autoencode.errors import AutoencodeError, UsageError, reason
+
+FORMAT = 1  # of the folder; a reader refuses a newer one
+CHECKSUM = "crc32"  # the key that holds a record's own
+MOST_BYTES, MOST_LINE = 2**20, 2**12  # of a record; of a line of metrics
+METRICS = ("epoch", "steps", "seconds", "step_seconds", "images_per_second", "loss", "val_loss", "reconstructions")
+STATES = ("training", "stopped", "finished", "failed")
+
+
+def seal(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Return `record` with its checksum.
+
+    >>> unseal(seal({"code": 16}))
+    {'code': 16}
+    """
+    return {**record, CHECKSUM: _checksum(record)}
+
+
+def unseal(record: Any) -> dict[str, Any]:
+    """Return `record` without its checksum; raise `ValueError` where it is another, or there is none."""
+    if not isinstance(record, dict):
+        raise ValueError("it is no record")
+    plain = {key: value for key, value in record.items() if key != CHECKSUM}
+    if record.get(CHECKSUM) != _checksum(plain):
+        raise ValueError("its checksum is another: it is not as it was written")
+    return plain
+
+
+def _checksum(record: Mapping[str, Any]) -> int:
+    return zlib.crc32(json.dumps(record, sort_keys=True).encode())
+
+
+def read(path: Path, check: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
+    """Return the record at `path` after `check` of it, which raises `ValueError`; raise `AutoencodeError` where it is damaged."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+        if len(content) > MOST_BYTES:
+            raise ValueError(f"it holds more than {MOST_BYTES:,} bytes")
+        record = json.loads(content)
+        if isinstance(record, dict) and type(record.get("format")) is int and record["format"] > FORMAT:
+            raise AutoencodeError(
+                f"{path.parent} was written by a newer autoencode (folder format {record['format']}, known here: "
+                f"{FORMAT}): upgrade with: pip install --upgrade autoencode"
+            )
+        check(record)
+        return unseal(record)
+    except (OSError, ValueError, UsageError, RecursionError) as error:
+        raise damaged(path, reason(error)) from error
+
+
+def check_run(record: Any) -> None:
+    """Raise `ValueError` or `UsageError` unless `record` is that of a run, config.json."""
+    if not isinstance(record, dict):
+        raise ValueError("it is not the record of a run")
+    for key, kind in RUN.items():
+        if key not in record:
+            raise ValueError(f"it lacks {key}")
+        if not kind(record[key]):
+            raise ValueError(f"its {key} is none")
+    settings(record)
+
+
+def settings(record: Mapping[str, Any]) -> Config:
+    """Return the settings in the record of a run; raise `ValueError` or `UsageError` where they are none."""
+    try:
+        return Config(**record["settings"])
+    except (TypeError, OverflowError) as error:  # a key that is no setting, a number that no float holds
+        raise ValueError(f"its settings are none: {reason(error)}") from error
+
+
+def _text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _count(value: Any) -> bool:
+    return type(value) is int and 0 <= value < 2**63
+
+
+def _texts(value: Any) -> bool:
+    return isinstance(value, list) and all(map(_text, value))
+
+
+def _text_by_name(value: Any) -> bool:
+    return isinstance(value, dict) and all(map(_text, value.values()))
+
+
+def _images(value: Any) -> bool:
+    if not isinstance(value, dict) or not all(_count(value.get(key)) for key in ("train", "test", "fingerprint")):
+        return False
+    shape = value.get("shape")
+    return isinstance(shape, list) and len(shape) == 3 and all(map(_count, shape))
+
+
+RUN = {
+    "format": _count,
+    "source": _text,
+    "location": lambda value: value is None or _text(value),
+    "settings": lambda value: isinstance(value, dict),
+    "command": _text,
+    "engine": _text,
+    "device": _text,
+    "versions": _text_by_name,
+    "images": _images,
+    "notes": _texts,
+    "parameters": _count,
+    "comparable": lambda value: isinstance(value, bool),
+    "originals": _count,
+    "started": _text,
+}
+
+
+def check_epoch(line: Any, number: int) -> None:
+    """Raise `ValueError` unless `line` is that of epoch `number` in metrics.jsonl."""
+    if not isinstance(line, dict) or line.get("epoch") != number:
+        raise ValueError(f"line {number} is not the record of epoch {number}")
+    for key in METRICS:
+        if not _number(line.get(key)):
+            raise ValueError(f"line {number} has no {key}")
+
+
+def check_baseline(record: Any) -> None:
+    """Raise `ValueError` unless `record` is PCA's error and components, baseline.json."""
+    if not isinstance(record, dict) or not _number(record.get("pca")) or not _count(record.get("components")):
+        raise ValueError("it is not the error of PCA")
+
+
+def check_findings(record: Any) -> None:
+    """Raise `ValueError` unless `record` is what the doctor found, doctor.json."""
+    found = record.get("findings") if isinstance(record, dict) else None
+    keys = {"what", "cause", "advice"}
+    if not isinstance(found, list) or not all(_text_by_name(one) and one.keys() == keys for one in found):
+        raise ValueError("it is not a list of findings")
+
+
+def check_state(record: Any) -> None:
+    """Raise `ValueError` unless `record` is the state of a run, state.json."""
+    known = isinstance(record, dict) and record.get("state") in STATES
+    if not known or not _text(record.get("why")) or not _count(record.get("epochs")):
+        raise ValueError("it is not the state of a run")
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300 and math.isfinite(value)
+
+
+def damaged(path: Path, why: str) -> AutoencodeError:
+    """Return the error for a file of a run folder that is not as it was written."""
+    return AutoencodeError(f"{path} is damaged ({why}): bring it back from a copy, or train into a new folder.")
+
+
+def not_written(path: str | os.PathLike, error: OSError) -> AutoencodeError:
+    """Return the error for a file of a run folder that could not be written."""
+    return AutoencodeError(
+        f"could not write {path} ({reason(error)}): what was written before is intact; "
+        "make room or choose another --run folder, and train again."
+    )
