@@ -603,7 +603,7 @@ def test_millions_of_rows_cost_no_object_each(tmp_path):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert (len(choice.train), len(choice.test)) == (2_990_000, 10_000)
-    assert rows.name_of(7) == "big train 7"
+    assert rows.names(np.array([7])) == ["big train 7"]
     assert peak < 50 * 3_000_000
 
 
