@@ -121,6 +121,6 @@ def threshold(scores: np.ndarray, false_alarms: float) -> float:
     if place > len(scores):
         raise AutoencodeError(
             f"a false-alarm rate of {false_alarms:g} needs at least {int(np.ceil(1 / false_alarms)) - 1} held-out normal "
-            f"images, received {len(scores)}: give more with --normal, or allow more false alarms."
+            f"images, received {len(scores)} beside those that measure it: give more with --normal, or allow more false alarms."
         )
     return float(np.sort(scores)[place - 1])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 
 from cyclopts import CycloptsError
 
@@ -19,6 +20,7 @@ __all__ = ["app", "looking", "main", "screen", "training", "using"]
 
 def main() -> None:
     """Run the command and exit: 0, 1 for a problem to mend, 2 for a call that is off, 130 for Ctrl-C."""
+    warnings.filterwarnings("ignore", module="PIL")  # of odd tags in pictures that can be read all the same
     try:
         app(exit_on_error=False, print_error=False)
     except CycloptsError as error:
