@@ -18,6 +18,12 @@ redrawing: .venv/installed-test
 	.venv/bin/python benchmarks/redrawing.py
 	.venv/bin/python benchmarks/tables.py
 
+using: .venv/installed-test
+	.venv/bin/python benchmarks/anomalies.py
+	.venv/bin/python benchmarks/denoising.py
+	.venv/bin/python benchmarks/encoding.py
+	.venv/bin/python benchmarks/tables.py
+
 faults: .venv/installed-test
 	.venv/bin/python benchmarks/faults.py kill --trials 100
 	.venv/bin/python benchmarks/faults.py kill --trials 30 --engine tensorflow
@@ -36,4 +42,4 @@ faults: .venv/installed-test
 	$(PIP) --editable '.[tensorflow,test]'
 	touch $@
 
-.PHONY: train test bench redrawing faults
+.PHONY: train test bench redrawing using faults
