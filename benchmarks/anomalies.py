@@ -63,7 +63,7 @@ def pca(images: Images) -> dict[str, list[list[float]]]:
     for digit in range(10):
         found = measures.PCA.fit(images.train[images.train_labels == digit], CODE)
         redrawn = found.decode(found.encode(images.test))
-        squares = np.square(redrawn - images.test / np.float32(255)).mean((1, 2, 3))
+        squares = measures.squared_errors(images.test, redrawn)
         for name, scores in (("pca", squares), ("pca_relative", anomalies.relative_errors(images.test, redrawn))):
             areas[name].append(roc_auc_score(images.test_labels != digit, scores))
     return {name: [digits] for name, digits in areas.items()}
@@ -74,7 +74,7 @@ def ours(images: Images, seed: int) -> dict[str, list[float]]:
     areas = {"error": [], "score": []}
     for digit in range(10):
         model = Autoencoder(CODE, seed=seed, **RECIPE).fit(images.train[images.train_labels == digit])
-        errors = np.square(model.reconstruct(images.test) / 255.0 - images.test / 255.0).mean((1, 2, 3))
+        errors = measures.squared_errors(images.test, model.reconstruct(images.test) / np.float32(255))
         for name, scores in (("error", errors), ("score", -model.score_samples(images.test))):
             areas[name].append(roc_auc_score(images.test_labels != digit, scores))
         print(f"digit {digit}, seed {seed}: {areas['error'][-1]:.4f}, {areas['score'][-1]:.4f}", flush=True)

@@ -93,7 +93,7 @@ def _projected(noisy: np.ndarray, pca: measures.PCA, count: int) -> np.ndarray:
 
 
 def _measured(clean: np.ndarray, found: np.ndarray) -> dict[str, float]:
-    errors = np.square(found / 255 - clean / 255).mean((1, 2, 3))
+    errors = measures.squared_errors(clean, found / np.float32(255))
     return {key: value for key, value in measures.redrawing(clean, found, errors).items() if key != "mse"}
 
 

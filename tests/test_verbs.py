@@ -617,7 +617,7 @@ def test_a_source_that_is_gone_is_told(run, opened, tmp_path):
     with pytest.raises(UsageError, match="name a source with --source"):
         verbs.own_source(saved, None)
     gone = verbs.find(run)
-    gone.run.record["source"] = str(tmp_path / "gone.npz")
+    gone.run.record["location"] = str(tmp_path / "gone.npz")
     with pytest.raises(UsageError, match="which is not here: name a source with --source"):
         verbs.own_source(gone, None)
     assert verbs.own_source(saved, "mnist") == "mnist"

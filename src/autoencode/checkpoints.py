@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from autoencode.errors import AutoencodeError, reason
+from autoencode.errors import newer, reason
 from autoencode.files import replacing, synchronise
 
 MAGIC, VERSION = b"autoencode-state", 1
@@ -82,10 +82,7 @@ def _read(path: Path) -> Checkpoint:
     if zlib.crc32(memoryview(content)[HEAD.size :]) != checksum:
         raise ValueError("its checksum is another")
     if version > VERSION:
-        raise AutoencodeError(
-            f"{path} was written by a newer autoencode (version {version}, known here: {VERSION}): "
-            "upgrade with: pip install --upgrade autoencode"
-        )
+        raise newer(path, "written", f"version {version}, known here: {VERSION}")
     header = json.loads(content[HEAD.size : HEAD.size + length])
     sequence, notes = header["sequence"], header["notes"]
     if type(sequence) is not int or not 0 <= sequence < 2**63 or not isinstance(notes, dict):

@@ -32,6 +32,17 @@ def unknown(kind: str, received: object, known: Iterable[str]) -> UsageError:
     return UsageError(f"unknown {kind} {received!r}: {hint}Known: {', '.join(names)}.")
 
 
+def newer(path: object, written: str, version: str) -> AutoencodeError:
+    """Return the error for a file or folder that a newer autoencode has `written`, in a `version` not known here.
+
+    >>> str(newer("a.store", "packed", "version 2, known here: 1"))
+    'a.store was packed by a newer autoencode (version 2, known here: 1): upgrade with: pip install --upgrade autoencode'
+    """
+    return AutoencodeError(
+        f"{path} was {written} by a newer autoencode ({version}): upgrade with: pip install --upgrade autoencode"
+    )
+
+
 def reason(error: BaseException) -> str:
     """Return why `error` happened, on one line: the system's words for an `OSError`."""
     words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

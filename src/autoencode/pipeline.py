@@ -149,7 +149,7 @@ def resume(folder: str | Path, epochs: int | None = None, source: Source | None 
 
 def source_of(run: runs.Run) -> str:
     """Return the source that a run was trained on; raise `AutoencodeError` where it is not there any more."""
-    word = run.record["location"] or run.record["source"]
+    word = runs.source(run.record)
     try:
         return sources.find(word)
     except AutoencodeError as error:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import keras
     from matplotlib.figure import Figure
 
-__all__ = ["LOCK", "RECORD", "Run", "claim", "reclaim"]
+__all__ = ["LOCK", "RECORD", "Run", "claim", "reclaim", "source"]
 
 METRICS, BASELINE, MODEL, STATE = "metrics.jsonl", "baseline.json", "model.keras", "state.json"
 FINDINGS = "doctor.json"
@@ -45,6 +45,11 @@ ARRAYS, CHECKPOINT = "arrays", "checkpoint"  # folders
 LIFE_SECONDS = 5.0  # between two signs of life
 MOST_METRICS = 2**26  # bytes of metrics.jsonl: 200,000 epochs
 MOST_ARRAY = 2**30  # bytes of an array that is drawn
+
+
+def source(record: Mapping[str, Any]) -> str:
+    """Return what a run was trained on, so that it is found from any folder: the place of a path, else a name."""
+    return record["location"] or record["source"]
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from autoencode.config import Config
-from autoencode.errors import AutoencodeError, UsageError, reason
+from autoencode.errors import AutoencodeError, UsageError, newer, reason
 
 FORMAT = 1  # of the folder; a reader refuses a newer one
 CHECKSUM = "crc32"  # the key that holds a record's own
@@ -54,10 +54,7 @@ def read(path: Path, check: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
             raise ValueError(f"it holds more than {MOST_BYTES:,} bytes")
         record = json.loads(content)
         if isinstance(record, dict) and type(record.get("format")) is int and record["format"] > FORMAT:
-            raise AutoencodeError(
-                f"{path.parent} was written by a newer autoencode (folder format {record['format']}, known here: "
-                f"{FORMAT}): upgrade with: pip install --upgrade autoencode"
-            )
+            raise newer(path.parent, "written", f"folder format {record['format']}, known here: {FORMAT}")
         check(record)
         return unseal(record)
     except (OSError, ValueError, UsageError, RecursionError) as error:

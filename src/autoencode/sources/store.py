@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from autoencode.errors import AutoencodeError, reason
+from autoencode.errors import AutoencodeError, newer, reason
 from autoencode.files import replacing
 from autoencode.images import Images, Skipped
 
@@ -62,10 +62,7 @@ def _footer(file: Any, path: Path) -> tuple[dict[str, Any], int]:
     file.seek(0)
     magic, version = HEAD.unpack(file.read(HEAD.size))
     if magic == MAGIC and version > VERSION:
-        raise AutoencodeError(
-            f"{path} was packed by a newer autoencode (version {version}, known here: {VERSION}): "
-            "upgrade with: pip install --upgrade autoencode"
-        )
+        raise newer(path, "packed", f"version {version}, known here: {VERSION}")
     file.seek(size - TAIL.size)
     length, checksum, mark = TAIL.unpack(file.read(TAIL.size))
     end = size - TAIL.size - length

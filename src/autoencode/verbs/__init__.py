@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from autoencode import engines, sources
+from autoencode import engines, runs, sources
 from autoencode.config import Config
 from autoencode.errors import AutoencodeError, UsageError
 from autoencode.images import Images
@@ -153,7 +153,7 @@ def own_source(saved: Saved, source: str | None, option: str = "--source") -> st
         return sources.find(source)
     if saved.run is None:
         raise UsageError(f"{saved.file} does not tell what it was trained on: name a source with {option}.")
-    told = saved.run.record["source"]
+    told = runs.source(saved.run.record)
     try:
         return sources.find(told)
     except UsageError as error:
