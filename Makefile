@@ -30,7 +30,7 @@ faults: .venv/installed-test
 	.venv/bin/python benchmarks/faults.py writes
 	.venv/bin/python benchmarks/faults.py damage --trials 2000
 	.venv/bin/python benchmarks/faults.py hostile
-	.venv/bin/python benchmarks/faults.py fuzz --seconds 600
+	.venv/bin/python benchmarks/fuzzing.py --seconds 600
 	.venv/bin/python benchmarks/faults.py cost --trials 10
 
 .venv/installed: pyproject.toml constraints.txt

@@ -1,7 +1,7 @@
-"""What goes wrong, many times over: kills, writes that fail, damaged files, hostile files, fuzzing, and what checkpoints cost.
+"""What goes wrong, many times over: kills, writes that fail, damaged files, hostile files, and what checkpoints cost.
 
 `python benchmarks/faults.py kill --trials 100` renews its part of results/faults.json; the other parts are writes, damage,
-hostile, fuzz and cost. tests/test_reliability.py runs a small share of each.
+hostile and cost, and fuzzing.py does its own. tests/test_reliability.py runs a small share of each.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import random
 import shutil
 import signal
 import statistics
-import struct
 import subprocess
 import sys
 import tarfile
@@ -25,7 +24,6 @@ import tempfile
 import threading
 import time
 import zipfile
-import zlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -39,7 +37,7 @@ from PIL import Image
 
 from autoencode import AutoencodeError, Config, Images, checkpoints, pipeline, recording, runs, sources
 from autoencode.runs import records
-from autoencode.sources import idx, store
+from autoencode.sources import idx
 
 RESULT = Path(__file__).parent / "results" / "faults.json"
 CLOCKS = {"seconds", "step_seconds", "images_per_second", "crc32"}
@@ -498,147 +496,6 @@ def judge(names: list[str] | None = None) -> dict[str, Any]:
     }
 
 
-# Fuzzing
-
-
-def readers(work: Path) -> dict[str, tuple[bytes, Callable[[bytes], Any]]]:
-    """Return, by name, a whole file to begin from and what reads one."""
-    folder = pipeline.run(IMAGES, CONFIG, work / "run")
-    arrays = source_files(work)
-    scratch = work / "scratch"
-    scratch.mkdir()
-
-    def as_source(content: bytes, name: str) -> None:
-        (scratch / name).write_bytes(content)
-        sources.load(str(scratch / name), Config(size="8", colour="grey"))
-
-    def as_file(content: bytes, name: str, use: Callable[[runs.Run], Any]) -> None:
-        before = (folder / name).read_bytes()
-        try:
-            (folder / name).write_bytes(content)
-            use(runs.Run.open(folder))
-        finally:
-            (folder / name).write_bytes(before)
-
-    def read_arrays(run: runs.Run) -> None:
-        run._read_array("originals", run.record["originals"])
-
-    names = {
-        "config": ("config.json", lambda run: run.record),
-        "metrics": ("metrics.jsonl", lambda run: run.metrics()),
-        "arrays": ("arrays/originals.npy", read_arrays),
-        "state": ("state.json", lambda run: run.state()),
-        "checkpoint": ("checkpoint/0.checkpoint", lambda run: recording.take_up(run, epochs=9)),
-    }
-    found = {
-        kind: ((folder / name).read_bytes(), lambda content, name=name, use=use: as_file(content, name, use))
-        for kind, (name, use) in names.items()
-    }
-    for kind in ("idx", "idx.gz", "store", "npz", "npy", "zip", "tar"):
-        path = arrays[kind][0]
-        found[kind] = path.read_bytes(), lambda content, name=path.name: as_source(content, name)
-    return found
-
-
-def fuzz(seconds: float, names: list[str] | None = None, seed: int = 0) -> dict[str, Any]:
-    """Change whole files again and again for so many seconds each; keep what reaches new lines, and change it further.
-
-    The guide is the set of lines of this package that a reading reaches.
-    """
-    found, wrong = {}, []
-    with tempfile.TemporaryDirectory() as work, one_engine():
-        for name, (content, read) in readers(Path(work)).items():
-            if names is not None and name not in names:
-                continue
-            draw, corpus, reached, count = random.Random(seed), [content], set(), 0
-            end = time.monotonic() + seconds
-            while time.monotonic() < end:
-                changed = _changed(draw.choice(corpus), draw)
-                if draw.random() < 0.5:
-                    changed = _with_right_checksum(name, changed)
-                count += 1
-                try:
-                    with limited(60):
-                        lines = _lines_reached(read, changed)
-                except Exception as error:  # noqa: BLE001 - what is being looked for
-                    wrong.append(f"{name}: {type(error).__name__}: {error}")
-                    continue
-                if not lines <= reached:
-                    reached |= lines
-                    corpus.append(changed)
-            found[name] = {"inputs": count, "kept": len(corpus), "lines": len(reached)}
-    return {"seconds": seconds, "readers": found, "wrong": wrong}
-
-
-def _changed(content: bytes, draw: random.Random) -> bytes:
-    """`content` after one to four changes: a byte, a piece cut, doubled or moved, a number of four bytes, a word of JSON."""
-    content = bytearray(content)
-    words = [b"null", b"-1", b"1e999", b"[]", b"{}", b'""', b"true", b"9" * 40, b"[" * 2000, b"\\ud800"]
-    for _ in range(draw.randint(1, 4)):
-        place = draw.randrange(len(content) + 1)
-        size = draw.choice((1, 2, 4, 8, 64))
-        piece = content[place : place + size]
-        content[place : place + size] = draw.choice(
-            (
-                bytes(draw.randrange(256) for _ in piece),
-                b"",
-                piece + piece,
-                draw.choice((0, 1, 255, 2**15, 2**31 - 1, 2**32 - 1)).to_bytes(4, draw.choice(("little", "big"))),
-                draw.choice(words),
-            )
-        )
-    return bytes(content)
-
-
-def _with_right_checksum(name: str, content: bytes) -> bytes:
-    """`content` as a stranger would write it, who knows how checksums are made; as it is where that is past mending."""
-    try:
-        if name in ("config", "state"):
-            return _sealed(content)
-        if name == "metrics":
-            return b"\n".join(map(_sealed, content.splitlines()))
-        if name == "checkpoint":
-            checksum = zlib.crc32(content[checkpoints.HEAD.size :]).to_bytes(4, "little")
-            return content[:20] + checksum + content[24:]
-        if name == "store":
-            length = store.TAIL.unpack(content[-store.TAIL.size :])[0]
-            text = content[-store.TAIL.size - length : -store.TAIL.size]
-            return content[: -store.TAIL.size] + store.TAIL.pack(len(text), zlib.crc32(text), store.END)
-    except (ValueError, RecursionError, struct.error):
-        pass
-    return content
-
-
-def _sealed(content: bytes) -> bytes:
-    record = json.loads(content)
-    if not isinstance(record, dict):
-        return content
-    record.pop(records.CHECKSUM, None)
-    return json.dumps(records.seal(record)).encode()
-
-
-def _lines_reached(read: Callable[[bytes], Any], content: bytes) -> set[tuple[str, int]]:
-    """Read, and return the lines of this package that were reached; raise what is no `AutoencodeError`."""
-    lines = set()
-
-    def follow(frame: Any, event: str, _: object) -> Any:
-        if "autoencode" not in frame.f_code.co_filename:
-            return None
-        if event == "line":
-            lines.add((frame.f_code.co_filename, frame.f_lineno))
-        return follow
-
-    sys.settrace(follow)
-    try:
-        read(content)
-    except AutoencodeError as error:
-        if "\n" in str(error):
-            raise ValueError("more than one line") from error
-    finally:
-        sys.settrace(None)
-    return lines
-
-
 # What checkpoints cost
 
 TIMED = (
@@ -674,9 +531,8 @@ def cost(trials: int) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("part", choices=("kill", "writes", "damage", "hostile", "fuzz", "cost"))
+    parser.add_argument("part", choices=("kill", "writes", "damage", "hostile", "cost"))
     parser.add_argument("--trials", type=int, help="all there are by default, for writes; else 100, 2000, 10")
-    parser.add_argument("--seconds", type=float, default=600, help="of fuzzing, for each reader")
     parser.add_argument("--engine", default="jax", help="of the kills")
     options = parser.parse_args()
     parts = {
@@ -684,11 +540,14 @@ def main() -> None:
         "writes": lambda: writes(options.trials or 300),
         "damage": lambda: damage(options.trials or 2000),
         "hostile": judge,
-        "fuzz": lambda: fuzz(options.seconds),
         "cost": lambda: cost(options.trials or 10),
     }
-    found = parts[options.part]()
     name = f"{options.part}_{options.engine}" if options.part == "kill" else options.part
+    report(name, parts[options.part]())
+
+
+def report(name: str, found: dict[str, Any]) -> None:
+    """Print what was found, and keep it in results/faults.json."""
     results = json.loads(RESULT.read_text()) if RESULT.exists() else {}
     results |= {"machine": machine.describe(), name: found}
     RESULT.write_text(json.dumps(results, indent=2) + "\n")
