@@ -123,7 +123,7 @@ def _alike(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
 # The command, with checkpoints within epochs that last a moment.
 COMMAND = (
     "from autoencode import recording, training;"
-    "training.CHUNK_SECONDS, recording.CHECKPOINT_SECONDS = 0.01, 0.005;"
+    "training.CHUNK_SECONDS, recording.CHECKPOINT_SECONDS, recording.CHECKPOINT_SHARE = 0.01, 0.005, 1.0;"
     "from autoencode.cli import main; main()"
 )
 KILLED = ["--epochs", "6", "--batch-size", "32", "--noise", "gaussian", "--quiet"]

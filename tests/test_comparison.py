@@ -2,8 +2,11 @@
 
 import csv
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
@@ -92,6 +95,23 @@ def test_what_is_there_is_not_trained_again_and_what_was_cut_off_is(folder, comp
     assert [line.split("|")[3] for line in done.stdout.splitlines() if line.startswith("|")] == [
         line.split("|")[3] for line in compared if line.startswith("|")
     ]
+
+
+def test_a_training_that_was_killed_goes_on_where_it_was(folder):
+    words = ["small.npz", "--models", "article", "--codes", "2", "--seeds", "1", "--epochs", "300"]
+    words = [sys.executable, "-m", "autoencode", "compare", *words, "--folder", "killed"]
+    process = subprocess.Popen(words, cwd=folder, start_new_session=True)
+    metrics = folder / "killed" / "article-code2-seed0" / "metrics.jsonl"
+    while process.poll() is None and not (metrics.parent / "checkpoint" / "1.checkpoint").exists():
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    first = metrics.read_text().splitlines()[0]  # with the seconds that it took
+    assert not (metrics.parent / "measures.json").exists()
+    subprocess.run(words, cwd=folder, check=True)
+    lines = metrics.read_text().splitlines()
+    assert (lines[0], len(lines)) == (first, 300)
+    assert json.loads((metrics.parent / "measures.json").read_text())["epochs"] == 300
 
 
 @pytest.mark.parametrize(

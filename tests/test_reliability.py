@@ -300,6 +300,29 @@ def test_a_signal_within_an_epoch_keeps_its_chunks(tmp_path, number):
     assert checkpoint.notes["step"] > 0
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_second_signal_stops_at_once_and_loses_nothing_that_is_told(tmp_path, number):
+    np.save(tmp_path / "images.npy", np.random.default_rng(0).integers(0, 256, (6_000, 8, 8), "uint8"))
+    words = ["images.npy", "--batch-size", "8", "--epochs", "4", "--quiet"]
+    faults._train(tmp_path, *words, "--run", "whole").communicate(timeout=60)
+    process = faults._train(tmp_path, *words, "--run", "run")
+    faults._wait_for(process, tmp_path / "run" / "metrics.jsonl")  # from now on there is a folder to finish
+    process.send_signal(number)
+    line = process.stderr.readline()
+    process.send_signal(number)
+    assert process.communicate(timeout=60) == (None, "")
+    assert process.returncode == -number  # a shell shows 128 and the number
+    run = runs.Run.open(tmp_path / "run")
+    assert run.state()["state"] == "stopped"
+    assert not (run.folder / "report.html").exists()
+    resumed = recording.take_up(run)[1]
+    assert (
+        f"after step {resumed.position.step} of epoch" in line or f"after epoch {resumed.position.number - 1};" in line
+    )
+    faults._train(tmp_path, "--resume", "run", "--quiet").communicate(timeout=60)
+    assert faults.difference(tmp_path / "whole", run.folder) == []
+
+
 def test_resume_takes_no_setting_of_its_own(tmp_path, monkeypatch):
     from autoencode import cli
 

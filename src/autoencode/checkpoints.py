@@ -12,6 +12,7 @@ import math
 import os
 import struct
 import threading
+import time
 import zlib
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -108,11 +109,11 @@ def _arrays(content: bytes, first: int, listed: Sequence[Any]) -> dict[str, list
 class Writer:
     """Writes the checkpoints of a folder in a thread of its own; where several wait, the newest alone is written.
 
-    `sequence` is that of the last checkpoint there, -1 where there is none.
+    `sequence` is that of the last checkpoint there, -1 where there is none; `seconds` is how long the last took to write.
     """
 
     def __init__(self, folder: Path, sequence: int = -1) -> None:
-        self._folder, self._sequence = folder, sequence
+        self._folder, self._sequence, self.seconds = folder, sequence, 0.0
         self._thread, self._change = ThreadPoolExecutor(1, thread_name_prefix="checkpoint"), threading.Lock()
         self._waiting: tuple[Checkpoint, Sequence[Path]] | None = None
         self._writing: list[Future] = []
@@ -140,9 +141,11 @@ class Writer:
         self._thread.shutdown()
 
     def _write(self) -> None:
+        began = time.monotonic()
         with self._change:
             (checkpoint, before), self._waiting = self._waiting, None
         for path in before:
             synchronise(path)
         write(self._folder, Checkpoint(checkpoint.notes, checkpoint.arrays, self._sequence + 1))
         self._sequence += 1
+        self.seconds = time.monotonic() - began

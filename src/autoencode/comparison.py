@@ -1,7 +1,7 @@
 """Many trainings side by side: each in a process of its own, then a leaderboard, a chart and a picture of them all.
 
 A comparison is a folder. Every training in it is a run folder with measures.json beside, written when it is whole: what
-is there already is not trained again, so that a comparison can be stopped and continued.
+is there already is not trained again, and a training that was cut off goes on where it was.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from typing import Any
 
 import numpy as np
 
-from autoencode import measures, pictures, pipeline, sources
+from autoencode import measures, pictures, pipeline, runs, sources
 from autoencode.config import Config
 from autoencode.errors import AutoencodeError, UsageError, reason
 from autoencode.files import replacing
 from autoencode.images import Images, to_pixels
-from autoencode.training import Epoch, evaluate
+from autoencode.training import evaluate
 
 SETTINGS, MEASURES, LEADERBOARD = "comparison.json", "measures.json", "leaderboard"
 SHOWN = 10  # test images in the picture
@@ -134,23 +134,18 @@ def _job(job: dict[str, Any]) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         found = _measure_pca(images, entry.code, folder)
     else:
-        _clear(folder)
         found = _measure_training(job["source"], config, folder)
     _write(folder / MEASURES, json.dumps(found, indent=2).encode())
 
 
-def _clear(folder: Path) -> None:
-    """Make room for a training where an earlier one was cut off."""
-    for path in sorted(folder.rglob("*"), reverse=True):
-        path.rmdir() if path.is_dir() else path.unlink()
-    folder.mkdir(parents=True, exist_ok=True)
-
-
 def _measure_training(source: str, config: Config, folder: Path) -> dict[str, Any]:
-    training = pipeline.prepare(source, config, alone=True)
-    started = time.perf_counter()
-    epochs = [event for event in pipeline.record(training, folder) if isinstance(event, Epoch)]
-    seconds = time.perf_counter() - started
+    folder.mkdir(parents=True, exist_ok=True)
+    with runs.hold(folder):
+        config, resumed = _take_up(folder, config)
+        training = pipeline.prepare(source, config, alone=True, resumed=resumed)
+        for _ in pipeline.record(training, folder):
+            pass
+    epochs = runs.Run.open(folder).metrics()
     images, engine = training.images, training.engine
     test = evaluate(engine, images.test, len(images.test))
     train_codes = evaluate(engine, images.train, 0).codes
@@ -159,10 +154,21 @@ def _measure_training(source: str, config: Config, folder: Path) -> dict[str, An
     return found | {
         "parameters": engine.model.count_params(),
         "epochs": len(epochs),
-        "seconds": seconds,
-        "images_per_second": statistics.median(epoch.images_per_second for epoch in epochs),
+        "seconds": sum(epoch["seconds"] for epoch in epochs),
+        "images_per_second": statistics.median(epoch["images_per_second"] for epoch in epochs),
         "engine": engine.name,
     }
+
+
+def _take_up(folder: Path, config: Config) -> tuple[Config, pipeline.Resumed | None]:
+    """Return what a training that was cut off goes on from; where it cannot, make room for one from the start."""
+    try:
+        return pipeline.take_up(runs.Run.open(folder), measuring=True)
+    except AutoencodeError:
+        for path in sorted(folder.rglob("*"), reverse=True):
+            if path.name != runs.LOCK:
+                path.rmdir() if path.is_dir() else path.unlink()
+        return config, None
 
 
 def _measure_pca(images: Images, components: int, folder: Path) -> dict[str, Any]:

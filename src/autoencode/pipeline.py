@@ -19,7 +19,7 @@ from autoencode.recording import Resumed, Stopped, Training, describe_epoch, mem
 from autoencode.sources import Source, shaping
 from autoencode.training import Epoch, train
 
-__all__ = ["Finding", "Stopped", "Training", "describe_epoch", "record", "take_up"]
+__all__ = ["Finding", "Resumed", "Stopped", "Training", "describe_epoch", "record", "take_up"]
 
 
 def check(source: Source, config: Config) -> tuple[str, str]:

@@ -28,7 +28,8 @@ from autoencode.images import Images
 from autoencode.runs import records
 from autoencode.training import Chunk, Diverged, Epoch, Evaluation, Position, Setback, evaluate
 
-CHECKPOINT_SECONDS = 120.0  # between two checkpoints within an epoch
+CHECKPOINT_SECONDS = 10.0  # between two checkpoints within an epoch, at least
+CHECKPOINT_SHARE = 0.01  # of the time that taking and writing them may cost: a large model's are rarer
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,7 @@ def record(
                 if stopping():
                     scribe.keep(event.position)
                     scribe.run.wait()
+                    scribe.run.mark("stopped")
                     yield Stopped(event.position)
                     yield from scribe.finish("stopped")
                     return
@@ -118,7 +120,7 @@ class _Scribe:
         self._good = self.engine.state()  # at the end of the last epoch
         self._position = Position()  # of the last event
         self._last: Epoch | None = None
-        self._kept, self._finished = time.monotonic(), False
+        self._kept, self._taking, self._finished = time.monotonic(), 0.0, False  # clock, seconds
         originals = training.images.test[: training.config.examples]
         if training.resumed is None:
             self.run = runs.Run.create(folder, _describe(training), originals, training.images.skipped)
@@ -140,11 +142,16 @@ class _Scribe:
             self.run.write_epoch(describe_epoch(event), event.originals, event.reconstructions)
         if isinstance(event, (Epoch, Setback)):
             self._good = self.engine.state()
-        if not isinstance(event, Chunk) or time.monotonic() - self._kept > CHECKPOINT_SECONDS:
+        if not isinstance(event, Chunk) or self._checkpoint_is_due():
             self.keep(event.position)
+
+    def _checkpoint_is_due(self) -> bool:
+        cost = self._taking + self.run.checkpoint_seconds
+        return time.monotonic() - self._kept > max(CHECKPOINT_SECONDS, cost / CHECKPOINT_SHARE)
 
     def keep(self, position: Position) -> None:
         """Have a checkpoint written of `position`, where the engine stands."""
+        began = time.monotonic()
         notes = dataclasses.asdict(position)
         del notes["losses"]  # metrics.jsonl holds them
         states = {"good": self._good}
@@ -152,6 +159,7 @@ class _Scribe:
             states["state"] = self.engine.state()
         self.run.keep(notes, states)
         self._kept = time.monotonic()
+        self._taking = self._kept - began
 
     def close(self) -> None:
         """Keep where the training stands and finish the folder, unless it is finished."""
@@ -253,9 +261,10 @@ def memory_told(config: Config) -> Iterator[None]:
 # Taking up again
 
 
-def take_up(run: runs.Run, epochs: int | None = None) -> tuple[Config, Resumed]:
+def take_up(run: runs.Run, epochs: int | None = None, *, measuring: bool = False) -> tuple[Config, Resumed]:
     """Return the settings of a run that stopped, with its own engine and `epochs` in all, and what it goes on from.
 
+    With `measuring`, a run that has all of its epochs is given as well: nothing is left to train, but the engine to use.
     Raises `UsageError` for `epochs` that it has passed, and `AutoencodeError` where it is finished or damaged.
     """
     before = records.settings(run.record)
@@ -266,7 +275,7 @@ def take_up(run: runs.Run, epochs: int | None = None) -> tuple[Config, Resumed]:
     done = resumed.position.number - 1
     if config.epochs < done:
         raise UsageError(f"--epochs {config.epochs} is less than the {done} that {run.folder} holds.")
-    if config.epochs == done and run.state()["state"] == "finished":
+    if config.epochs == done and run.state()["state"] == "finished" and not measuring:
         raise UsageError(f"{run.folder} has all of its {done} epochs: go on with more of them by --epochs {2 * done}.")
     notes = list(resumed.notes)
     if config.epochs != before.epochs and config.schedule != "constant":

@@ -101,12 +101,11 @@ def _train(prepare: Callable[..., Training], folder: Path, *, quiet: bool, json_
     with ExitStack() as around:
         received, shown = around.enter_context(_signals()), around.enter_context(bar(console))
         events = around.enter_context(closing(pipeline.record(training, folder, lambda: bool(received))))
-        stopped = _tell_events(events, training, console, shown, json_lines=json_lines)
+        stopping = partial(_tell_stop, folder=folder, received=received, shown=shown)
+        stopped = _tell_events(events, training, console, shown, stopping, json_lines=json_lines)
     tell_skipped(console, training.images.skipped, folder / runs.SKIPPED)
     gc.freeze()  # the interpreter's last collection would take 0.5 s to give back what the process's end gives back
     if stopped:
-        again = shlex.join(["autoencode", "train", "--resume", str(folder)])
-        print(f"autoencode: stopped early, {_place(stopped)}; go on with: {again}", file=sys.stderr)
         sys.exit(128 + received[0])
     console.print(f"results in {folder}: see report.html and output.gif", markup=False)
 
@@ -126,13 +125,19 @@ def _tell_beginning(console: Console, training: Training) -> None:
 
 
 def _tell_events(
-    events: Iterator, training: Training, console: Console, shown: Progress, *, json_lines: bool
-) -> Position | None:
-    """Show the events of a training, and return where it was stopped, if it was."""
+    events: Iterator,
+    training: Training,
+    console: Console,
+    shown: Progress,
+    stopping: Callable[[Position], None],
+    *,
+    json_lines: bool,
+) -> bool:
+    """Show the events of a training, and return whether it was stopped; `stopping` is told where, before the folder is finished."""
     from autoencode import pipeline
     from autoencode.training import Chunk, Epoch
 
-    task, epochs, stopped = shown.add_task("epoch", total=None), training.config.epochs, None
+    task, epochs, stopped = shown.add_task("epoch", total=None), training.config.epochs, False
     for event in events:
         if isinstance(event, Chunk):
             description = f"epoch {event.number}/{epochs}  loss {event.loss:.4f}"
@@ -142,12 +147,22 @@ def _tell_events(
             if json_lines:
                 print(json.dumps(pipeline.describe_epoch(event)), flush=True)
         elif isinstance(event, pipeline.Stopped):
-            stopped = event.position
-            _let_signals_kill()
+            stopped = True
+            stopping(event.position)
         else:
             kind = "doctor: " if isinstance(event, pipeline.Finding) else ""
             console.print(f"{kind}{event}", markup=False)
     return stopped
+
+
+def _tell_stop(position: Position, *, folder: Path, received: list[int], shown: Progress) -> None:
+    """Say how to go on, now that nothing can be lost any more: from here on, a second signal ends the process at once."""
+    shown.stop()
+    again = shlex.join(["autoencode", "train", "--resume", str(folder)])
+    print(f"autoencode: stopped early, {_place(position)}; go on with: {again}", file=sys.stderr, flush=True)
+    _let_signals_kill()
+    if len(received) > 1:
+        signal.raise_signal(received[-1])
 
 
 @app.command
@@ -274,7 +289,7 @@ def _signals() -> Iterator[list[int]]:
 
     def note(number: int, _: object) -> None:
         received.append(number)
-        if len(received) > 1:  # in vain: keeping the chunk hangs
+        if len(received) > 1:  # it waits for the chunk to be kept; should that hang, a third kills
             _let_signals_kill()
 
     before = {number: signal.signal(number, note) for number in STOPPING}

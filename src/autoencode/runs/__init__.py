@@ -163,6 +163,11 @@ class Run:
         with self._told(CHECKPOINT):
             self._checkpoints.put(checkpoints.Checkpoint(notes, {**states, **lines}), before)
 
+    @property
+    def checkpoint_seconds(self) -> float:
+        """How long the last checkpoint took to write."""
+        return self._checkpoints.seconds
+
     def wait(self) -> None:
         """Return when the last checkpoint is on the disk; raise `AutoencodeError` where it could not be written."""
         with self._told(CHECKPOINT):
