@@ -457,6 +457,17 @@ def test_umap_is_asked_for_by_name_or_found():
         mapping.check("tsne")
 
 
+def test_umap_parts_what_lies_apart_and_a_place_decodes_to_the_codes_around_it():
+    draw = np.random.default_rng(0)
+    codes = np.concatenate([draw.normal(0, 1, (60, 6)), draw.normal(9, 1, (60, 6))]).astype(np.float32)
+    plane = mapping._umap(codes)
+    middles = plane.points.reshape(2, 60, 2).mean(1)
+    distances = np.linalg.norm(plane.points[:, None] - middles, axis=-1)
+    assert distances.argmin(1).tolist() == [0] * 60 + [1] * 60
+    np.testing.assert_allclose(plane.back(plane.points), codes, atol=1e-5)
+    np.testing.assert_allclose(plane.back(middles), [[0] * 6, [9] * 6], atol=2)
+
+
 @EACH
 @given(points=hnp.arrays(np.float32, st.tuples(st.integers(1, 60), st.just(2)), elements=st.floats(-9, 9, width=32)))
 def test_shown_images_are_spread_and_the_grid_lies_within(points):

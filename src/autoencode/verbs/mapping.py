@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
 
 import numpy as np
 
@@ -22,15 +21,16 @@ CELLS = 12  # of the map on either side, each with one image at most
 GRID, GRID_TILE = 20, 48  # images of the plane on either side, and pixels of one
 REACH = 0.01, 0.99  # quantiles of the points between which the plane is decoded
 NEIGHBOURS = 15  # of UMAP, as by default
+NEAREST = 5  # images whose codes a place on UMAP's plane is decoded from
 
 
 @dataclass(frozen=True)
 class Plane:
-    """Codes laid on a plane: `points` (N, 2), the axes' names and, where the plane can be decoded, the way `back` to codes."""
+    """Codes laid on a plane: `points` (N, 2), the axes' names, and the way `back` from places (M, 2) to codes."""
 
     points: np.ndarray
     axes: tuple[str, str]
-    back: Callable[[np.ndarray], np.ndarray] | None = None
+    back: Callable[[np.ndarray], np.ndarray]
 
 
 def check(method: str) -> None:
@@ -45,8 +45,8 @@ def write_map(opened: Opened, stream: Stream, place: Place, *, method: str = "au
     """Write where the code of every image lies on a plane, as a table and as a picture with some of the images on it.
 
     The table has the columns `name`, `label` where there are labels, `x` and `y`. `method` is pca, umap, or auto: a code of
-    two numbers is the plane itself; else UMAP where it is installed, else PCA. Without UMAP the plane can be decoded:
-    a second picture shows images of a grid over it. Returns the number of `images` and the `method`.
+    two numbers is the plane itself; else UMAP where it is installed, else PCA. A second picture shows what a grid over the
+    plane decodes to. Returns the number of `images` and the `method`.
     """
     check(method)
     if opened.trained.code < 2:
@@ -58,16 +58,9 @@ def write_map(opened: Opened, stream: Stream, place: Place, *, method: str = "au
     shown = spread(plane.points, CELLS)
     tiles = dict(zip(shown, stream.images(shown), strict=True))
     outputs.write_figure(place.beside(), pictures.draw_map(plane.points, plane.axes, tiles, *stream.labels()))
-    _write_grid(opened, plane, place.beside("-grid.png"))
+    redrawn = to_pixels(opened.decode(plane.back(grid(plane.points, GRID)).astype(np.float32)))
+    outputs.write_png(place.beside("-grid.png"), pictures.draw_sheet(redrawn, GRID, tile=GRID_TILE, gap=0))
     return {"images": len(codes), "method": method}
-
-
-def _write_grid(opened: Opened, plane: Plane, path: Path) -> None:
-    if plane.back is None:
-        path.unlink(missing_ok=True)  # one of an earlier call would show another plane
-        return
-    images = to_pixels(opened.decode(plane.back(grid(plane.points, GRID)).astype(np.float32)))
-    outputs.write_png(path, pictures.draw_sheet(images, GRID, tile=GRID_TILE, gap=0))
 
 
 def grid(points: np.ndarray, side: int) -> np.ndarray:
@@ -117,10 +110,15 @@ def _pca(codes: np.ndarray) -> Plane:
 
 
 def _umap(codes: np.ndarray) -> Plane:
-    """UMAP's plane (McInnes, Healy and Melville, arXiv:1802.03426); its way back would take minutes."""
+    """UMAP's plane (McInnes, Healy and Melville, arXiv:1802.03426).
+
+    Its own way back takes minutes; a place decodes to the mean code of the images nearest to it, the nearer the more.
+    """
     import umap
+    from sklearn.neighbors import KNeighborsRegressor  # UMAP needs it anyway
 
     if len(codes) < 4:
         raise AutoencodeError(f"UMAP needs at least 4 images, received {len(codes)}: choose --method pca.")
     points = umap.UMAP(n_neighbors=min(NEIGHBOURS, len(codes) - 1), random_state=0, n_jobs=1).fit_transform(codes)
-    return Plane(points, ("UMAP 1", "UMAP 2"))
+    nearest = KNeighborsRegressor(min(NEAREST, len(codes)), weights="distance").fit(points, codes)
+    return Plane(points, ("UMAP 1", "UMAP 2"), nearest.predict)
