@@ -108,6 +108,11 @@ def npy_whose_product_wraps_around(path: Path) -> Any:
 
 
 @case
+def npy_of_a_huge_side_beside_a_zero(path: Path) -> Any:
+    return load(path / "a.npy", npy_head(f"({2**70}, 4, 0)") + bytes(100))
+
+
+@case
 def npy_with_a_long_header(path: Path) -> Any:
     return load(path / "a.npy", b"\x93NUMPY\2\0" + struct.pack("<I", 2**31) + b"{" * 1000)
 
@@ -176,6 +181,11 @@ def idx_of_a_terabyte(path: Path) -> Any:
 
 
 @case
+def idx_of_huge_sides_beside_a_zero(path: Path) -> Any:
+    return load(path / "a-idx3-ubyte", b"\0\0\x08\3" + struct.pack(">III", 2**32 - 1, 2**32 - 1, 0))
+
+
+@case
 def idx_of_255_dimensions(path: Path) -> Any:
     return load(path / "a-idx", b"\0\0\x08\xff" + b"\xff" * 1020)
 
@@ -223,6 +233,11 @@ def zip_that_leads_outside(path: Path) -> Any:
 
 
 @case
+def zip_whose_names_are_lines(path: Path) -> Any:
+    return load(path / "a.zip", zipped({"a\nb\r\x1b[2Jc.png": b"no picture"}))
+
+
+@case
 def zip_with_a_password(path: Path) -> Any:
     content = bytearray(zipped({"a.png": blank(4, 4, "L")}))
     content[6] |= 1
@@ -264,6 +279,19 @@ def tar_of_an_exabyte(path: Path) -> Any:
 @case
 def tar_whose_name_fills_memory(path: Path) -> Any:
     return load(path / "a.tar", tar_member("././@LongLink", 2**40, tarfile.GNUTYPE_LONGNAME) + bytes(1024))
+
+
+@case
+def tar_of_a_number_past_the_machine(path: Path) -> Any:
+    content = b"9" * 30 + b" path=a.png\n"
+    head = tar_member("././@PaxHeader", len(content), tarfile.XHDTYPE)
+    return load(path / "a.tar", head + content.ljust(512, b"\0") + tar_member("a.png", 0) + bytes(1024))
+
+
+@case
+def tar_of_a_chain_of_names(path: Path) -> Any:
+    link = tar_member("././@LongLink", 1, tarfile.GNUTYPE_LONGNAME) + b"a".ljust(512, b"\0")
+    return load(path / "a.tar", link * 5000 + bytes(1024))
 
 
 @case

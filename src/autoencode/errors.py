@@ -1,6 +1,7 @@
 """The errors a user can cause and mend. Owns their wording rules; knows nothing else of the project."""
 
 import difflib
+import unicodedata
 from collections.abc import Iterable
 
 
@@ -12,6 +13,9 @@ class AutoencodeError(Exception):
     """
 
     exit_status = 1
+
+    def __init__(self, line: str) -> None:
+        super().__init__(printable(line))
 
 
 class UsageError(AutoencodeError):
@@ -41,6 +45,17 @@ def newer(path: object, written: str, version: str) -> AutoencodeError:
     return AutoencodeError(
         f"{path} was {written} by a newer autoencode ({version}): upgrade with: pip install --upgrade autoencode"
     )
+
+
+def printable(text: str) -> str:
+    """Return `text` on one line of any screen: what would break the line or steer the terminal stands as an escape.
+
+    >>> print(printable("a\\nb.png"))
+    a\\nb.png
+    """
+    if text.isprintable():
+        return text
+    return "".join(repr(one)[1:-1] if unicodedata.category(one) in ("Cc", "Cs", "Zl", "Zp") else one for one in text)
 
 
 def reason(error: BaseException) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
-from autoencode.errors import AutoencodeError, reason
+from autoencode.errors import AutoencodeError, printable, reason
 from autoencode.files import check_unpacked
 from autoencode.images import Skipped
 from autoencode.sources.decode import MOST_BYTES, SUFFIXES, Unreadable
@@ -23,6 +23,22 @@ from autoencode.sources.decode import MOST_BYTES, SUFFIXES, Unreadable
 MOST_SPARSE = 2**24  # bytes that a picture may have however small it is packed: several wait in memory at a time
 UNPACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 PARTS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
+
+# What archive readers raise on a broken file.
+BROKEN = (
+    OSError,
+    EOFError,
+    ValueError,
+    zlib.error,
+    lzma.LZMAError,
+    IndexError,  # zipfile, for a member without a name
+    MemoryError,
+    OverflowError,  # tarfile, for a number in a header
+    RecursionError,  # tarfile, for a long chain of headers
+    zipfile.BadZipFile,
+    tarfile.TarError,
+    NotImplementedError,
+)
 
 
 @dataclass(frozen=True)
@@ -187,7 +203,7 @@ def is_tar(path: Path) -> bool:
     try:
         with _open_tar(path):
             return True
-    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError, tarfile.TarError):
+    except BROKEN:
         return False
 
 
@@ -203,18 +219,7 @@ def _archive(path: Path) -> Iterator[None]:
     """Turn what archive readers raise on a broken file into one line."""
     try:
         yield
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        zlib.error,
-        lzma.LZMAError,
-        IndexError,  # zipfile's own, for a member without a name
-        MemoryError,
-        zipfile.BadZipFile,
-        tarfile.TarError,
-        NotImplementedError,
-    ) as error:
+    except BROKEN as error:
         raise AutoencodeError(
             f"{path} cannot be read as an archive ({reason(error)}): expected a whole .zip, .tar or .tar.gz file."
         ) from error
@@ -235,8 +240,8 @@ def stamp_of(path: str | Path) -> list[int]:
 
 
 def shown(name: str | os.PathLike) -> str:
-    """Return a name that any screen and file can show: bytes that are no text stand as \\\\xNN."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    """Return a name that any screen and line of a file can show: bytes that are no text stand as \\\\xNN."""
+    return printable(os.fsencode(name).decode("utf-8", "backslashreplace"))
 
 
 def _is_picture(name: str) -> bool:
