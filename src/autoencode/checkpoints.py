@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from autoencode.errors import newer, reason
-from autoencode.files import replacing, synchronise
+from autoencode.files import replacing, synchronise, synchronise_names
 
 MAGIC, VERSION = b"autoencode-state", 1
 HEAD = struct.Struct("<16sIIQ")
@@ -55,6 +55,7 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
             file.write(part)
         file.flush()
         os.fsync(file.fileno())
+    synchronise_names(folder)  # before the older one may be written over
 
 
 def read(folder: Path) -> tuple[Checkpoint | None, list[str]]:
@@ -146,6 +147,8 @@ class Writer:
             (checkpoint, before), self._waiting = self._waiting, None
         for path in before:
             synchronise(path)
+        for folder in {path.parent for path in before}:
+            synchronise_names(folder)
         write(self._folder, Checkpoint(checkpoint.notes, checkpoint.arrays, self._sequence + 1))
         self._sequence += 1
         self.seconds = time.monotonic() - began

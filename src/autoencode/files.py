@@ -85,8 +85,19 @@ def _unlock(file: BinaryIO) -> None:
 
 def synchronise(path: Path) -> None:
     """Have the disk keep the content of the file `path`, whatever happens to the power."""
-    with path.open("rb") as file:
+    with path.open("r+b") as file:  # Windows synchronises only what can be written
         os.fsync(file.fileno())
+
+
+def synchronise_names(folder: Path) -> None:
+    """Have the disk keep which files `folder` holds; Windows does so of its own accord."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def check_unpacked(unpacked: int, packed: int, least: int = MOST_UNPACKED) -> None:
