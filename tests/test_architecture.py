@@ -15,7 +15,7 @@ from autoencode import engines
 SOURCE = Path(__file__).parents[1] / "src" / "autoencode"
 LADDER = [
     {"errors"},
-    {"config", "images", "files", "mapped"},
+    {"config", "images", "files", "mapped", "stopping"},
     {"sources", "models", "objectives", "engines", "pictures", "measures", "doctor", "report", "checkpoints"},
     {"feeding"},
     {"training", "runs", "trained"},

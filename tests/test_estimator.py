@@ -66,7 +66,15 @@ def test_parameters_are_those_of_config():
     assert {name: value for name, value in ours.items() if name not in extra} == {
         name: getattr(autoencode.Config(), name) for name in ours.keys() - extra
     }
-    elsewhere = {"size", "fit", "colour", "strict", "examples", "frame_seconds"}  # of sources, and of a run's pictures
+    elsewhere = {
+        "size",
+        "fit",
+        "colour",
+        "strict",
+        "split_seed",
+        "examples",
+        "frame_seconds",
+    }  # of sources, and of a run's pictures
     assert ours.keys() - extra == {field for field in vars(autoencode.Config())} - elsewhere
 
 

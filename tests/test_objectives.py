@@ -222,7 +222,7 @@ def test_augmented_images_stay_near_and_differ():
 def test_the_cosine_schedule_warms_up_and_ends_at_nothing():
     config = Config(optimizer="adamw", schedule="cosine", learning_rate=0.1)
     rates = [float(optimizers._rate(config, 100)(step)) for step in range(101)]
-    expected = [0.1 * step / 5 for step in range(5)] + [
+    expected = [0.02 + 0.08 * step / 5 for step in range(5)] + [
         0.05 * (1 + math.cos(math.pi * step / 95)) for step in range(96)
     ]
     assert rates == pytest.approx(expected, abs=1e-6)

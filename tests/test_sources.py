@@ -190,7 +190,7 @@ def test_train_and_test_folders_and_classes(tmp_path):
 def test_split_by_seed_parts_every_picture_once(tmp_path):
     pixels = noise(40, 4, 4, 1)
     fill(tmp_path, pixels, "{:03}.png")
-    first, again, other = (sources.load(str(tmp_path), Config(seed=seed)) for seed in (0, 0, 1))
+    first, again, other = (sources.load(str(tmp_path), Config(split_seed=seed)) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first.test, again.test)
     assert not np.array_equal(first.test, other.test)
     together = np.concatenate([first.train, first.test]).reshape(40, -1)

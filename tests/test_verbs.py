@@ -52,7 +52,7 @@ def source(tmp_path_factory, digits) -> Path:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, source) -> Path:
-    config = Config(code=4, epochs=2, batch_size=30, noise="gaussian:0.3", seed=3)
+    config = Config(code=4, epochs=2, batch_size=30, noise="gaussian:0.3", seed=5, split_seed=3)
     return pipeline.run(str(source), config, tmp_path_factory.mktemp("runs") / "digits-1")
 
 
@@ -311,10 +311,10 @@ def test_neighbouring_rows_are_not_copied(digits):
 
 
 def test_the_test_part_is_what_the_run_was_tested_on(run, source):
-    trained_on = sources.load(str(source), Config(seed=3))
+    trained_on = sources.load(str(source), Config(split_seed=3))
     opened, stream = verbs.begin(verbs.find(run), source, part="test")
     np.testing.assert_array_equal(np.concatenate(list(stream.batches(64))), trained_on.test)
-    assert "drawn for testing by seed 3" in stream.note
+    assert "drawn for testing by split seed 3" in stream.note
     np.testing.assert_array_equal(stream.labels()[0], trained_on.test_labels)
     few = streamed(opened, source, most=7)
     assert [len(batch) for batch in few.batches(5)] == [5, 2]
@@ -373,7 +373,7 @@ def test_normal_codes_without_training_codes(opened, place):
 
 
 def test_codes_near_those_of_training_images(opened, source, place):
-    learnt = coding.codes_of(opened, streamed(opened, source, part="train", seed=3))
+    learnt = coding.codes_of(opened, streamed(opened, source, part="train", split_seed=3))
     sampling.sample(opened, learnt, place("sample"), count=2000, seed=7)
     drawn = arrays(place("sample").file)["codes"]
     np.testing.assert_allclose(drawn.mean(0), learnt.mean(0), atol=0.15 * learnt.std())
@@ -506,7 +506,7 @@ def test_every_verb_from_the_command_line(run, source, tmp_path):
     for part in (
         "digits-1: images of 8x8, grey, to 4 numbers and back (16 values a number)",
         "noise gaussian:0.3",
-        "30 of 300 images drawn for testing by seed 3",
+        "30 of 300 images drawn for testing by split seed 3",
         "codes.csv and codes.png in table",
         "dB with noise",
         "9 new images, their codes drawn near those of 270 training images",

@@ -14,7 +14,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from autoencode import measures, pictures, pipeline, runs, sources
+from autoencode import measures, pictures, pipeline, runs, sources, stopping
 from autoencode.config import Config
 from autoencode.errors import AutoencodeError, UsageError, reason
 from autoencode.files import replacing
@@ -69,6 +69,7 @@ def plan(
             raise AutoencodeError(f"compare needs {package}; install it with: pip install 'autoencode[compare]'")
     if not (models and codes and seeds >= 1):
         raise UsageError("compare takes at least one of --models, one of --codes and --seeds 1.")
+    models, codes = dict.fromkeys(models), dict.fromkeys(codes)
     entries = [Entry("pca", code) for code in codes]
     for code in codes:
         for model in models:
@@ -120,31 +121,40 @@ def run(
 def _run_apart(job: dict[str, Any]) -> None:
     """Run one job in a process of its own: a process holds one engine, and its memory is given back at the end."""
     words = [sys.executable, "-m", "autoencode.comparison", json.dumps(job)]
-    done = subprocess.run(words, check=False, capture_output=True, text=True)
-    if done.returncode:
-        lines = done.stderr.strip().splitlines() or ["it ended without a word"]
-        raise AutoencodeError(f"{job['entry']['model']} failed: {lines[-1]} (the same command continues)")
+    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        try:
+            _, errors = process.communicate()
+        except (KeyboardInterrupt, SystemExit) as error:
+            if isinstance(error, SystemExit):  # Ctrl-C reaches that process as well
+                process.terminate()
+            process.wait()  # it ends with its chunk
+            raise
+    if process.returncode:
+        lines = errors.strip().splitlines() or ["it ended without a word"]
+        raise AutoencodeError(f"{job['entry']['model']} failed: {lines[-1]} (what was done before is kept)")
 
 
-def _job(job: dict[str, Any]) -> None:
-    """What runs in that process."""
+def _job(job: dict[str, Any], ended: Callable[[], bool]) -> None:
+    """What runs in that process; once `ended()` is true, a training ends with its chunk."""
     entry, config, folder = Entry(**job["entry"]), Config(**job["settings"]), Path(job["folder"])
     if entry.seed is None:
         images = sources.load(job["source"], config)
         folder.mkdir(parents=True, exist_ok=True)
         found = _measure_pca(images, entry.code, folder)
     else:
-        found = _measure_training(job["source"], config, folder)
+        found = _measure_training(job["source"], config, folder, ended)
     _write(folder / MEASURES, json.dumps(found, indent=2).encode())
 
 
-def _measure_training(source: str, config: Config, folder: Path) -> dict[str, Any]:
+def _measure_training(source: str, config: Config, folder: Path, ended: Callable[[], bool]) -> dict[str, Any]:
     folder.mkdir(parents=True, exist_ok=True)
     with runs.hold(folder):
         config, resumed = _take_up(folder, config)
         training = pipeline.prepare(source, config, alone=True, resumed=resumed)
-        for _ in pipeline.record(training, folder):
-            pass
+        events = pipeline.record(training, folder, ended)
+        told = [event for event in events if isinstance(event, (pipeline.Finding, pipeline.Stopped))]
+    if any(isinstance(event, pipeline.Stopped) for event in told):
+        raise AutoencodeError("stopped early")
     epochs = runs.Run.open(folder).metrics()
     images, engine = training.images, training.engine
     test = evaluate(engine, images.test, len(images.test))
@@ -157,6 +167,9 @@ def _measure_training(source: str, config: Config, folder: Path) -> dict[str, An
         "seconds": sum(epoch["seconds"] for epoch in epochs),
         "images_per_second": statistics.median(epoch["images_per_second"] for epoch in epochs),
         "engine": engine.name,
+        "notes": list(images.notes),
+        "skipped": len(images.skipped),
+        "findings": [str(finding) for finding in told],
     }
 
 
@@ -184,7 +197,8 @@ def _measure_pca(images: Images, components: int, folder: Path) -> dict[str, Any
     found = measures.redrawing(images.test, pixels, errors)
     found |= measures.codes(train_codes, images.train_labels, test_codes, images.test_labels)
     parameters = images.train[0].size * (pca.components.shape[1] + 1)
-    return found | {"parameters": parameters, "epochs": None, "seconds": seconds, "images_per_second": None}
+    told = {"notes": list(images.notes), "skipped": len(images.skipped), "findings": []}
+    return found | told | {"parameters": parameters, "epochs": None, "seconds": seconds, "images_per_second": None}
 
 
 def write(folder: Path, results: Sequence[tuple[Entry, dict[str, Any]]]) -> list[str]:
@@ -282,6 +296,7 @@ def _write(path: Path, content: bytes) -> None:
 
 if __name__ == "__main__":
     try:
-        _job(json.loads(sys.argv[1]))
+        with stopping.noted() as received:
+            _job(json.loads(sys.argv[1]), lambda: bool(received))
     except AutoencodeError as error:
         sys.exit(str(error))

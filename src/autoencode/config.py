@@ -39,7 +39,7 @@ class Config:
     """Bits of each number of the code; without it they are floats."""
 
     variational: float | None = None
-    """Weight of the Kullback-Leibler term, which makes the autoencoder variational; 1 is the evidence lower bound."""
+    """Weight of the Kullback-Leibler term, which makes the autoencoder variational; 1 with --loss bce is the evidence lower bound."""
 
     warm_up: float = 1.0
     """Epochs over which the variational weight grows from 0."""
@@ -78,13 +78,13 @@ class Config:
     """Passes over the training images."""
 
     batch_size: int = 256
-    """Images in one optimizer step; the last, smaller batch of an epoch counts too."""
+    """Images in one optimizer step; the last, smaller batch of an epoch counts too. This many at most, if left alone."""
 
     optimizer: str = "auto"
     """How weights step: auto (the model's own), adam, adamw, sgd, rmsprop, lion or muon."""
 
     learning_rate: float | Literal["auto"] = "auto"
-    """Step size of the optimizer; auto is the model's own, 0.001 for the article's."""
+    """Step size of the optimizer; auto is the model's own, 0.001 for the article's, or that of another --optimizer."""
 
     schedule: str = "auto"
     """How the step size changes: auto (the model's own), constant, cosine or linear."""
@@ -96,7 +96,10 @@ class Config:
     """Numbers that products are computed in: float32, bfloat16, or auto (bfloat16 on an accelerator)."""
 
     seed: int = 0
-    """Start of the initial weights, of the order of the images, and of the draw of test images."""
+    """Start of the initial weights and of the order of the images."""
+
+    split_seed: int = 0
+    """Start of the draw of test images, where a source has none of its own."""
 
     examples: int = 10
     """Test images redrawn in the picture of each epoch."""
@@ -110,7 +113,8 @@ class Config:
                 self._check_type(field.name, field.type)
         for name in ("code", "epochs", "batch_size", "examples"):
             self._check_whole(name, 1, 2**31 - 1)
-        self._check_whole("seed", 0, 2**32 - 1)
+        for name in ("seed", "split_seed"):
+            self._check_whole(name, 0, 2**32 - 1)
         if self.quantize is not None:
             self._check_whole("quantize", 1, 16)
         if self.learning_rate != "auto":

@@ -12,6 +12,8 @@ DEAD = 1e-6  # spread of a number of the code over all test images, below which 
 COLLAPSED = 0.01
 RISEN = 1.02  # times the least so far
 GAP = 1.15  # error on test images, as a multiple of that on training images
+NOTHING = 1e-6  # error of PCA that leaves nothing to redraw: images that are all alike, a code as large as they are
+LEAST = 20  # test images that must agree before a number of the code is said to be dead
 OUTSIDE = 0.01  # beyond [0, 1]
 NAMED = 8  # numbers of the code that are listed
 
@@ -34,7 +36,8 @@ class Patient:
 
     `codes` are float32 (N, code), of the test images; `least` and `largest` the extremes of the outputs. `comparable`
     tells whether `losses` measure the same as `val_losses`: the mean squared error of undisturbed images. `setbacks` are
-    what made the learning rate be halved.
+    what made the learning rate be halved, `warming_up` the epochs over which the loss grows by design, `model` its name,
+    `traded` the options that give up some of the error for something else.
     """
 
     losses: Sequence[float]
@@ -46,6 +49,9 @@ class Patient:
     comparable: bool
     variational: bool
     setbacks: Sequence[str] = ()
+    warming_up: int = 0
+    model: str = "article"
+    traded: Sequence[str] = ()
 
 
 def diagnose(patient: Patient) -> list[Finding]:
@@ -72,7 +78,7 @@ def _setbacks(patient: Patient) -> Finding | None:
 def _codes(patient: Patient) -> Finding | None:
     codes = patient.codes
     unused = codes.var(0) < COLLAPSED if patient.variational else np.ptp(codes, axis=0) < DEAD
-    if not unused.any() or len(codes) < 2:
+    if not unused.any() or len(codes) < LEAST or patient.pca < NOTHING:
         return None
     numbers = np.flatnonzero(unused)
     named = ", ".join(map(str, numbers[:NAMED])) + (", ..." if len(numbers) > NAMED else "")
@@ -83,28 +89,34 @@ def _codes(patient: Patient) -> Finding | None:
             "the variational term outweighs what they would add",
             "try a lower --variational, a longer --warm-up or --free-bits 0.1",
         )
-    return Finding(
-        f"{share} are the same for every test image ({named})",
-        "their units are dead, as those of a ReLU that never opens",
-        "try a lower --learning-rate, another --seed, or --model dense, whose code has no ReLU",
-    )
+    same = f"{share} are the same for every test image ({named})"
+    if patient.model == "article" and "--quantize" not in patient.traded:
+        cause = "their units are dead, as those of a ReLU that never opens"
+        return Finding(
+            same, cause, "try a lower --learning-rate, another --seed, or --model dense, whose code has no ReLU"
+        )
+    return Finding(same, "their units are dead", "try a lower --learning-rate, another --seed, or a smaller --code")
 
 
 def _worse_than_pca(patient: Patient) -> Finding | None:
-    if patient.val_losses[-1] <= patient.pca:
+    if patient.val_losses[-1] <= patient.pca or patient.pca < NOTHING:
         return None
+    what = f"val_loss {patient.val_losses[-1]:.4f} is worse than PCA with as many components ({patient.pca:.4f})"
+    cause, advice = "the training is too short or the model too small", "try more --epochs, a higher --learning-rate"
+    if patient.traded:
+        options = ", ".join(patient.traded)
+        return Finding(what, f"{cause}, or {options} costs too much of the error", f"{advice}, or less of {options}")
     return Finding(
-        f"val_loss {patient.val_losses[-1]:.4f} is worse than PCA with as many components ({patient.pca:.4f})",
-        "the training is too short or the model too small",
-        "try more --epochs, a higher --learning-rate, or --model dense",
+        what, cause, f"{advice}, or " + ("--model dense" if patient.model == "article" else "a larger --width")
     )
 
 
 def _loss_rises(patient: Patient) -> Finding | None:
-    if patient.losses[-1] <= RISEN * min(patient.losses):
+    losses = patient.losses[patient.warming_up :]
+    if not losses or losses[-1] <= RISEN * min(losses):
         return None
     return Finding(
-        f"the loss has risen from {min(patient.losses):.4f} to {patient.losses[-1]:.4f}",
+        f"the loss has risen from {min(losses):.4f} to {patient.losses[-1]:.4f}",
         "the steps are too large",
         "try a lower --learning-rate or --schedule cosine",
     )

@@ -28,13 +28,14 @@ class PCA:
 
     @classmethod
     def fit(cls, images: np.ndarray, components: int) -> PCA:
-        """Return the components of uint8 (N, H, W, C), no more than there are pixels.
+        """Return the components of uint8 (N, H, W, C), no more than there are pixels, or images that differ from the mean.
 
         Above 1,024 features they come from subspace iteration (Halko, Martinsson and Tropp, SIAM Review 53, 2011,
         algorithm 4.4), which reads the images in blocks too.
         """
         features = images[0].size
-        mean, kept = (_exact if features <= EXACT else _iterated)(images, min(components, features))
+        components = min(components, features, max(1, len(images) - 1))
+        mean, kept = (_exact if features <= EXACT else _iterated)(images, components)
         return cls(mean, kept, images.shape[1:])
 
     def encode(self, images: np.ndarray) -> np.ndarray:
@@ -98,11 +99,12 @@ def plane(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return mean, axes, variances[[-1, -2]] / max(variances.sum(), np.finfo(float).tiny)
 
 
-def redrawing(originals: np.ndarray, reconstructions: np.ndarray, errors: np.ndarray) -> dict[str, float]:
+def redrawing(originals: np.ndarray, reconstructions: np.ndarray, errors: np.ndarray) -> dict[str, float | None]:
     """Return `mse`, `psnr` (dB) and `ssim` of reconstructions, each a mean over images.
 
     Both are uint8 (N, H, W, C); `errors` are the mean squared errors of the images before they were rounded, pixels in
-    [0, 1], float (N,). SSIM is scikit-image's with the Gaussian window of Wang and others (2004), on the rounded images.
+    [0, 1], float (N,). SSIM is scikit-image's with the Gaussian window of Wang and others (2004), on the rounded images;
+    sides below 11 pixels take a uniform window that fits, and below 3 there is none, and no `ssim`.
     """
     from skimage.metrics import structural_similarity
 
@@ -114,11 +116,11 @@ def redrawing(originals: np.ndarray, reconstructions: np.ndarray, errors: np.nda
             **({"gaussian_weights": True, "sigma": 1.5} if window == 11 else {}),
         )
         for one, other in zip(originals, reconstructions, strict=True)
-    ] if window > 1 else [float("nan")]  # fmt: skip
+    ] if window > 1 else None  # fmt: skip
     return {
         "mse": float(errors.mean(dtype=np.float64)),
         "psnr": psnr(errors),
-        "ssim": float(np.mean(similar)),
+        "ssim": None if similar is None else float(np.mean(similar)),
     }
 
 
@@ -127,10 +129,10 @@ def codes(
 ) -> dict[str, float]:
     """Return how well the codes tell the classes apart: the test accuracy of a linear `probe` and of `neighbours`.
 
-    Codes are float (N, K), labels integers (N,); nothing without labels. The probe is scikit-learn's logistic regression
-    on standardised codes, the neighbours are five.
+    Codes are float (N, K), labels integers (N,); nothing without labels of two classes. The probe is scikit-learn's
+    logistic regression on standardised codes, the neighbours are five, or all that there are.
     """
-    if train_labels is None or test_labels is None:
+    if train_labels is None or test_labels is None or len(np.unique(train_labels)) < 2:
         return {}
     from sklearn.linear_model import LogisticRegression
     from sklearn.neighbors import KNeighborsClassifier
@@ -138,7 +140,7 @@ def codes(
     from sklearn.preprocessing import StandardScaler
 
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    neighbours = KNeighborsClassifier(5, algorithm="brute" if train.shape[1] > 20 else "auto")
+    neighbours = KNeighborsClassifier(min(5, len(train)), algorithm="brute" if train.shape[1] > 20 else "auto")
     accuracies = (model.fit(train, train_labels).score(test, test_labels) for model in (probe, neighbours))
     return dict(zip(("probe", "neighbours"), map(float, accuracies), strict=True))
 

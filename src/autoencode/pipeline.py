@@ -53,8 +53,8 @@ def prepare(
     beside.shutdown(wait=False)
     engines.load(engine_name, alone=alone)
     with memory_told(config):
-        images = loading.result()
-        command, config = config.command(name), resolve(config)
+        command = config.command(name)
+        images, config = _one_batch_at_least(loading.result(), resolve(config))
         engine = start(engine_name, images, config)
     if resumed is None:
         return Training(
@@ -65,6 +65,15 @@ def prepare(
     record, source = resumed.run.record, resumed.run.record["source"]
     command = record["command"] if config.epochs == record["settings"]["epochs"] else config.command(source)
     return Training(source, record["location"], command, config, images, engine, events, baseline, resumed)
+
+
+def _one_batch_at_least(images: Images, config: Config) -> tuple[Images, Config]:
+    """Cut a batch size that was left alone to as many images as there are, and note it."""
+    count = len(images.train)
+    if config.batch_size != Config.batch_size or config.batch_size <= count:
+        return images, config
+    notes = (*images.notes, f"a batch holds all {count} training images")
+    return dataclasses.replace(images, notes=notes), dataclasses.replace(config, batch_size=count)
 
 
 def _location(source: Source) -> str | None:

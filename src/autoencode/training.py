@@ -164,7 +164,7 @@ def _events(
                 if not math.isfinite(chunk.loss):
                     break
                 yield chunk
-            what = _diverged(position.total / count, position.losses)
+            what = _diverged(position.total / count, position.losses[warming_up(config) :])
             epoch = None if what else _epoch(engine, images, config, position, started)
             if epoch and math.isfinite(epoch.val_loss):
                 good, position = engine.state(), epoch.position
@@ -182,6 +182,11 @@ def _compile(engine: Engine, rows: Feed, images: Images, config: Config) -> None
     """
     rest = len(images.train) % config.batch_size or config.batch_size
     engine.compile(rows.images, rows.order, rest, next(_batches(images.test)))
+
+
+def warming_up(config: Config) -> int:
+    """Return over how many epochs the loss grows by design, since the variational term does."""
+    return 0 if config.variational is None else math.ceil(config.warm_up)
 
 
 def _diverged(loss: float, before: Sequence[float]) -> str:

@@ -26,7 +26,7 @@ class Shape:
     colour: str = Config.colour
     """Colour of the images: auto, grey or rgb."""
 
-    seed: int = Config.seed
+    split_seed: int = Config.split_seed
     """Start of the draw of test images."""
 
     strict: bool = False

@@ -8,13 +8,14 @@ import shlex
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from autoencode import stopping
 from autoencode.cli.screen import app, bar, decoding, prepare_process, tell_skipped
 from autoencode.config import Config
 from autoencode.errors import UsageError
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
 
     from autoencode.recording import Training
     from autoencode.training import Epoch, Position
-
-STOPPING = (signal.SIGINT, signal.SIGTERM)
 
 
 @app.command
@@ -60,7 +59,7 @@ def train(
     from autoencode import pipeline, runs
 
     prepare = partial(pipeline.prepare, alone=True)
-    with _ended_by_sigterm():
+    with stopping.ended_by_sigterm():
         if resume is None:
             config = config or Config()
             name, _ = pipeline.check(source, config)
@@ -99,10 +98,10 @@ def _train(prepare: Callable[..., Training], folder: Path, *, quiet: bool, json_
     gc.enable()
     _tell_beginning(console, training)
     with ExitStack() as around:
-        received, shown = around.enter_context(_signals()), around.enter_context(bar(console))
+        received, shown = around.enter_context(stopping.noted()), around.enter_context(bar(console))
         events = around.enter_context(closing(pipeline.record(training, folder, lambda: bool(received))))
-        stopping = partial(_tell_stop, folder=folder, received=received, shown=shown)
-        stopped = _tell_events(events, training, console, shown, stopping, json_lines=json_lines)
+        tell_stop = partial(_tell_stop, folder=folder, received=received, shown=shown)
+        stopped = _tell_events(events, training, console, shown, tell_stop, json_lines=json_lines)
     tell_skipped(console, training.images.skipped, folder / runs.SKIPPED)
     gc.freeze()  # the interpreter's last collection would take 0.5 s to give back what the process's end gives back
     if stopped:
@@ -129,11 +128,11 @@ def _tell_events(
     training: Training,
     console: Console,
     shown: Progress,
-    stopping: Callable[[Position], None],
+    tell_stop: Callable[[Position], None],
     *,
     json_lines: bool,
 ) -> bool:
-    """Show the events of a training, and return whether it was stopped; `stopping` is told where, before the folder is finished."""
+    """Show the events of a training, and return whether it was stopped; `tell_stop` is told where, before the folder is finished."""
     from autoencode import pipeline
     from autoencode.training import Chunk, Epoch
 
@@ -148,7 +147,7 @@ def _tell_events(
                 print(json.dumps(pipeline.describe_epoch(event)), flush=True)
         elif isinstance(event, pipeline.Stopped):
             stopped = True
-            stopping(event.position)
+            tell_stop(event.position)
         else:
             kind = "doctor: " if isinstance(event, pipeline.Finding) else ""
             console.print(f"{kind}{event}", markup=False)
@@ -160,7 +159,7 @@ def _tell_stop(position: Position, *, folder: Path, received: list[int], shown: 
     shown.stop()
     again = shlex.join(["autoencode", "train", "--resume", str(folder)])
     print(f"autoencode: stopped early, {_place(position)}; go on with: {again}", file=sys.stderr, flush=True)
-    _let_signals_kill()
+    stopping.let_kill()
     if len(received) > 1:
         signal.raise_signal(received[-1])
 
@@ -247,21 +246,43 @@ def compare(
 
     config = config or Config()
     console = Console(highlight=False, soft_wrap=True)
-    entries = comparison.plan(source, config, models.split(","), _whole_numbers("--codes", codes), seeds)
+    entries = comparison.plan(source, config, _words(models), _whole_numbers("--codes", codes), seeds)
     folder = folder or Path(f"comparison-{Path(source).name}")
     comparison.claim(folder, source, config)
     results = []
-    for entry, found, before in comparison.run(folder, source, config, entries):
-        results.append((entry, found))
-        console.print(f"{entry.folder}: test MSE {found['mse']:.5f}" + (" (was there)" if before else ""), markup=False)
+    try:
+        with stopping.ended_by_sigterm():
+            for entry, found, before in comparison.run(folder, source, config, entries):
+                results.append((entry, found))
+                _tell_entry(console, entry.folder, found, first=len(results) == 1, before=before)
+    except (KeyboardInterrupt, SystemExit) as error:
+        print(
+            f"autoencode: stopped early, {len(results)} of {len(entries)} done; the same command goes on",
+            file=sys.stderr,
+        )
+        sys.exit(130 if isinstance(error, KeyboardInterrupt) else error.code)
     for line in comparison.write(folder, results):
         print(line)
     console.print(f"leaderboard.md, leaderboard.csv, error.png and reconstructions.png in {folder}", markup=False)
 
 
+def _tell_entry(console: Console, name: str, found: dict[str, Any], *, first: bool, before: bool) -> None:
+    for note in found["notes"] if first else ():
+        console.print(note, markup=False)
+    if first and found["skipped"]:
+        console.print(f"{found['skipped']:,} left out, see: autoencode look", markup=False)
+    console.print(f"{name}: test MSE {found['mse']:.5f}" + (" (was there)" if before else ""), markup=False)
+    for finding in found["findings"]:
+        console.print(f"  doctor: {finding}", markup=False)
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
 def _whole_numbers(option: str, words: str) -> list[int]:
     try:
-        return [int(word) for word in words.split(",")]
+        return [int(word) for word in _words(words)]
     except ValueError:
         raise UsageError(f"{option} takes whole numbers with commas between, received {words!r}.") from None
 
@@ -277,39 +298,3 @@ def _line(epoch: Epoch, epochs: int) -> str:
         f"{epoch.step_seconds * 1000:.2f} ms/step  {epoch.images_per_second:,.0f} images/s  "
         f"loss {epoch.loss:.4f}  val_loss {epoch.val_loss:.4f}"
     )
-
-
-@contextmanager
-def _signals() -> Iterator[list[int]]:
-    """The signals to stop that came so far. The chunk ends and is kept before one of them may kill.
-
-    An exception out of the handler, as Python's own for Ctrl-C, can be lost in a callback of a framework.
-    """
-    received = []
-
-    def note(number: int, _: object) -> None:
-        received.append(number)
-        if len(received) > 1:  # it waits for the chunk to be kept; should that hang, a third kills
-            _let_signals_kill()
-
-    before = {number: signal.signal(number, note) for number in STOPPING}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _let_signals_kill() -> None:
-    for number in STOPPING:
-        signal.signal(number, signal.SIG_DFL)
-
-
-@contextmanager
-def _ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end a training that has not begun as Ctrl-C does, so that nothing of it stays."""
-    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

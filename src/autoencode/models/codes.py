@@ -20,7 +20,8 @@ def quantized(encoder: keras.Model, bits: int) -> keras.Model:
     Tschannen, arXiv:2309.15505, section 3.1). Built from Keras's own operations, so that plain Keras opens the model.
     """
     steps = 2**bits - 1
-    scaled = (ops.tanh(encoder.output) + 1) * (steps / 2)  # in [0, steps]
+    unbounded = ops.cast(encoder.output, "float32")  # bfloat16 has 8 bits, and would round once more
+    scaled = (ops.tanh(unbounded) + 1) * (steps / 2)  # in [0, steps]
     rounded = scaled + ops.stop_gradient(ops.round(scaled) - scaled)
     return keras.Model(encoder.input, rounded * (2 / steps) - 1, name="encoder")
 

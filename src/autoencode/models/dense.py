@@ -5,16 +5,18 @@ import math
 import keras
 from keras import layers
 
+MOST_WEIGHTS = 2**23  # between the image and the widest layer, at a width of 1
+
 
 def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.Model, keras.Model]:
     """Return encoder and decoder; at 28 x 28 grey, a code of 16 and `width` 1 the sizes are 784-512-256-16-256-512-784."""
-    pixels, wide = math.prod(shape), _wide(shape, width)
+    pixels = math.prod(shape)
 
     # Layers
     flatten = layers.Flatten(name="pixels")
     down = narrowing(shape, width, "down")
     to_code = layers.Dense(code, name="code")
-    up = [_hidden(size, f"up{size}") for size in (wide // 2, wide)]
+    up = [_hidden(size, f"up{size}") for size in reversed(_sizes(shape, width))]
     to_pixels = layers.Dense(pixels, activation="sigmoid", name="pixels")
     unflatten = layers.Reshape(shape, name="image")
 
@@ -22,12 +24,12 @@ def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.M
     images = keras.Input(shape, name="images")
     features = flatten(images)  # (N, H, W, C) -> (N, H*W*C)
     for layer in down:
-        features = layer(features)  # (N, wide), (N, wide / 2)
+        features = layer(features)  # (N, widest), (N, half of that), ...
     codes = to_code(features)  # (N, code)
     codes_in = keras.Input((code,), name="codes")
     features = codes_in
     for layer in up:
-        features = layer(features)  # (N, wide / 2), (N, wide)
+        features = layer(features)  # ..., (N, half of the widest), (N, widest)
     reconstructions = unflatten(to_pixels(features))  # (N, H*W*C) -> (N, H, W, C)
 
     # Configuration
@@ -38,14 +40,24 @@ def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.M
 
 
 def narrowing(shape: tuple[int, int, int], width: float, name: str) -> list[keras.Sequential]:
-    """Return the hidden layers of the encoder, the wider first."""
-    wide = _wide(shape, width)
-    return [_hidden(size, f"{name}{size}") for size in (wide, wide // 2)]
+    """Return the hidden layers of the encoder, the widest first."""
+    return [_hidden(size, f"{name}{size}") for size in _sizes(shape, width)]
 
 
-def _wide(shape: tuple[int, int, int], width: float) -> int:
-    # Two thirds of MNIST's pixels; more pixels widen it by their root, as more is known of each.
-    return max(8, round(512 * width * math.sqrt(math.prod(shape) / 784) / 8) * 8)
+def _sizes(shape: tuple[int, int, int], width: float) -> list[int]:
+    """Sizes of the hidden layers, each half of the one before, down to 512 at most; two at least.
+
+    >>> _sizes((28, 28, 1), 1.0), _sizes((32, 32, 3), 2.0)
+    ([512, 256], [2024, 1012, 506])
+    """
+    pixels = math.prod(shape)
+    # Two thirds of MNIST's pixels; more pixels widen it by their root, as more is known of each, until its weights
+    # would fill memory.
+    widest = min(512 * math.sqrt(pixels / 784), MOST_WEIGHTS / pixels)
+    sizes = [max(8, round(widest * width / 8) * 8)]
+    while len(sizes) < 2 or sizes[-1] > 512:
+        sizes.append(sizes[-1] // 2)
+    return sizes
 
 
 def _hidden(units: int, name: str) -> keras.Sequential:

@@ -13,20 +13,22 @@ MOST_PATCHES = 100
 
 
 def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.Model, keras.Model]:
-    """Return encoder and decoder; at 28 x 28 grey: 49 patches of 4 x 4, two mixings each way, `width` x 64 units a patch."""
+    """Return encoder and decoder; at 28 x 28 grey and `width` 1: 49 patches of 4 x 4, 64 units each, two mixings each way."""
     height, width_pixels, channels = shape
     side = max(1, min(4, height, width_pixels), math.ceil(math.sqrt(height * width_pixels / MOST_PATCHES)))
     rows, columns = -(-height // side), -(-width_pixels // side)
     below, right = rows * side - height, columns * side - width_pixels
-    patches, units = rows * columns, max(4, round(64 * width))
+    # Larger patches get more units, by the root of what they hold; wider models are deeper as well.
+    patches, units = rows * columns, max(4, round(64 * width * math.sqrt(side * side * channels / 16)))
+    levels = max(1, round(2 * math.sqrt(width)))
 
     # Layers
     fill = layers.ZeroPadding2D(((0, below), (0, right)), name="fill")
     from_patch = layers.Dense(units, name="from_patch")
-    down = [_Mixing(patches, units, f"down{level}") for level in range(2)]
+    down = [_Mixing(patches, units, f"down{level}") for level in range(levels)]
     to_code = layers.Dense(code, name="code")
     from_code = layers.Dense(patches * units, name="from_code")
-    up = [_Mixing(patches, units, f"up{level}") for level in range(2)]
+    up = [_Mixing(patches, units, f"up{level}") for level in range(levels)]
     to_patch = layers.Dense(side * side * channels, activation="sigmoid", name="to_patch")
     cut = layers.Cropping2D(((0, below), (0, right)), name="cut")
 

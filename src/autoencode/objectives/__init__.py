@@ -42,6 +42,23 @@ def is_plain(config: Config) -> bool:
     return losses(config.loss) == {"mse": 1.0} and not disturbed and not config.sparsity
 
 
+def traded(config: Config) -> list[str]:
+    """Return the options of `config` that give up some of the squared error for something else.
+
+    >>> traded(Config(variational=1.0))
+    ['--variational']
+    """
+    chosen = {
+        "--variational": config.variational is not None,
+        "--noise": config.noise != "none",
+        "--augment": config.augment != "none",
+        "--quantize": config.quantize is not None,
+        "--sparsity": config.sparsity > 0,
+        "--loss": losses(config.loss).keys() != {"mse"},
+    }
+    return [option for option, given in chosen.items() if given]
+
+
 def losses(words: str) -> dict[str, float]:
     """Return the weights of the losses in a sum such as "mse+0.5*ssim".
 
@@ -81,6 +98,8 @@ def _strengths(option: str, words: str, known: Mapping[str, tuple[float, float]]
         name, colon, strength = term.partition(":")
         if name not in known:
             raise unknown(option, name, ("none", *known))
+        if name in strengths:
+            raise UsageError(f"--{option} takes each kind once, received {name!r} again in {words!r}.")
         usual, most = known[name]
         strengths[name] = _number(f"--{option}", strength, most, words) if colon else usual
     return strengths

@@ -26,7 +26,7 @@ def build(config: Config, steps: int) -> keras.Optimizer:
     else:
         found = keras.optimizers.Muon(rate, weight_decay=config.weight_decay, adam_weight_decay=config.weight_decay)
     if config.weight_decay:
-        found.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+        found.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "scale"])
     rate.factor = found.rate_factor = found.add_variable((), "ones", "float32", name="rate_factor")
     return found
 
@@ -47,7 +47,8 @@ def _rate(config: Config, steps: int) -> float | schedules.LearningRateSchedule:
     rate = config.learning_rate
     if config.schedule == "cosine":
         warm_up = max(1, round(WARM_UP * steps))
-        return schedules.CosineDecay(0.0, max(1, steps - warm_up), warmup_target=rate, warmup_steps=warm_up)
+        first = rate / warm_up  # not 0, which would waste a step, and all of a training of one
+        return schedules.CosineDecay(first, max(1, steps - warm_up), warmup_target=rate, warmup_steps=warm_up)
     if config.schedule == "linear":
         return schedules.PolynomialDecay(rate, steps, end_learning_rate=0.0)
     return rate

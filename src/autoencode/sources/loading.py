@@ -270,7 +270,7 @@ def choose(rows: Rows, config: Config) -> Choice:
     if not probes:
         raise AutoencodeError(nothing(rows))
     plan, notes = shaping.choose(probes, config.size, config.fit, config.colour)
-    train, test, note = split(rows, config.seed)
+    train, test, note = split(rows, config.split_seed)
     return Choice(plan, train, test, (*notes, note))
 
 
@@ -299,7 +299,7 @@ def split(rows: Rows, seed: int) -> tuple[np.ndarray, np.ndarray, str]:
     size = min(max(1, round(count * TEST_SHARE)), MOST_TEST)
     test = np.sort(np.random.default_rng(seed).permutation(count)[:size])
     train = np.setdiff1d(np.arange(count), test, assume_unique=True)
-    return train, test, f"{size:,} of {count:,} images drawn for testing by seed {seed}"
+    return train, test, f"{size:,} of {count:,} images drawn for testing by split seed {seed}"
 
 
 def load(rows: Rows, config: Config, progress: Progress | None = None) -> Images:

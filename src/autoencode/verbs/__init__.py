@@ -46,9 +46,9 @@ class Saved:
         return self.settings.get("fit", Config.fit)
 
     @property
-    def seed(self) -> int:
+    def split_seed(self) -> int:
         """What parts were drawn from in training."""
-        return self.settings.get("seed", Config.seed)
+        return self.settings.get("split_seed", Config.split_seed)
 
     @property
     def is_variational(self) -> bool:
@@ -140,7 +140,7 @@ def begin(
         opening = beside.submit(open_rows, source)
         opened = open_model(saved, engine, alone=alone)
         rows = opening.result()
-    chosen = {"part": part, "fit": fit, "seed": saved.seed, "most": most}
+    chosen = {"part": part, "fit": fit, "split_seed": saved.split_seed, "most": most}
     return opened, streams.stream(rows, opened.trained.shape, **chosen, strict=strict, progress=progress)
 
 

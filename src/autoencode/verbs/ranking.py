@@ -47,7 +47,7 @@ def learn(
     Raises `AutoencodeError` where those for testing are too few for the rate of `false_alarms`.
     """
     check(false_alarms)
-    words = {"fit": fit or opened.saved.fit, "seed": opened.saved.seed, "progress": progress}
+    words = {"fit": fit or opened.saved.fit, "split_seed": opened.saved.split_seed, "progress": progress}
     train, test = (
         streams.stream(rows, opened.trained.shape, part=part, most=most, **words)
         for part, most in (("train", KEPT_CODES), ("test", None))

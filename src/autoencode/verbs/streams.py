@@ -113,12 +113,12 @@ def stream(
     *,
     part: str = "all",
     fit: str = Config.fit,
-    seed: int = Config.seed,
+    split_seed: int = Config.split_seed,
     most: int | None = None,
     strict: bool = False,
     progress: Progress | None = None,
 ) -> Stream:
-    """Return `rows` as images of `shape` (H, W, C): all, or those that a training with `seed` trains or tests on.
+    """Return `rows` as images of `shape` (H, W, C): all, or those that a training with `split_seed` trains or tests on.
 
     Of more than `most` there are as many, spread evenly. Raises `UsageError` for an unknown part or fit.
     """
@@ -127,7 +127,7 @@ def stream(
         raise AutoencodeError(loading.nothing(rows))
     indices, note = np.arange(len(rows)), ""
     if part != "all":
-        train, test, how = loading.split(rows, seed)
+        train, test, how = loading.split(rows, split_seed)
         indices, note = train if part == "train" else test, "" if rows.parts() else how
     if most is not None:
         indices = indices[loading.evenly(len(indices), most)]
