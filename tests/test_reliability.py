@@ -222,18 +222,31 @@ class Descent:
         self.rate *= factor
 
 
-def test_an_exploding_loss_goes_back_and_halves_the_learning_rate():
+# At 1.1 each step multiplies the loss by 1.44: beyond ten times within an epoch of 18 steps, by two within one of 2.
+@pytest.mark.parametrize(("batch_size", "epoch", "where"), [(4, 1, "the start"), (35, 2, "the end of epoch 1")])
+def test_an_exploding_loss_goes_back_and_halves_the_learning_rate(batch_size, epoch, where):
     engine = Descent(rate=1.1)
-    events = list(training.train(engine, faults.IMAGES, Config(epochs=4, batch_size=4)))
+    events = list(training.train(engine, faults.IMAGES, Config(epochs=4, batch_size=batch_size)))
     setbacks = [event for event in events if isinstance(event, training.Setback)]
     epochs = [event for event in events if isinstance(event, training.Epoch)]
-    # The first epoch has none before it to be compared with.
     assert engine.rate == 0.55
-    assert [event.position.number for event in setbacks] == [2]
-    assert "back to the end of epoch 1, at half the learning rate (1 of 3)" in str(setbacks[-1])
-    assert [epoch.number for epoch in epochs] == [1, 2, 3, 4]
+    assert [event.position.number for event in setbacks] == [epoch]
+    assert f"back to {where}, at half the learning rate (1 of 3)" in str(setbacks[-1])
+    assert [one.number for one in epochs] == [1, 2, 3, 4]
     assert epochs[-1].loss < epochs[0].loss
     assert epochs[-1].position.setbacks == tuple(event.what for event in setbacks)
+
+
+@pytest.mark.parametrize(("warm_up", "explodes"), [(0.0, True), (3.0, False)])
+def test_a_variational_term_that_warms_up_is_no_explosion(warm_up, explodes):
+    config = Config(variational=1.0, warm_up=warm_up)
+    position = training.Position(3, first=0.2, losses=(0.1, 0.3))
+    assert bool(training._diverged(0.9, position, training.warming_up(config))) == explodes
+
+
+def test_a_saturated_model_has_exploded():
+    assert training._diverged(0.333, training.Position(2, first=0.23, losses=(0.231,)), 0)
+    assert not training._diverged(0.28, training.Position(2, first=0.23, losses=(0.231,)), 0)
 
 
 def test_after_three_halvings_it_fails_at_the_last_good_epoch():

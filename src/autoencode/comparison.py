@@ -25,7 +25,7 @@ import numpy as np
 from autoencode import measures, pictures, pipeline, runs, sources, stopping
 from autoencode.config import Config
 from autoencode.errors import AutoencodeError, UsageError, reason
-from autoencode.files import replacing
+from autoencode.files import replacing, synchronise
 from autoencode.images import Images, to_pixels
 from autoencode.training import evaluate
 
@@ -85,6 +85,8 @@ def claim(folder: Path, source: str, config: Config) -> None:
     try:
         if path.exists():
             before = json.loads(path.read_text("utf-8"))
+            if not isinstance(before, dict):
+                raise ValueError(f"{SETTINGS} is damaged")
             if {key: before.get(key) for key in told} != json.loads(json.dumps(told)):
                 raise AutoencodeError(
                     f"{folder} holds a comparison of {before.get('source')} with other settings: choose another --folder."
@@ -105,8 +107,8 @@ def run(
     """Do what is not done yet, and yield every entry with its measures and whether it was there before."""
     for entry in entries:
         path = folder / entry.folder / MEASURES
-        done = path.exists()
-        if not done:
+        done = _measures(path)
+        if done is None:
             one = (
                 config
                 if entry.seed is None
@@ -115,7 +117,16 @@ def run(
             job = {"folder": str(folder / entry.folder), "source": source, "entry": dataclasses.asdict(entry)}
             job["settings"] = dataclasses.asdict(one)
             _run_apart(job)
-        yield entry, json.loads(path.read_text("utf-8")), done
+        yield entry, done or _measures(path), done is not None
+
+
+def _measures(path: Path) -> dict[str, Any] | None:
+    """What was measured, or nothing where that is not there or not whole."""
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) and found.keys() >= {"mse", "findings", "notes", "skipped"} else None
 
 
 def _run_apart(job: dict[str, Any]) -> None:
@@ -124,8 +135,8 @@ def _run_apart(job: dict[str, Any]) -> None:
     with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         try:
             _, errors = process.communicate()
-        except (KeyboardInterrupt, SystemExit) as error:
-            if isinstance(error, SystemExit):  # Ctrl-C reaches that process as well
+        except KeyboardInterrupt as error:
+            if isinstance(error, stopping.Terminated):  # Ctrl-C reaches that process as well
                 process.terminate()
             process.wait()  # it ends with its chunk
             raise
@@ -174,14 +185,13 @@ def _measure_training(source: str, config: Config, folder: Path, ended: Callable
 
 
 def _take_up(folder: Path, config: Config) -> tuple[Config, pipeline.Resumed | None]:
-    """Return what a training that was cut off goes on from; where it cannot, make room for one from the start."""
-    try:
-        return pipeline.take_up(runs.Run.open(folder), measuring=True)
-    except AutoencodeError:
-        for path in sorted(folder.rglob("*"), reverse=True):
-            if path.name != runs.LOCK:
-                path.rmdir() if path.is_dir() else path.unlink()
+    """Return what a training that was cut off goes on from, or that there is none yet.
+
+    Raises `AutoencodeError` where there is one that cannot be taken up: it is the user's to remove.
+    """
+    if not (folder / runs.RECORD).exists():
         return config, None
+    return pipeline.take_up(runs.Run.open(folder), measuring=True)
 
 
 def _measure_pca(images: Images, components: int, folder: Path) -> dict[str, Any]:
@@ -288,6 +298,7 @@ def _write(path: Path, content: bytes) -> None:
     try:
         with replacing(path) as temporary:
             temporary.write_bytes(content)
+            synchronise(temporary)
     except OSError as error:
         raise AutoencodeError(
             f"could not write {path} ({reason(error)}): make room, and the same command continues."

@@ -13,6 +13,7 @@ from typing import Literal
 
 from autoencode.errors import UsageError, unknown
 
+MOST_EXAMPLES = 100  # a column of 180 pixels each; a GIF is at most 65,535 wide
 PRECISIONS = ("float32", "bfloat16", "auto")
 
 
@@ -111,8 +112,9 @@ class Config:
         for field in dataclasses.fields(self):
             if field.type is str or field.type is bool:
                 self._check_type(field.name, field.type)
-        for name in ("code", "epochs", "batch_size", "examples"):
+        for name in ("code", "epochs", "batch_size"):
             self._check_whole(name, 1, 2**31 - 1)
+        self._check_whole("examples", 1, MOST_EXAMPLES)
         for name in ("seed", "split_seed"):
             self._check_whole(name, 0, 2**32 - 1)
         if self.quantize is not None:

@@ -1,5 +1,6 @@
 """Files that are whole or absent, and locks that end with their owner. Knows nothing else of the project."""
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -46,9 +47,19 @@ def locked(path: Path) -> Iterator[None]:
     with path.open("ab") as file:
         _lock(file)
         try:
+            if not _is_still(file, path):
+                raise BlockingIOError("another process removed it meanwhile")
             yield
         finally:
             _unlock(file)
+
+
+def _is_still(file: BinaryIO, path: Path) -> bool:
+    """Whether `path` names the open `file`, and not one made since: two processes could each lock one of them."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
+    except FileNotFoundError:
+        return False
 
 
 def is_locked(path: Path) -> bool:
@@ -96,6 +107,9 @@ def synchronise_names(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some file systems have no such thing
+            raise
     finally:
         os.close(descriptor)
 

@@ -57,7 +57,9 @@ def check_npy(file: BinaryIO, size: int) -> None:
     except Exception as error:  # NumPy reads it as Python: SyntaxError, TokenError, RecursionError and others
         raise ValueError(f"its header is none ({reason(error)})") from error
     announced = math.prod(shape) * dtype.itemsize
-    if not all(0 <= side < 2**48 for side in shape) or announced > size - file.tell():  # a zero hides a huge one
+    if (
+        not all(type(side) is int and 0 <= side < 2**48 for side in shape) or announced > size - file.tell()
+    ):  # a zero hides a huge one
         raise ValueError(f"it announces {announced:,} bytes and holds {size - file.tell():,}")
     file.seek(0)
 

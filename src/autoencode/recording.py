@@ -30,6 +30,7 @@ from autoencode.training import Chunk, Diverged, Epoch, Evaluation, Position, Se
 
 CHECKPOINT_SECONDS = 10.0  # between two checkpoints within an epoch, at least
 CHECKPOINT_SHARE = 0.01  # of the time that taking and writing them may cost: a large model's are rarer
+CHECKPOINT_SECONDS_MOST = 300.0  # whatever they cost
 
 
 @dataclass(frozen=True)
@@ -147,7 +148,8 @@ class _Scribe:
 
     def _checkpoint_is_due(self) -> bool:
         cost = self._taking + self.run.checkpoint_seconds
-        return time.monotonic() - self._kept > max(CHECKPOINT_SECONDS, cost / CHECKPOINT_SHARE)
+        apart = min(max(CHECKPOINT_SECONDS, cost / CHECKPOINT_SHARE), CHECKPOINT_SECONDS_MOST)
+        return time.monotonic() - self._kept > apart
 
     def keep(self, position: Position) -> None:
         """Have a checkpoint written of `position`, where the engine stands."""
@@ -315,7 +317,8 @@ def _last_checkpoint(run: runs.Run) -> Resumed:
 def _position(notes: dict[str, Any], losses: tuple[float, ...]) -> Position:
     position = Position(**notes, losses=losses)
     whole = type(position.number) is int and type(position.step) is int and 0 <= position.step < 2**31
-    numbers = all(isinstance(one, (int, float)) and math.isfinite(one) for one in (position.total, position.seconds))
+    floats = (position.total, position.seconds, position.first)
+    numbers = all(isinstance(one, (int, float)) and math.isfinite(one) for one in floats)
     texts = isinstance(position.setbacks, list) and all(isinstance(one, str) for one in position.setbacks)
     if not (whole and numbers and texts and position.number == len(losses) + 1):
         raise ValueError("it is not where a training stood")

@@ -1,33 +1,62 @@
 """Signals that ask a process to stop, Ctrl-C and SIGTERM. Knows nothing else of the project."""
 
+from __future__ import annotations
+
+import os
 import signal
-import sys
+import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
+GRACE = 2.0  # seconds that what is under way may take after a second signal: a chunk lasts a quarter of one
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, where it ends what is under way as Ctrl-C does."""
+
+
+def exit_status(error: KeyboardInterrupt) -> int:
+    """Return the exit status of a process that a signal ended: 143 for SIGTERM, 130 for Ctrl-C."""
+    return 128 + (signal.SIGTERM if isinstance(error, Terminated) else signal.SIGINT)
 
 
 @contextmanager
-def noted() -> Iterator[list[int]]:
+def noted(last_words: str = "") -> Iterator[list[int]]:
     """The signals to stop that came so far: what runs looks at them between its steps, and ends in order.
 
-    A second one waits as well; should what it waits for hang, a third kills. An exception out of the handler, as Python's
-    own for Ctrl-C, can be lost in a callback of a framework.
+    An exception out of a handler, as Python's own for Ctrl-C, can be lost in a callback of a framework, and no handler
+    runs within a long call of one. So a thread listens as well: after a second signal, what is under way has `GRACE`
+    seconds; then the process prints `last_words` and ends at once.
     """
     received = []
-
-    def note(number: int, _: object) -> None:
-        received.append(number)
-        if len(received) > 1:
-            let_kill()
-
-    before = {number: signal.signal(number, note) for number in SIGNALS}
+    before = {number: signal.signal(number, lambda number, _: received.append(number)) for number in SIGNALS}
+    told, telling = socket.socketpair()  # the system's side of a signal, which Python writes to at once
+    telling.setblocking(False)
+    earlier = signal.set_wakeup_fd(telling.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=_listen, args=(told, last_words), daemon=True).start()
     try:
         yield received
     finally:
+        signal.set_wakeup_fd(earlier)
         for number, handler in before.items():
             signal.signal(number, handler)
+        telling.close()
+
+
+def _listen(told: socket.socket, last_words: str) -> None:
+    with told:
+        for _ in range(2):
+            if not (signals := told.recv(1)):
+                return  # it is over
+        told.settimeout(GRACE)
+        try:
+            while told.recv(1):
+                pass
+        except TimeoutError:
+            os.write(2, f"{last_words}\n".encode("utf-8", "replace") if last_words else b"")
+            os._exit(128 + signals[0])
 
 
 def let_kill() -> None:
@@ -39,7 +68,11 @@ def let_kill() -> None:
 @contextmanager
 def ended_by_sigterm() -> Iterator[None]:
     """Let SIGTERM end what is under way as Ctrl-C does: by an exception, so that it is cleared up."""
-    before = signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+
+    def end(*_: object) -> None:
+        raise Terminated
+
+    before = signal.signal(signal.SIGTERM, end)
     try:
         yield
     finally:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 
 CHUNK_SECONDS = 0.25  # so that a bar moves four times a second
 HALVINGS = 3  # of the learning rate, before a training is given up
-# An epoch's loss that is so many times the lowest so far, and above the first, has exploded. Judged by whole epochs, so
-# that it does not depend on where chunks end. Outputs between 0 and 1 bound the squared error by 1.
-EXPLODED = 10.0
+# An epoch's loss that is so many times the lowest so far, and above the first, has exploded; so has one that is clearly
+# above the first, since outputs between 0 and 1 bound the squared error: saturated models end at 1.4 times the first.
+# Judged by whole epochs, so that it does not depend on where chunks end; the first epoch against its first step.
+EXPLODED, ABOVE_FIRST = 10.0, 1.25
 EVALUATION_VALUES = 2**20  # pixels in a batch of test images: 4 MB as float32
 
 
@@ -37,13 +38,15 @@ class Position:
     """Where a training stands: with an engine's state, all that decides how it goes on.
 
     `step` steps of epoch `number` are done in `seconds`; `total` is the sum of their losses, each times the images of its
-    batch. `losses` are those of the epochs before, `setbacks` what made the learning rate be halved.
+    batch, `first` the loss of the very first step. `losses` are those of the epochs before, `setbacks` what made the
+    learning rate be halved.
     """
 
     number: int = 1
     step: int = 0
     total: float = 0.0
     seconds: float = 0.0
+    first: float = 0.0
     losses: tuple[float, ...] = ()
     setbacks: tuple[str, ...] = ()
 
@@ -72,9 +75,8 @@ class Setback:
 
     def __str__(self) -> str:
         number, halvings = self.position.number, len(self.position.setbacks)
-        return (
-            f"{self.what}; back to the end of epoch {number - 1}, at half the learning rate ({halvings} of {HALVINGS})"
-        )
+        where = f"the end of epoch {number - 1}" if number > 1 else "the start"
+        return f"{self.what}; back to {where}, at half the learning rate ({halvings} of {HALVINGS})"
 
 
 class Diverged(AutoencodeError):
@@ -164,7 +166,7 @@ def _events(
                 if not math.isfinite(chunk.loss):
                     break
                 yield chunk
-            what = _diverged(position.total / count, position.losses[warming_up(config) :])
+            what = _diverged(position.total / count, position, warming_up(config))
             epoch = None if what else _epoch(engine, images, config, position, started)
             if epoch and math.isfinite(epoch.val_loss):
                 good, position = engine.state(), epoch.position
@@ -189,12 +191,17 @@ def warming_up(config: Config) -> int:
     return 0 if config.variational is None else math.ceil(config.warm_up)
 
 
-def _diverged(loss: float, before: Sequence[float]) -> str:
+def _diverged(loss: float, position: Position, warming: int) -> str:
     """What is wrong with the loss of an epoch, given those before it; nothing where it is well."""
     if not math.isfinite(loss):
         return f"the loss became {loss}"
-    if before and loss > max(EXPLODED * min(before), before[0]):
-        return f"the loss rose to {loss:.4g}, over {EXPLODED:g} times the lowest before ({min(before):.4g})"
+    if not position.losses:
+        before, first = (position.first,), math.inf  # one batch says little: only a multiple of it counts
+    else:
+        before = position.losses[warming:]
+        first = ABOVE_FIRST * before[0] if before else math.inf
+    if before and loss > min(first, max(EXPLODED * min(before), before[0])):
+        return f"the loss rose to {loss:.4g}, from {before[0]:.4g} at first and {min(before):.4g} at best"
     return ""
 
 
@@ -208,10 +215,11 @@ def _set_back(
         engine.update_model()
         raise Diverged(
             f"{what}, with the learning rate halved {HALVINGS} times: it is most likely still far too high, or the loss "
-            f"has no bound; try a --learning-rate below {config.learning_rate}, or another --loss. Earlier epochs are kept."
+            f"has no bound; try a --learning-rate below an eighth of {config.learning_rate}, or another --loss. "
+            "Earlier epochs are kept."
         )
     engine.scale_learning_rate(0.5)
-    return engine.state(), Position(start.number, losses=start.losses, setbacks=setbacks)
+    return engine.state(), Position(start.number, first=start.first, losses=start.losses, setbacks=setbacks)
 
 
 def _epoch(engine: Engine, images: Images, config: Config, position: Position, started: float) -> Epoch:
@@ -230,7 +238,9 @@ def _epoch(engine: Engine, images: Images, config: Config, position: Position, s
         reconstructions=evaluation.examples,
         evaluation=evaluation,
         model=engine.model,
-        position=Position(position.number + 1, losses=(*position.losses, loss), setbacks=position.setbacks),
+        position=Position(
+            position.number + 1, first=position.first, losses=(*position.losses, loss), setbacks=position.setbacks
+        ),
     )
 
 
@@ -266,9 +276,9 @@ def _batches(images: np.ndarray) -> Iterator[np.ndarray]:
 
 @dataclass
 class _Pace:
-    """How many steps the next chunk takes, so that it lasts about `CHUNK_SECONDS`."""
+    """How many steps the next chunk takes, so that it lasts about `CHUNK_SECONDS`; the first is one step alone."""
 
-    steps: int = 8
+    steps: int = 1
 
     def measure(self, steps: int, seconds: float) -> None:
         fitting = int(steps * CHUNK_SECONDS / max(seconds, 1e-9))
@@ -283,11 +293,13 @@ def _chunks(rows: Feed, position: Position, count: int, batch_size: int, pace: _
         before = time.perf_counter()
         first = step * batch_size
         fitting = rows.ready(first) // batch_size  # whole batches; none where only the rest is left
-        taken, size = (min(pace.steps, fitting), batch_size) if fitting else (1, rest)
+        most = pace.steps if position.first else 1  # so that `first` does not depend on the pace
+        taken, size = (min(most, fitting), batch_size) if fitting else (1, rest)
         total = rows.train(first, taken, size, total)
         if size == batch_size:  # the one step of the rest says nothing of a whole chunk
             pace.measure(taken, time.perf_counter() - before)
         step += taken
         seconds, seen = time.perf_counter() - started, min(step * batch_size, count)
-        reached = replace(position, step=step, total=total, seconds=seconds)
+        first_loss = position.first or total / seen
+        reached = position = replace(position, step=step, total=total, seconds=seconds, first=first_loss)
         yield Chunk(position.number, step, steps, seconds, total / seen, reached)

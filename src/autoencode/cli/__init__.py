@@ -11,9 +11,10 @@ import warnings
 
 from cyclopts import CycloptsError
 
+from autoencode import stopping
 from autoencode.cli import looking, screen, training, using  # each adds its commands
 from autoencode.cli.screen import app
-from autoencode.errors import AutoencodeError, UsageError
+from autoencode.errors import AutoencodeError, UsageError, reason
 
 __all__ = ["app", "looking", "main", "screen", "training", "using"]
 
@@ -21,18 +22,23 @@ __all__ = ["app", "looking", "main", "screen", "training", "using"]
 def main() -> None:
     """Run the command and exit: 0, 1 for a problem to mend, 2 for a call that is off, 130 for Ctrl-C."""
     warnings.filterwarnings("ignore", module="PIL")  # of odd tags in pictures that can be read all the same
+    warnings.filterwarnings(
+        "ignore", ".*persistent compilation cache"
+    )  # a program is compiled again where it is broken
     try:
         app(exit_on_error=False, print_error=False)
     except CycloptsError as error:
         _fail(UsageError(f"{' '.join(str(error).split())} See: autoencode --help"))
     except AutoencodeError as error:
         _fail(error)
-    except KeyboardInterrupt:
-        print("autoencode: interrupted", file=sys.stderr)
-        sys.exit(130)
+    except KeyboardInterrupt as error:
+        print("autoencode: interrupted", file=sys.stderr, flush=True)
+        os._exit(stopping.exit_status(error))  # threads that load would be waited for, deaf to another Ctrl-C
     except BrokenPipeError:  # whoever read our lines has gone, as `head` does; what follows must not be written either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
+    except OSError as error:  # a name that is too long, a disk that is gone
+        _fail(AutoencodeError(f"{error.filename or 'a file'} cannot be used: {reason(error)}."))
 
 
 def _fail(error: AutoencodeError) -> None:

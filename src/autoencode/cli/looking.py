@@ -53,18 +53,17 @@ def look(
     sheet
         PNG file for the contact sheet [default: NAME-look.png].
     """
-    from rich.console import Console
-
     from autoencode import inspection
+    from autoencode.cli.console import Screen
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = Screen()
     with decoding(console) as progress:
         seen = inspection.look(source, (shape or Shape()).config(), progress)
     for line in seen.lines():
-        console.print(line, markup=False)
+        console.tell(line)
     path = sheet or Path(f"{seen.name}-look.png")
     inspection.write_sheet(seen, path)
-    console.print(f"contact sheet in {path}", markup=False)
+    console.tell(f"contact sheet in {path}")
     tell_skipped(console, seen.skipped, None)
 
 
@@ -81,19 +80,17 @@ def pack(source: str, file: Path, *, shape: Annotated[Shape | None, Parameter(na
     file
         The packed store to write; train, look and pack take it as a source.
     """
-    from rich.console import Console
-
     from autoencode import sources
+    from autoencode.cli.console import Screen
 
-    console = Console(highlight=False, soft_wrap=True)
+    console = Screen()
     with decoding(console) as progress:
         images = sources.pack(source, file, (shape or Shape()).config(), progress)
     for note in images.notes:
-        console.print(note, markup=False)
+        console.tell(note)
     count, (height, width, channels) = len(images.train) + len(images.test), images.shape
-    console.print(
+    console.tell(
         f"{count:,} images of {width}x{height}, {'grey' if channels == 1 else 'rgb'}, in {file} "
-        f"({file.stat().st_size / 1e6:,.1f} MB)",
-        markup=False,
+        f"({file.stat().st_size / 1e6:,.1f} MB)"
     )
     tell_skipped(console, images.skipped, None)

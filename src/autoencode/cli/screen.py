@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,9 +13,9 @@ from cyclopts import App
 from autoencode.config import cache_folder
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.progress import Progress
 
+    from autoencode.cli.console import Screen
     from autoencode.images import Skipped
 
 SKIPPED_SHOWN = 5  # on the screen
@@ -27,7 +27,7 @@ app = App(
 )
 
 
-def bar(console: Console) -> Progress:
+def bar(console: Screen) -> Progress:
     """Return a progress bar that is shown in a terminal alone."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -37,7 +37,7 @@ def bar(console: Console) -> Progress:
 
 
 @contextmanager
-def decoding(console: Console) -> Iterator[Callable[[int, int], None]]:
+def decoding(console: Screen) -> Iterator[Callable[[int, int], None]]:
     """A bar for the decoding of pictures that appears with the first of them."""
     with bar(console) as shown:
         tasks = []
@@ -50,16 +50,24 @@ def decoding(console: Console) -> Iterator[Callable[[int, int], None]]:
         yield progress
 
 
-def tell_skipped(console: Console, skipped: Sequence[Skipped], file: Path | None) -> None:
+def tell_skipped(console: Screen, skipped: Sequence[Skipped], file: Path | None) -> None:
     """Print how many pictures were left out, the first few by name; `file` holds them all."""
     if not skipped:
         return
     told = f"{len(skipped):,} {'picture' if len(skipped) == 1 else 'pictures'} left out"
-    console.print(told + (f", all of them in {file}:" if file else ":"), markup=False)
+    console.tell(told + (f", all of them in {file}:" if file else ":"))
     for one in skipped[:SKIPPED_SHOWN]:
-        console.print(f"  {one.name}: {one.reason}", markup=False)
+        console.tell(f"  {one.name}: {one.reason}")
     if len(skipped) > SKIPPED_SHOWN:
-        console.print(f"  and {len(skipped) - SKIPPED_SHOWN:,} more", markup=False)
+        console.tell(f"  and {len(skipped) - SKIPPED_SHOWN:,} more")
+
+
+def _remove_broken_programs(cache: Path) -> None:
+    """Remove compiled programs that a full disk or a kill left empty: JAX warns of each in every run, and keeps it."""
+    with suppress(OSError), os.scandir(cache) as entries:
+        for entry in entries:
+            if entry.is_file() and entry.stat().st_size == 0:
+                os.unlink(entry.path)
 
 
 def prepare_process() -> None:
@@ -68,5 +76,6 @@ def prepare_process() -> None:
     # Programs of this size compile in less than JAX's own limits, a second and more.
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
+    _remove_broken_programs(Path(os.environ["JAX_COMPILATION_CACHE_DIR"]))
     # PCA on every core would take them from the first epochs, and end no sooner for all: 0.5 s of the article's job.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -18,12 +18,12 @@ from cyclopts import Parameter
 from autoencode import stopping
 from autoencode.cli.screen import app, bar, decoding, prepare_process, tell_skipped
 from autoencode.config import Config
-from autoencode.errors import UsageError
+from autoencode.errors import UsageError, printable
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.progress import Progress
 
+    from autoencode.cli.console import Screen
     from autoencode.recording import Training
     from autoencode.training import Epoch, Position
 
@@ -87,46 +87,46 @@ def _check_resumed_alone() -> None:
 
 
 def _train(prepare: Callable[..., Training], folder: Path, *, quiet: bool, json_lines: bool) -> None:
-    from rich.console import Console
-
     from autoencode import pipeline, runs
+    from autoencode.cli.console import Screen
 
-    console = Console(stderr=json_lines, quiet=quiet, highlight=False, soft_wrap=True)
+    console = Screen(stderr=json_lines, quiet=quiet)
     with decoding(console) as progress:
         training = prepare(progress=progress)
     gc.freeze()
     gc.enable()
     _tell_beginning(console, training)
+    again = shlex.join(["autoencode", "train", "--resume", str(folder)])
     with ExitStack() as around:
-        received, shown = around.enter_context(stopping.noted()), around.enter_context(bar(console))
+        received = around.enter_context(stopping.noted(f"autoencode: ended at once; go on with: {again}"))
+        shown = around.enter_context(bar(console))
         events = around.enter_context(closing(pipeline.record(training, folder, lambda: bool(received))))
-        tell_stop = partial(_tell_stop, folder=folder, received=received, shown=shown)
+        tell_stop = partial(_tell_stop, again=again, received=received, shown=shown)
         stopped = _tell_events(events, training, console, shown, tell_stop, json_lines=json_lines)
     tell_skipped(console, training.images.skipped, folder / runs.SKIPPED)
     gc.freeze()  # the interpreter's last collection would take 0.5 s to give back what the process's end gives back
     if stopped:
         sys.exit(128 + received[0])
-    console.print(f"results in {folder}: see report.html and output.gif", markup=False)
+    console.tell(f"results in {folder}: see report.html and output.gif")
 
 
-def _tell_beginning(console: Console, training: Training) -> None:
+def _tell_beginning(console: Screen, training: Training) -> None:
     engine, images, resumed = training.engine, training.images, training.resumed
     for note in (*images.notes, *(resumed.notes if resumed else ())):
-        console.print(note, markup=False)
-    console.print(
+        console.tell(note)
+    console.tell(
         f"{training.source}: {len(images.train):,} images to train, {len(images.test):,} to test; "
         f"model {training.config.model}, {engine.model.count_params():,} parameters; "
-        f"engine {engine.name} on {engine.device}",
-        markup=False,
+        f"engine {engine.name} on {engine.device}"
     )
     if resumed and resumed.position.number <= training.config.epochs:
-        console.print(f"going on {_place(resumed.position)}", markup=False)
+        console.tell(f"going on {_place(resumed.position)}")
 
 
 def _tell_events(
     events: Iterator,
     training: Training,
-    console: Console,
+    console: Screen,
     shown: Progress,
     tell_stop: Callable[[Position], None],
     *,
@@ -142,7 +142,7 @@ def _tell_events(
             description = f"epoch {event.number}/{epochs}  loss {event.loss:.4f}"
             shown.update(task, description=description, completed=event.step, total=event.steps)
         elif isinstance(event, Epoch):
-            console.print(_line(event, epochs), markup=False)
+            console.tell(_line(event, epochs))
             if json_lines:
                 print(json.dumps(pipeline.describe_epoch(event)), flush=True)
         elif isinstance(event, pipeline.Stopped):
@@ -150,14 +150,13 @@ def _tell_events(
             tell_stop(event.position)
         else:
             kind = "doctor: " if isinstance(event, pipeline.Finding) else ""
-            console.print(f"{kind}{event}", markup=False)
+            console.tell(f"{kind}{event}")
     return stopped
 
 
-def _tell_stop(position: Position, *, folder: Path, received: list[int], shown: Progress) -> None:
+def _tell_stop(position: Position, *, again: str, received: list[int], shown: Progress) -> None:
     """Say how to go on, now that nothing can be lost any more: from here on, a second signal ends the process at once."""
     shown.stop()
-    again = shlex.join(["autoencode", "train", "--resume", str(folder)])
     print(f"autoencode: stopped early, {_place(position)}; go on with: {again}", file=sys.stderr, flush=True)
     stopping.let_kill()
     if len(received) > 1:
@@ -175,7 +174,8 @@ def show(run: Path) -> None:
     """
     from autoencode import runs
 
-    runs.Run.open(run).show()
+    with runs.reclaim(run) as opened:  # another process may be drawing in it
+        opened.show()
     print(f"drawn again in {run}: see report.html and output.gif")
 
 
@@ -196,8 +196,9 @@ def list_runs(folder: Path = Path("runs")) -> None:
     for one in found:
         epoch = f"{one.epoch}/{one.epochs}" if one.epochs else ""
         losses = " ".join(f"{'' if loss is None else f'{loss:.4f}':>8}" for loss in (one.loss, one.val_loss))
-        seen = f"{one.seen:%Y-%m-%d %H:%M:%S}"
-        print(f"{one.name:{width}}  {one.state:8} {epoch:>9} {losses}  {seen}{'  ' if one.why else ''}{one.why}")
+        seen = f"{one.seen:%Y-%m-%d %H:%M:%S}" if one.seen else ""
+        line = f"{one.name:{width}}  {one.state:8} {epoch:>9} {losses}  {seen}{'  ' if one.why else ''}{one.why}"
+        print(printable(line))
 
 
 @app.command
@@ -240,12 +241,11 @@ def compare(
         Where everything is kept [default: comparison-SOURCE].
     """
     prepare_process()
-    from rich.console import Console
-
     from autoencode import comparison
+    from autoencode.cli.console import Screen
 
     config = config or Config()
-    console = Console(highlight=False, soft_wrap=True)
+    console = Screen()
     entries = comparison.plan(source, config, _words(models), _whole_numbers("--codes", codes), seeds)
     folder = folder or Path(f"comparison-{Path(source).name}")
     comparison.claim(folder, source, config)
@@ -263,17 +263,17 @@ def compare(
         sys.exit(130 if isinstance(error, KeyboardInterrupt) else error.code)
     for line in comparison.write(folder, results):
         print(line)
-    console.print(f"leaderboard.md, leaderboard.csv, error.png and reconstructions.png in {folder}", markup=False)
+    console.tell(f"leaderboard.md, leaderboard.csv, error.png and reconstructions.png in {folder}")
 
 
-def _tell_entry(console: Console, name: str, found: dict[str, Any], *, first: bool, before: bool) -> None:
+def _tell_entry(console: Screen, name: str, found: dict[str, Any], *, first: bool, before: bool) -> None:
     for note in found["notes"] if first else ():
-        console.print(note, markup=False)
+        console.tell(note)
     if first and found["skipped"]:
-        console.print(f"{found['skipped']:,} left out, see: autoencode look", markup=False)
-    console.print(f"{name}: test MSE {found['mse']:.5f}" + (" (was there)" if before else ""), markup=False)
+        console.tell(f"{found['skipped']:,} left out, see: autoencode look")
+    console.tell(f"{name}: test MSE {found['mse']:.5f}" + (" (was there)" if before else ""))
     for finding in found["findings"]:
-        console.print(f"  doctor: {finding}", markup=False)
+        console.tell(f"  doctor: {finding}")
 
 
 def _words(text: str) -> list[str]:

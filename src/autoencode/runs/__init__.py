@@ -13,6 +13,7 @@ import io
 import json
 import os
 import re
+import shutil
 import time
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autoencode import checkpoints, pictures, report
+from autoencode.config import MOST_EXAMPLES
 from autoencode.errors import AutoencodeError, reason
 from autoencode.files import replacing
 from autoencode.images import Skipped
@@ -83,11 +85,15 @@ class Run:
         `originals`, uint8 (E, H, W, C), are the images that every epoch redraws, `skipped` the pictures left out.
         """
         run = cls(folder, {"format": FORMAT} | record | {"originals": checksum(originals)})
-        run._begin(originals, sequence=-1)
-        if skipped:
-            with run._replacing(SKIPPED) as file:
-                file.write("".join(f"{one.name}\t{one.reason}\n" for one in skipped).encode())
-        run._write_json(RECORD, seal(run.record))
+        try:
+            run._begin(originals, sequence=-1)
+            if skipped:
+                with run._replacing(SKIPPED) as file:
+                    file.write("".join(f"{one.name}\t{one.reason}\n" for one in skipped).encode())
+            run._write_json(RECORD, seal(run.record))
+        except AutoencodeError:
+            run._remove_beginning()  # without its record it is no run, and would be in the way of one
+            raise
         return run
 
     @classmethod
@@ -101,24 +107,32 @@ class Run:
 
     # Writing
 
+    def _remove_beginning(self) -> None:
+        for path in (STATE, SKIPPED, ARRAYS, CHECKPOINT):
+            with suppress(OSError):
+                shutil.rmtree(self.folder / path) if (self.folder / path).is_dir() else (self.folder / path).unlink()
+
     def go_on(self, lines: bytes, record: dict[str, Any], originals: np.ndarray, sequence: int) -> None:
         """Take up an opened run again: metrics.jsonl is to hold `lines`, what came after is made again.
 
         The pictures of those epochs are drawn again meanwhile. `sequence` is that of the last checkpoint.
         Raises `AutoencodeError` where the folder cannot be written or an array is damaged.
         """
+        metrics = parse_metrics(lines)
+        # All is read before anything is written: a folder that is refused stays as it is.
+        redrawn = [
+            self._read_array(f"reconstructions{index}", line["reconstructions"]) for index, line in enumerate(metrics)
+        ]
         self.record = record
         self._begin(originals, sequence)
         self._write_json(RECORD, seal(record))
         with self._replacing(METRICS) as file:
             file.write(lines)
-        self._lines = lines
-        metrics = self.metrics() if lines else []
-        self.epochs = len(metrics)
+        self._lines, self.epochs = lines, len(metrics)
+        self._unsynchronised.append(self.folder / METRICS)
         self._remove_what_came_after()
-        for index, line in enumerate(metrics):
-            redrawn = self._read_array(f"reconstructions{index}", line["reconstructions"])
-            self._drawn.append(self._drawing.submit(self._draw_example, index, originals, redrawn))
+        for index, images in enumerate(redrawn):
+            self._drawn.append(self._drawing.submit(self._draw_example, index, originals, images))
 
     def _remove_what_came_after(self) -> None:
         """Remove pictures and arrays of later epochs, and what a killed process had begun to write."""
@@ -139,7 +153,8 @@ class Run:
         self._drawing = ThreadPoolExecutor(1, thread_name_prefix="drawing")
         self._checkpoints = checkpoints.Writer(self.folder / CHECKPOINT, sequence)
         self.mark("training")
-        self._write_array("originals", originals)
+        # The first checkpoint counts on these too.
+        self._unsynchronised += [self._write_array("originals", originals), self.folder / STATE, self.folder / RECORD]
 
     def write_epoch(self, metrics: dict[str, Any], originals: np.ndarray, reconstructions: np.ndarray) -> None:
         """Add an epoch: its array and its line in metrics.jsonl now, its picture while the next one trains.
@@ -193,8 +208,10 @@ class Run:
 
     def fail(self, why: str) -> None:
         """End the run after an error, which is told already: the disk may be full."""
+        self._drawing.shutdown(cancel_futures=True)
+        self._checkpoints.close()
         with suppress(AutoencodeError):
-            self.end("failed", why)
+            self.mark("failed", why)
 
     def finish(
         self,
@@ -246,7 +263,7 @@ class Run:
             with path.open("ab") as file:
                 file.write(line)
         except OSError as error:
-            if path.exists():
+            with suppress(OSError):
                 os.truncate(path, len(self._lines))  # no half line stays behind
             raise not_written(path, error) from error
         self._lines += line
@@ -278,14 +295,14 @@ class Run:
         drawn, svg = self._examples(len(metrics)), pictures.curve_as_svg(curve)
         page = report.render(self.record, metrics, self.baseline().get("pca"), self.findings(), drawn, svg)
         with self._replacing("report.html") as file:
-            file.write(page.encode())
+            file.write(page.encode("utf-8", "replace"))  # a name need not be text
 
     def _examples(self, epochs: int) -> list[bytes]:
         return [self._read_bytes(f"example{index}.png") for index in range(epochs)]
 
     def _write_json(self, name: str, value: Any) -> None:
         with self._replacing(name) as file:
-            file.write(json.dumps(value, indent=2, ensure_ascii=False).encode() + b"\n")
+            file.write(json.dumps(value, indent=2).encode() + b"\n")
 
     def _write_array(self, name: str, array: np.ndarray) -> Path:
         written = io.BytesIO()  # into a file of its own, NumPy overlooks a disk that is full at the last bytes
@@ -366,6 +383,8 @@ class Run:
             array = np.load(content, allow_pickle=False)
             if array.dtype != np.uint8 or array.ndim != 4 or checksum(array) != expected:
                 raise ValueError("its checksum is another")
+            if not 1 <= len(array) <= MOST_EXAMPLES or 0 in array.shape or array.shape[3] not in (1, 3):
+                raise ValueError(f"its shape is {array.shape}")
             return array
         except (OSError, EOFError, ValueError) as error:
             raise damaged(path, reason(error)) from error

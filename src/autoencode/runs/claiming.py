@@ -26,6 +26,25 @@ def claim(folder: str | os.PathLike | None, source: str) -> Iterator[Path]:
     path = _claim_numbered(Path("runs"), _plain_name(source)) if folder is None else Path(folder)
     try:
         path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise not_written(path, error) from error
+    _check_empty(path)  # before a lock is made in whatever it is
+    with hold(path):
+        try:
+            _check_empty(path)  # another process may have been first
+            yield path
+        finally:
+            with suppress(OSError):  # a folder that holds something stays
+                if [one.name for one in path.iterdir()] == [LOCK]:
+                    (path / LOCK).unlink()
+                    if made:
+                        path.rmdir()
+                    if folder is None:
+                        path.parent.rmdir()
+
+
+def _check_empty(path: Path) -> None:
+    try:
         held = next((one for one in path.iterdir() if one.name != LOCK), None)
     except OSError as error:
         raise not_written(path, error) from error
@@ -36,17 +55,6 @@ def claim(folder: str | os.PathLike | None, source: str) -> Iterator[Path]:
         )
     if held is not None:
         raise AutoencodeError(f"{path} is not empty (it holds {held.name}): choose a new or empty --run folder.")
-    try:
-        with hold(path):
-            yield path
-    finally:
-        with suppress(OSError):  # a folder that holds something stays
-            if [one.name for one in path.iterdir()] == [LOCK]:
-                (path / LOCK).unlink()
-            if made:
-                path.rmdir()
-                if folder is None:
-                    path.parent.rmdir()
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -41,7 +42,7 @@ def find(folder: Path) -> list[Listed]:
 
 
 def _look(path: Path) -> Listed:
-    seen = datetime.fromtimestamp(max(_time(path / name) for name in (LOCK, RECORD, runs.METRICS, runs.STATE)))
+    seen = _seen(path)
     try:
         run = runs.Run.open(path)
         ended = run.state()
@@ -57,5 +58,13 @@ def _look(path: Path) -> Listed:
     return Listed(path.name, state, len(metrics), epochs, last.get("loss"), last.get("val_loss"), seen, ended["why"])
 
 
-def _time(path: Path) -> float:
-    return path.stat().st_mtime if path.exists() else 0.0
+def _seen(folder: Path) -> datetime | None:
+    """The last sign of life, if the clock of the disk makes sense."""
+    times = [0.0]
+    for name in (LOCK, RECORD, runs.METRICS, runs.STATE):
+        with suppress(OSError):  # not there, or not any more
+            times.append((folder / name).stat().st_mtime)
+    try:
+        return datetime.fromtimestamp(max(times))
+    except (ValueError, OverflowError, OSError):
+        return None

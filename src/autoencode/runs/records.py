@@ -165,6 +165,6 @@ def damaged(path: Path, why: str) -> AutoencodeError:
 def not_written(path: str | os.PathLike, error: OSError) -> AutoencodeError:
     """Return the error for a file of a run folder that could not be written."""
     return AutoencodeError(
-        f"could not write {path} ({reason(error)}): what was written before is intact; "
-        "make room or choose another --run folder, and train again."
+        f"could not write {path} ({reason(error)}): what was written before is intact; make room, and go on by "
+        "--resume where a training had begun, or choose another --run folder."
     )
