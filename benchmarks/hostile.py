@@ -795,6 +795,19 @@ def run_whose_array_announces_a_terabyte(path: Path) -> Any:
 
 
 @case
+def run_of_thirty_thousand_examples(path: Path) -> Any:
+    many = np.zeros((30_000, 1, 1, 1), np.uint8)
+    run_folder(path, originals=runs.checksum(many))
+    np.save(path / "arrays" / "originals.npy", many)
+    return show(path)
+
+
+@case
+def run_whose_names_are_no_text(path: Path) -> Any:
+    return show(run_folder(path, source="\ud800", notes=["\udfff\x1b[2J"]))
+
+
+@case
 def runs_run_whose_array_is_pickles(path: Path) -> Any:
     run_folder(path)
     np.save(path / "arrays" / "originals.npy", np.array([Canary()], object), allow_pickle=True)

@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from autoencode import sources
+from autoencode import files, runs, sources
 
 
 def command(*words, cwd):
@@ -112,6 +113,62 @@ def test_a_training_that_was_killed_goes_on_where_it_was(folder):
     lines = metrics.read_text().splitlines()
     assert (lines[0], len(lines)) == (first, 300)
     assert json.loads((metrics.parent / "measures.json").read_text())["epochs"] == 300
+
+
+def test_a_training_that_cannot_be_taken_up_is_told_and_stays(folder, compared):
+    run = shutil.copytree(folder / "all", folder / "newer") / "dense-code3-seed1"
+    (run / "measures.json").write_text("")  # as after a loss of power
+    record = json.loads((run / "config.json").read_text())
+    (run / "config.json").write_text(json.dumps(record | {"format": 99}))
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    done = command(*WORDS, "--folder", "newer", cwd=folder)
+    assert done.returncode == 1
+    assert "newer autoencode" in done.stderr.splitlines()[-1]
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_sigterm_ends_the_training_as_well_and_says_how_to_go_on(folder):
+    words = [
+        "small.npz",
+        "--models",
+        "article",
+        "--codes",
+        "2",
+        "--seeds",
+        "1",
+        "--epochs",
+        "100000",
+        "--folder",
+        "ended",
+    ]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "autoencode", "compare", *words], cwd=folder, stderr=subprocess.PIPE, text=True
+    )
+    run = folder / "ended" / "article-code2-seed0"
+    while process.poll() is None and not (run / "checkpoint" / "1.checkpoint").exists():
+        time.sleep(0.01)
+    process.terminate()
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 143
+    assert errors == "autoencode: stopped early, 1 of 2 done; the same command goes on\n"
+    assert not files.is_locked(run / "lock")
+    assert runs.Run.open(run).state()["state"] == "stopped"
+
+
+def test_seeds_share_the_test_images_and_a_name_stands_once(folder):
+    draw = np.random.default_rng(0)
+    (folder / "pictures").mkdir()
+    for number in range(40):
+        Image.fromarray(draw.integers(0, 256, (8, 8), "uint8")).save(folder / "pictures" / f"{number}.png")
+    words = ["pictures", "--models", "article, article", "--codes", "2,2", "--seeds", "2", "--epochs", "1"]
+    done = command(*words, "--folder", "shared", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader((folder / "shared" / "leaderboard.csv").read_text().splitlines()))
+    assert [(row["model"], row["seeds"]) for row in rows] == [("pca", "1"), ("article", "2")]
+    first, second = (folder / "shared" / f"article-code2-seed{seed}" / "arrays" / "originals.npy" for seed in (0, 1))
+    expected = np.load(folder / "shared" / "pca-code2" / "originals.npy")
+    np.testing.assert_array_equal(np.load(first), expected)
+    np.testing.assert_array_equal(np.load(second), expected)
 
 
 @pytest.mark.parametrize(

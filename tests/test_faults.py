@@ -42,6 +42,8 @@ def finished(tmp_path_factory) -> Path:
         (("train", "--epochs", "three"), 2, "--epochs"),
         (("train", "--code", "0"), 2, "--code must be a whole number from 1"),
         (("train", "--examples", "-1"), 2, "--examples must be a whole number from 1"),
+        (("train", "--examples", "101"), 2, "--examples must be a whole number from 1 to 100"),
+        (("train", "n" * 300), 1, "File name too long"),
         (("train", "--learning-rate", "-1"), 2, "above 0"),
         (("train", "--learning-rate", "nan"), 2, "above 0"),
         (("train", "--batch-size", "70000"), 2, "at most 60000"),

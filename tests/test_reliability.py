@@ -3,12 +3,15 @@
 The functions are those of benchmarks/faults.py, which runs them many more times.
 """
 
+import dataclasses
+import errno
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
@@ -158,6 +161,93 @@ def test_a_folder_that_another_process_has_is_refused(whole, tmp_path):
         assert [one.state for one in listing.find(tmp_path)] == ["training"]
         holder.kill()
     assert not files.is_locked(folder / "lock")  # it died with its owner
+
+
+def test_a_refused_process_leaves_the_lock_of_the_other(tmp_path):
+    with runs.claim(tmp_path / "run", "noise") as path:
+        with pytest.raises(AutoencodeError, match="in use by another process"), runs.claim(path, "noise"):
+            pass
+        assert files.is_locked(path / "lock")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_lock_that_was_removed_meanwhile_is_none(tmp_path, monkeypatch):
+    lock = files._lock
+
+    def remove_and_lock(file):
+        (tmp_path / "lock").unlink()  # as its earlier owner does at its end
+        lock(file)
+
+    monkeypatch.setattr(files, "_lock", remove_and_lock)
+    with pytest.raises(BlockingIOError), files.locked(tmp_path / "lock"):
+        pass
+
+
+def test_a_resume_that_is_refused_leaves_the_folder_as_it_was(whole, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    path = folder / "arrays" / "reconstructions1.npy"
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    with pytest.raises(AutoencodeError, match=r"reconstructions1.npy is damaged"):
+        pipeline.resume(folder, 5, source=faults.IMAGES)
+    after = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert after.keys() - {folder / "lock"} == before.keys() - {folder / "lock"}
+    assert all(after[path] == content for path, content in before.items())
+
+
+def test_a_checkpoint_that_cannot_be_written_ends_the_run_as_failed(tmp_path, monkeypatch):
+    def fill(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(checkpoints, "write", fill)
+    with pytest.raises(AutoencodeError, match="No space left on device.*--resume"):
+        pipeline.run(faults.IMAGES, faults.CONFIG, tmp_path / "run")
+    (listed,) = listing.find(tmp_path)
+    assert (listed.state, "No space left" in listed.why) == ("failed", True)
+
+
+def test_what_hangs_is_ended_by_a_second_signal():
+    code = (
+        "import time; from autoencode import stopping\n"
+        "stopping.GRACE = 0.2\n"
+        "with stopping.noted('last words') as received: print('ready', flush=True); time.sleep(60)"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        time.sleep(0.3)
+        assert process.poll() is None  # the first one waits
+        process.send_signal(signal.SIGINT)
+        assert process.communicate(timeout=30) == ("", "last words\n")
+        assert process.returncode == 130
+
+
+def test_words_of_a_record_steer_no_terminal(whole, tmp_path):
+    folder = shutil.copytree(whole, tmp_path / "run")
+    state = {"state": "failed", "why": "a\x1b[2Jb\nrun2  finished", "epochs": 3}
+    (folder / "state.json").write_text(json.dumps(records.seal(state)))
+    words = [sys.executable, "-m", "autoencode", "runs", str(tmp_path)]
+    lines = subprocess.run(words, check=True, capture_output=True, text=True).stdout.splitlines()
+    assert len(lines) == 2
+    assert lines[1].endswith(r"a\x1b[2Jb\nrun2  finished")
+
+
+def test_a_name_that_is_no_text_is_trained_on(tmp_path):
+    path = tmp_path / os.fsdecode(b"bad\xff.npy")
+    np.save(path, faults.PIXELS)
+    folder = pipeline.run(path, dataclasses.replace(faults.CONFIG, epochs=1), tmp_path / "run")
+    assert (
+        r"bad\xff"
+        in runs.Run.open(folder)
+        .record["source"]
+        .encode("utf-8", "surrogateescape")
+        .decode("latin-1")
+        .encode("unicode_escape")
+        .decode()
+    )
+    assert (folder / "report.html").exists()
 
 
 def test_runs_are_listed_with_what_became_of_them(whole, tmp_path, single_steps):

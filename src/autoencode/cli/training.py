@@ -255,12 +255,12 @@ def compare(
             for entry, found, before in comparison.run(folder, source, config, entries):
                 results.append((entry, found))
                 _tell_entry(console, entry.folder, found, first=len(results) == 1, before=before)
-    except (KeyboardInterrupt, SystemExit) as error:
+    except KeyboardInterrupt as error:
         print(
             f"autoencode: stopped early, {len(results)} of {len(entries)} done; the same command goes on",
             file=sys.stderr,
         )
-        sys.exit(130 if isinstance(error, KeyboardInterrupt) else error.code)
+        sys.exit(stopping.exit_status(error))
     for line in comparison.write(folder, results):
         print(line)
     console.tell(f"leaderboard.md, leaderboard.csv, error.png and reconstructions.png in {folder}")
