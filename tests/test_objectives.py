@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import integrate, ndimage, stats
 
-from autoencode import Config, UsageError, doctor, engines, measures, models, pipeline
+from autoencode import Config, Images, UsageError, doctor, engines, measures, models, pipeline, sources, training
 
 engines.load("jax")
 
@@ -159,10 +159,14 @@ def test_a_quantized_code_has_that_many_values_and_gradients_pass(bits):
     model = models.build("article", (6, 5, 1), 4, linear_code=True, quantize=bits)
     images = RANDOM.random((500, 6, 5, 1), np.float32) * 20
     encoder = model.get_layer("encoder")
+    normalised = encoder.get_layer("normalised")
+    scale, offset, mean, variance = RANDOM.uniform(0.5, 2, (4, 4)).astype(np.float32)
+    normalised.set_weights([scale, offset, mean, variance])
     weights, bias = encoder.get_layer("code").get_weights()
     found = encoder.predict(images, verbose=0)
     levels = np.linspace(-1, 1, 2**bits)
-    slow = np.tanh(images.reshape(500, -1) @ weights + bias)
+    codes = images.reshape(500, -1) @ weights + bias
+    slow = np.tanh((codes - mean) / np.sqrt(variance + normalised.epsilon) * scale + offset)
     nearest = levels[np.abs(slow[..., None] - levels).argmin(-1)]
     assert np.mean(np.abs(found - nearest) < 1e-5) > 0.999  # a tie may fall to either side
     config = pipeline.resolve(Config(code=4, batch_size=16, quantize=bits))
@@ -171,6 +175,21 @@ def test_a_quantized_code_has_that_many_values_and_gradients_pass(bits):
     pixels = RANDOM.integers(0, 256, (64, 6, 5, 1), "uint8")
     engine.train(engine.place(pixels), engine.place(np.arange(64, dtype="int32")), 0, 4, 16)
     assert not np.array_equal(before, engine.state()[0])  # the encoder's weights, before the rounding
+
+
+@pytest.mark.parametrize(("bits", "precision"), [(1, "float32"), (8, "float32"), (8, "bfloat16")])
+def test_a_quantized_code_learns_in_every_number_and_lies_on_the_grid(bits, precision):
+    mnist = sources.load("mnist")
+    images = Images("few", mnist.train[:3000], mnist.test[:1000])
+    config = pipeline.resolve(Config(quantize=bits, epochs=4, batch_size=100, precision=precision, examples=1))
+    engine = pipeline.start("jax", images, config)
+    errors = [event.val_loss for event in training.train(engine, images, config) if isinstance(event, training.Epoch)]
+    mean_image = np.square(images.test / 255 - images.train.mean(0) / 255).mean()
+    assert errors[-1] < 0.75 * mean_image
+    codes = engine.reconstruct(images.test).codes
+    assert np.ptp(codes, axis=0).min() > 0.1
+    levels = (codes.astype(float) + 1) * (2**bits - 1) / 2
+    np.testing.assert_allclose(levels, np.round(levels), atol=1e-4)  # bfloat16 would be off by up to 0.25
 
 
 def spline(values, place):
