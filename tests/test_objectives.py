@@ -5,6 +5,7 @@ import math
 import os
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from autoencode import Config, Images, UsageError, doctor, engines, measures, mo
 
 engines.load("jax")
 
+import jax
 import keras
 from keras import ops
 
@@ -32,6 +34,26 @@ def test_any_shape_comes_back_in_that_shape(name, shape):
     assert redrawn.images.shape == (2, *shape)
     assert redrawn.codes.shape == (2, 3)
     assert 0 <= redrawn.least <= redrawn.largest <= 1
+
+
+@pytest.mark.parametrize("name", models.ARCHITECTURES)
+def test_bfloat16_leaves_a_saturated_pixel_its_gradient(name):
+    config = pipeline.resolve(Config(model=name, width=0.1, loss="bce", precision="bfloat16"))
+    start = partial(engines.start, "jax", partial(pipeline.assemble, config, (28, 28, 1), 100), seed=0)
+    objective = start(precision="bfloat16").objective
+    decoder = objective.get_layer("decoder")
+    last = next(layer for layer in decoder.layers if getattr(layer, "activation", None) is keras.activations.sigmoid)
+    last.set_weights([np.zeros_like(last.kernel), np.full(last.bias.shape, 6, np.float32)])
+    trainable, others = (
+        [v.value for v in of] for of in (objective.trainable_variables, objective.non_trainable_variables)
+    )
+
+    def loss(weights):
+        return objective.stateless_call(weights, others, np.zeros((2, 28, 28, 1)), training=True)[0]
+
+    place = next(i for i, variable in enumerate(objective.trainable_variables) if variable is last.bias)
+    # Of the mean over pixels of -log(1 - sigmoid(6)); the biases share the pixels between them.
+    assert float(jax.grad(loss)(trainable)[place].sum()) == pytest.approx(1 / (1 + math.exp(-6)), rel=1e-3)
 
 
 @pytest.mark.parametrize("name", models.ARCHITECTURES)

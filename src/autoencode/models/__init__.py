@@ -1,7 +1,9 @@
 """Room 2: an image shape becomes a plain Keras model, by name. Knows no images and no engine.
 
 Each architecture is a file beside this one with a function `build(shape, code, width)` that returns the encoder and the
-decoder. Those files import Keras, so they are imported only after an engine has been chosen.
+decoder. Those files import Keras, so they are imported only after an engine has been chosen. What makes the
+pixels, and what moves them after that, computes in float32 whatever the rest does (Keras's guide "Mixed precision"): in
+bfloat16 a sigmoid of 6 rounds to 1, where no gradient passes.
 """
 
 from __future__ import annotations
