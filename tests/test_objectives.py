@@ -5,15 +5,17 @@ import math
 import os
 import subprocess
 import sys
+from functools import partial
 
 import numpy as np
 import pytest
 from scipy import integrate, ndimage, stats
 
-from autoencode import Config, UsageError, doctor, engines, measures, models, pipeline
+from autoencode import Config, Images, UsageError, doctor, engines, measures, models, pipeline, sources, training
 
 engines.load("jax")
 
+import jax
 import keras
 from keras import ops
 
@@ -32,6 +34,26 @@ def test_any_shape_comes_back_in_that_shape(name, shape):
     assert redrawn.images.shape == (2, *shape)
     assert redrawn.codes.shape == (2, 3)
     assert 0 <= redrawn.least <= redrawn.largest <= 1
+
+
+@pytest.mark.parametrize("name", models.ARCHITECTURES)
+def test_bfloat16_leaves_a_saturated_pixel_its_gradient(name):
+    config = pipeline.resolve(Config(model=name, width=0.1, loss="bce", precision="bfloat16"))
+    start = partial(engines.start, "jax", partial(pipeline.assemble, config, (28, 28, 1), 100), seed=0)
+    objective = start(precision="bfloat16").objective
+    decoder = objective.get_layer("decoder")
+    last = next(layer for layer in decoder.layers if getattr(layer, "activation", None) is keras.activations.sigmoid)
+    last.set_weights([np.zeros_like(last.kernel), np.full(last.bias.shape, 6, np.float32)])
+    trainable, others = (
+        [v.value for v in of] for of in (objective.trainable_variables, objective.non_trainable_variables)
+    )
+
+    def loss(weights):
+        return objective.stateless_call(weights, others, np.zeros((2, 28, 28, 1)), training=True)[0]
+
+    place = next(i for i, variable in enumerate(objective.trainable_variables) if variable is last.bias)
+    # Of the mean over pixels of -log(1 - sigmoid(6)); the biases share the pixels between them.
+    assert float(jax.grad(loss)(trainable)[place].sum()) == pytest.approx(1 / (1 + math.exp(-6)), rel=1e-3)
 
 
 @pytest.mark.parametrize("name", models.ARCHITECTURES)
@@ -159,10 +181,14 @@ def test_a_quantized_code_has_that_many_values_and_gradients_pass(bits):
     model = models.build("article", (6, 5, 1), 4, linear_code=True, quantize=bits)
     images = RANDOM.random((500, 6, 5, 1), np.float32) * 20
     encoder = model.get_layer("encoder")
+    normalised = encoder.get_layer("normalised")
+    scale, offset, mean, variance = RANDOM.uniform(0.5, 2, (4, 4)).astype(np.float32)
+    normalised.set_weights([scale, offset, mean, variance])
     weights, bias = encoder.get_layer("code").get_weights()
     found = encoder.predict(images, verbose=0)
     levels = np.linspace(-1, 1, 2**bits)
-    slow = np.tanh(images.reshape(500, -1) @ weights + bias)
+    codes = images.reshape(500, -1) @ weights + bias
+    slow = np.tanh((codes - mean) / np.sqrt(variance + normalised.epsilon) * scale + offset)
     nearest = levels[np.abs(slow[..., None] - levels).argmin(-1)]
     assert np.mean(np.abs(found - nearest) < 1e-5) > 0.999  # a tie may fall to either side
     config = pipeline.resolve(Config(code=4, batch_size=16, quantize=bits))
@@ -171,6 +197,21 @@ def test_a_quantized_code_has_that_many_values_and_gradients_pass(bits):
     pixels = RANDOM.integers(0, 256, (64, 6, 5, 1), "uint8")
     engine.train(engine.place(pixels), engine.place(np.arange(64, dtype="int32")), 0, 4, 16)
     assert not np.array_equal(before, engine.state()[0])  # the encoder's weights, before the rounding
+
+
+@pytest.mark.parametrize(("bits", "precision"), [(1, "float32"), (8, "float32"), (8, "bfloat16")])
+def test_a_quantized_code_learns_in_every_number_and_lies_on_the_grid(bits, precision):
+    mnist = sources.load("mnist")
+    images = Images("few", mnist.train[:3000], mnist.test[:1000])
+    config = pipeline.resolve(Config(quantize=bits, epochs=4, batch_size=100, precision=precision, examples=1))
+    engine = pipeline.start("jax", images, config)
+    errors = [event.val_loss for event in training.train(engine, images, config) if isinstance(event, training.Epoch)]
+    mean_image = np.square(images.test / 255 - images.train.mean(0) / 255).mean()
+    assert errors[-1] < 0.75 * mean_image
+    codes = engine.reconstruct(images.test).codes
+    assert np.ptp(codes, axis=0).min() > 0.1
+    levels = (codes.astype(float) + 1) * (2**bits - 1) / 2
+    np.testing.assert_allclose(levels, np.round(levels), atol=1e-4)  # bfloat16 would be off by up to 0.25
 
 
 def spline(values, place):
@@ -198,6 +239,48 @@ def test_displacements_follow_the_cubic_through_the_pixels():
     np.testing.assert_allclose(found, expected, atol=1e-4)
     turned = augmentation._moved(images.transpose(0, 2, 1)[:, None], field.transpose(0, 2, 1)[:, None], 2, 4)
     np.testing.assert_allclose(ops.convert_to_numpy(turned)[:, 0].transpose(0, 2, 1), found, atol=1e-5)
+
+
+class AtMost(augmentation.Augment):
+    """Moves every image as far as it may."""
+
+    def _uniform(self, images, shape, least, most):
+        return np.full((len(images), *shape), most, np.float32)
+
+
+@pytest.mark.parametrize(
+    "strengths", [{"rotate": 30.0}, {"rotate": 45.0}, {"rotate": 45.0, "scale": 0.3, "shift": 3.0}]
+)
+@pytest.mark.parametrize("shape", [(28, 28), (40, 23)])
+def test_turned_images_are_scipys(strengths, shape):
+    centre = (np.array(shape) - 1) / 2
+    y, x = np.indices(shape) - centre[:, None, None]
+    image = np.exp(-((x - 5) ** 2 + y**2) / 8) + 0.7 * np.exp(-((x + 2) ** 2 + (y - 6) ** 2) / 5)
+    t, factor, shift = math.radians(strengths["rotate"]), 1 + strengths.get("scale", 0), strengths.get("shift", 0)
+    source_x = factor * (math.cos(t) * x - math.sin(t) * y) + shift
+    source_y = factor * (math.sin(t) * x + math.cos(t) * y) + shift
+    places = [source_y + centre[0], source_x + centre[1]]
+    expected = ndimage.map_coordinates(image, places, order=3, mode="nearest").clip(0, 1)
+    found = ops.convert_to_numpy(AtMost(strengths)(image[None, ..., None].astype(np.float32)))[0, ..., 0]
+    assert np.square(image - expected).mean() > 0.01
+    assert np.square(found - expected).mean() < 5e-5
+
+
+@pytest.mark.parametrize(
+    "strengths", [{"shift": 0.5, "rotate": 4.0, "scale": 0.04, "elastic": 0.5}, {"rotate": 45.0, "scale": 0.5}]
+)
+def test_displacements_are_within_reach(strengths, monkeypatch):
+    layer, reached = augmentation.Augment(strengths), []
+
+    def note(planes, field, axis, reach):
+        size = planes.shape[axis]
+        assert float(abs(field).max()) + 1 <= reach or reach == size - 1
+        reached.append(reach)
+        return planes
+
+    monkeypatch.setattr(augmentation, "_moved", note)
+    layer(np.zeros((2000, 28, 28, 1), np.float32))
+    assert strengths["rotate"] != 4 or reached == [4, 4]  # each further step costs time
 
 
 def test_augmented_images_stay_near_and_differ():

@@ -89,8 +89,11 @@ def resolve(config: Config) -> Config:
     0.001
     """
     own = models.find(config.model)
-    left = [name for name in ("optimizer", "learning_rate", "schedule") if getattr(config, name) == "auto"]
-    return dataclasses.replace(config, **{name: getattr(own, name) for name in left})
+    rate = own.learning_rate if config.quantize is None else own.quantized_rate or own.learning_rate
+    ours = {"optimizer": own.optimizer, "learning_rate": rate, "schedule": own.schedule}
+    return dataclasses.replace(
+        config, **{name: value for name, value in ours.items() if getattr(config, name) == "auto"}
+    )
 
 
 def start(engine_name: str, images: Images, config: Config) -> engines.Engine:

@@ -14,8 +14,8 @@ def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.M
     # Layers
     flatten = layers.Flatten(name="pixels")
     to_code = layers.Dense(code, activation="relu", name="code")
-    to_pixels = layers.Dense(math.prod(shape), activation="sigmoid", name="pixels")
-    unflatten = layers.Reshape(shape, name="image")
+    to_pixels = layers.Dense(math.prod(shape), activation="sigmoid", dtype="float32", name="pixels")
+    unflatten = layers.Reshape(shape, dtype="float32", name="image")
 
     # Wiring
     images = keras.Input(shape, name="images")

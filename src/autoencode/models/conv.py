@@ -31,8 +31,8 @@ def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.M
     shape_image = layers.Reshape((rows, columns, sizes[-1]), name="image")
     double = [_normalised(layers.Conv2D(4 * size, 2, padding="same", use_bias=False), f"double{level}")
               for level, size in reversed(list(enumerate(sizes[:-1])))]  # fmt: skip
-    to_pixels = layers.Conv2D(4 * channels, 3, padding="same", activation="sigmoid", name="pixels")
-    cut = layers.Cropping2D(((0, below), (0, right)), name="cut")
+    to_pixels = layers.Conv2D(4 * channels, 3, padding="same", activation="sigmoid", dtype="float32", name="pixels")
+    cut = layers.Cropping2D(((0, below), (0, right)), dtype="float32", name="cut")
 
     # Wiring
     images = keras.Input(shape, name="images")
@@ -69,5 +69,6 @@ def _subpixels(features: keras.KerasTensor) -> keras.KerasTensor:
     (Shi and others, arXiv:1609.05158, section 3.2.)
     """
     _, rows, columns, channels = features.shape
-    squares = layers.Reshape((rows, columns, 2, 2, channels // 4))(features)
-    return layers.Reshape((2 * rows, 2 * columns, channels // 4))(ops.transpose(squares, (0, 1, 3, 2, 4, 5)))
+    squares = layers.Reshape((rows, columns, 2, 2, channels // 4), dtype=features.dtype)(features)
+    joined = ops.transpose(squares, (0, 1, 3, 2, 4, 5))
+    return layers.Reshape((2 * rows, 2 * columns, channels // 4), dtype=features.dtype)(joined)

@@ -17,8 +17,8 @@ def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.M
     down = narrowing(shape, width, "down")
     to_code = layers.Dense(code, name="code")
     up = [_hidden(size, f"up{size}") for size in reversed(_sizes(shape, width))]
-    to_pixels = layers.Dense(pixels, activation="sigmoid", name="pixels")
-    unflatten = layers.Reshape(shape, name="image")
+    to_pixels = layers.Dense(pixels, activation="sigmoid", dtype="float32", name="pixels")
+    unflatten = layers.Reshape(shape, dtype="float32", name="image")
 
     # Wiring
     images = keras.Input(shape, name="images")

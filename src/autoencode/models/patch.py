@@ -29,8 +29,8 @@ def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.M
     to_code = layers.Dense(code, name="code")
     from_code = layers.Dense(patches * units, name="from_code")
     up = [_Mixing(patches, units, f"up{level}") for level in range(levels)]
-    to_patch = layers.Dense(side * side * channels, activation="sigmoid", name="to_patch")
-    cut = layers.Cropping2D(((0, below), (0, right)), name="cut")
+    to_patch = layers.Dense(side * side * channels, activation="sigmoid", dtype="float32", name="to_patch")
+    cut = layers.Cropping2D(((0, below), (0, right)), dtype="float32", name="cut")
 
     # Wiring
     images = keras.Input(shape, name="images")
@@ -46,8 +46,10 @@ def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.M
     for layer in up:
         features = layer(features)
     features = to_patch(layers.LayerNormalization(name="up")(features))  # (N, patches, side * side * C)
-    squares = layers.Reshape((rows, columns, side, side, channels))(features)
-    joined = layers.Reshape((rows * side, columns * side, channels))(ops.transpose(squares, (0, 1, 3, 2, 4, 5)))
+    squares = layers.Reshape((rows, columns, side, side, channels), dtype="float32")(features)
+    joined = layers.Reshape((rows * side, columns * side, channels), dtype="float32")(
+        ops.transpose(squares, (0, 1, 3, 2, 4, 5))
+    )
     reconstructions = cut(joined)  # (N, H, W, C)
 
     # Configuration
