@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError, SkipTestWarning
 from sklearn.linear_model import LogisticRegression
@@ -20,6 +21,7 @@ from sklearn.utils.estimator_checks import check_estimator
 
 import autoencode
 from autoencode import AutoencodeError, Autoencoder, anomalies, engines, sources
+from autoencode.estimator import InvalidError
 
 # scipy, not this package, must be told to take arrays of other libraries before it is imported.
 NOT_RUN = {"check_array_api_input"}
@@ -210,25 +212,137 @@ def test_features_of_another_range_keep_it():
     assert np.square(redrawn - rows).mean() < 0.3 * rows.var()
 
 
+@pytest.fixture(scope="module")
+def fitted_pixels():
+    return Autoencoder(code=3, epochs=1).fit(np.random.default_rng(0).integers(0, 256, (64, 20), np.uint8))
+
+
+@pytest.fixture(scope="module")
+def fitted_features():
+    return Autoencoder(code=3, epochs=1).fit(np.random.default_rng(0).integers(0, 17, (64, 20)))
+
+
+@settings(max_examples=30, deadline=None)
+@given(rows=hnp.arrays(np.uint8, st.tuples(st.integers(1, 9), st.just(20))))
+def test_a_pixel_is_the_same_in_every_dtype(fitted_pixels, fitted_rows, rows):
+    for model in (fitted_pixels, fitted_rows):  # of uint8, and of floats in [0, 1]
+        codes = model.transform(rows)
+        by_keras = model.model_.get_layer("encoder")((rows / 255).reshape(-1, 1, 20, 1))
+        np.testing.assert_allclose(codes, by_keras, atol=1e-5)
+        for floats in (rows / 255, rows / np.float32(255), rows.astype(int)):
+            np.testing.assert_array_equal(model.transform(floats), codes)
+
+
+@settings(max_examples=30, deadline=None)
+@given(rows=hnp.arrays(np.uint8, st.tuples(st.integers(1, 9), st.just(20)), elements=st.integers(0, 20)))
+def test_a_feature_is_the_same_in_every_dtype(fitted_features, rows):
+    levels = np.round(np.minimum(rows, 16) / 16 * 255) / 255
+    codes = fitted_features.transform(rows)
+    by_keras = fitted_features.model_.get_layer("encoder")(levels.reshape(-1, 1, 20, 1))
+    np.testing.assert_allclose(codes, by_keras, atol=1e-5)
+    for dtype in ("int64", "uint16", "float32", "float64"):
+        np.testing.assert_array_equal(fitted_features.transform(rows.astype(dtype)), codes)
+
+
+def test_what_a_scaler_makes_of_new_rows_is_cut(fitted_rows, fitted_pixels):
+    rows = np.random.default_rng(1).normal(0.5, 0.5, (9, 20))
+    np.testing.assert_array_equal(fitted_rows.transform(rows), fitted_rows.transform(rows.clip(0, 1)))
+    with pytest.raises(InvalidError, match="floats in"):  # as likely meant as pixels up to 255
+        fitted_pixels.transform(rows * 255)
+
+
+def test_pixels_up_to_255_as_features_come_back_as_floats():
+    rows = np.random.default_rng(0).integers(0, 256, (20, 6)).astype(float)
+    rows[0, :2] = 0, 255
+    assert Autoencoder(code=2, epochs=1).fit(rows).reconstruct(rows).dtype == np.float32
+
+
 @pytest.mark.parametrize(
     ("parameters", "rows", "words"),
     [
         ({}, np.zeros((5, 4, 4)) + 2, "floats in"),
-        ({}, np.zeros((5, 6, 6, 2)), "received"),
+        ({}, np.zeros((5, 6, 6, 2)), "move the channels last"),
+        ({}, np.zeros((5, 6, 6, 4)), "C 1 or 3, received"),
+        ({}, np.zeros((5, 3, 6, 6)), "move the channels last"),
+        ({}, np.zeros((5, 2, 3, 6, 6)), "move the channels last"),
+        ({}, np.zeros((5, 6, 6), np.uint16), "divide by 65535"),
+        ({}, np.array([[0.0, 1.7e308], [-1.7e308, 1.0]]), "finite range"),
+        ({}, np.array([[0.0, np.nan]]), "NaN"),
+        ({}, np.zeros(7), "Reshape your data"),
         ({"image_shape": (3, 3)}, np.zeros((5, 8)), "image_shape"),
+        ({"image_shape": (2, 8)}, np.zeros((5, 4, 4)), "image_shape"),
+        ({"image_shape": 8}, np.zeros((5, 8)), r"image_shape must be \(H, W\)"),
+        ({"image_shape": (-2, -4)}, np.zeros((5, 8)), r"image_shape must be \(H, W\)"),
+        ({"image_shape": (2.0, 4)}, np.zeros((5, 8)), r"image_shape must be \(H, W\)"),
+        ({"image_shape": (2, 2, 2)}, np.zeros((5, 8)), "C 1 or 3"),
         ({"contamination": 0.9}, np.zeros((5, 8)), "contamination"),
-        ({"code": 0}, np.zeros((5, 8)), "--code"),
+        ({"contamination": True}, np.zeros((5, 8)), "contamination"),
+        ({"code": 0}, np.zeros((5, 8)), "^code must be"),
+        ({"batch_size": 0}, np.zeros((5, 8)), "^batch_size must be"),
+        ({"learning_rate": "fast"}, np.zeros((5, 8)), "^learning_rate must be"),
+        ({"seed": -1}, np.zeros((5, 8)), "^seed must be"),
+        ({"seed": None}, np.zeros((5, 8)), "^seed must be"),
         ({"model": "artikel"}, np.zeros((5, 8)), "did you mean 'article'"),
+        ({"loss": "mse+"}, np.zeros((5, 8)), "loss"),
+        ({"loss": "ssim", "augment": "elastic:"}, np.zeros((5, 8)), "augment"),
     ],
 )
 def test_what_is_wrong_is_told(parameters, rows, words):
-    with pytest.raises(AutoencodeError, match=words):
+    with pytest.raises(InvalidError, match=words) as told:
         Autoencoder(**parameters).fit(rows)
+    assert "--" not in str(told.value) and "\n" not in str(told.value)
+
+
+def test_a_loss_without_bound_is_told_of_the_estimator(digits):
+    rash = {"model": "dense", "optimizer": "sgd", "learning_rate": 1e30}
+    with pytest.raises(InvalidError, match=r"try a learning_rate below 1e\+30, or another loss") as told:
+        Autoencoder(code=2, epochs=9, batch_size=10, **rash).fit(digits[:200])
+    assert "kept" not in str(told.value) and "--" not in str(told.value)
+
+
+def test_numbers_of_numpy_are_numbers(digits, tmp_path):
+    numbers = {"code": np.int64(2), "epochs": np.int32(1), "contamination": np.float32(0.25), "seed": np.uint8(3)}
+    model = Autoencoder(**numbers, image_shape=np.array([28, 28])).fit(digits[:64])
+    assert (model.predict(digits[:64]) == -1).sum() == 16
+    model.save(tmp_path / "m.keras")
+    assert Autoencoder.load(tmp_path / "m.keras").image_shape == (28, 28)
+
+
+@pytest.mark.parametrize("words", [{"n_samples": 0}, {"n_samples": 2.0}, {"seed": -1}, {"seed": "a"}, {"seed": 2**32}])
+def test_draws_that_are_off_are_told(fitted, words):
+    with pytest.raises(InvalidError, match=f"^{next(iter(words))} must be a whole number"):
+        fitted.sample(**words)
 
 
 def test_other_rows_than_in_fit_are_told(digits, fitted):
-    with pytest.raises(ValueError, match="as in fit"):
+    with pytest.raises(InvalidError, match=r"\(N, 28, 28\), as in fit, received \(2000, 28, 20\)"):
         fitted.transform(digits[:, :, :20])
+    with pytest.raises(InvalidError, match=r"\(N, 28, 28\), as in fit, received \(2000, 20, 28\)"):
+        fitted.transform(digits[:, :20])
+    with pytest.raises(InvalidError, match=r"codes \(N, 8\), received \(3, 5\)"):
+        fitted.inverse_transform(np.zeros((3, 5)))
+    with pytest.raises(InvalidError, match="NaN"):
+        fitted.inverse_transform(np.full((3, 8), np.nan))
+
+
+def test_parameters_changed_after_fit_wait_for_the_next(digits, tmp_path):
+    model = Autoencoder(code=2, epochs=1, noise="mask:0.1", seed=4).fit(digits[:100])
+    drawn, redrawn = model.sample(3), model.denoise(digits[:3])
+    model.set_params(noise="none", seed=5, variational=1.0)
+    model.save(tmp_path / "m.keras")
+    for other in (model, pickle.loads(pickle.dumps(model)), Autoencoder.load(tmp_path / "m.keras")):
+        np.testing.assert_array_equal(other.sample(3), drawn)
+        np.testing.assert_array_equal(other.denoise(digits[:3]), redrawn)
+    assert Autoencoder.load(tmp_path / "m.keras").noise == "mask:0.1"
+
+
+def test_a_pickle_keeps_what_was_set_beside():
+    rows = np.random.default_rng(0).random((40, 6))
+    model = Autoencoder(code=3, epochs=1).set_output(transform="pandas").fit(rows)
+    model.note_ = "mine"
+    other = pickle.loads(pickle.dumps(model))
+    assert other.note_ == "mine"
+    assert other.transform(rows).equals(model.transform(rows))
 
 
 def test_a_damaged_or_foreign_file_is_told(tmp_path, fitted):

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import numbers
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,10 +15,10 @@ import numpy as np
 
 from autoencode import anomalies, engines, models, pipeline, trained
 from autoencode.config import Config
-from autoencode.errors import AutoencodeError
+from autoencode.errors import AutoencodeError, reason
 from autoencode.images import Images, to_pixels
 from autoencode.sources import arrays, loading
-from autoencode.training import Epoch, train
+from autoencode.training import Diverged, Epoch, train
 
 try:
     from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, OutlierMixin, TransformerMixin
@@ -25,7 +29,12 @@ except ImportError:
         "autoencode.Autoencoder needs scikit-learn; install it with: pip install 'autoencode[sklearn]'"
     ) from None
 
-STATE = ("image_shape_", "pixel_range_", "rows_shape_", "n_features_in_", "_n_features_out", "offset_", "history_")
+STATE = (
+    "image_shape_", "pixel_range_", "takes_pixels_", "rows_shape_", "n_features_in_", "_n_features_out", "offset_",
+    "history_",
+)  # fmt: skip
+MADE = ("model_", "_trained", "_codes", "_normality")  # out of the bytes of a .keras file
+MOST_SEED = 2**32 - 1
 
 
 class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseEstimator):
@@ -35,11 +44,16 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
     (H, W) or (H, W, C), says how the F features lie, and without it they are a row of F pixels. Features (N, F) of another
     range, such as floats up to 255, are scaled by the least and largest value of the training rows. Inside, a pixel has 256 levels.
 
+    `fit` decides which of both (N, F) are, and later rows mean the same by it. Where it saw pixels, uint8, booleans or floats
+    in [0, 1], uint8 are pixels up to 255 and floats pixels up to 1 ever after; floats beyond [0, 1], as a scaler makes them of
+    rows that it was not fitted on, are cut to it if `fit` saw floats. Where it saw features of another range, 3 is 3 in every dtype.
+
     `contamination` is the share of training rows that `predict` calls outliers. The other parameters are those of
     `Config`, by name and default; `batch_size` is cut to the number of rows.
 
     After `fit`: `history_`, a dict of lists with an entry an epoch (`loss`, `seconds`); `model_`, the plain Keras model;
-    `offset_`, the score below which a row is an outlier; `n_features_in_`; `feature_names_in_` where columns had names.
+    `offset_`, the score below which a row is an outlier; `image_shape_`; `takes_pixels_`, whether rows are pixels, and
+    `pixel_range_`, the values that are black and white; `n_features_in_`; `feature_names_in_` where columns had names.
 
     Raises `InvalidError`, which is an `AutoencodeError` and a `ValueError`, for data or parameters that are off.
 
@@ -99,12 +113,15 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
 
     def fit(self, X: Any, y: Any = None) -> Self:
         """Train on X and return self; y is ignored."""
-        if not (isinstance(self.contamination, (int, float)) and 0 < self.contamination <= 0.5):
-            raise InvalidError(f"contamination must be above 0 and at most 0.5, received {self.contamination!r}.")
-        rows = self._validated(X, reset=True)
-        self.image_shape_, self.pixel_range_ = self._layout(rows)
-        self.rows_shape_ = list(rows.shape[1:])
-        pixels = self._to_images(rows)
+        with _told_in_python():
+            self._check_own()
+            rows = self._validated(X, reset=True)
+            self.image_shape_, self.takes_pixels_, self.pixel_range_ = self._layout(rows)
+            self.rows_shape_ = list(rows.shape[1:])
+            self._fit(self._to_images(rows))
+        return self
+
+    def _fit(self, pixels: np.ndarray) -> None:
         images, config = Images("X", pixels, pixels[:1]), self._config(len(pixels))
         _, name = pipeline.check(images, config)
         engine = pipeline.start(name, images, config)
@@ -115,9 +132,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
                 self.history_["seconds"].append(event.seconds)
         self._take(models.unshared(engine.model))
         self._learn_normality(self._trained.encode(pixels[loading.evenly(len(pixels), trained.KEPT_CODES)]))
+        self._fitted = self._parameters()
         self._n_features_out = config.code
-        self.offset_ = float(np.quantile(-self._normality.scores(self._trained, pixels), self.contamination))
-        return self
+        self.offset_ = float(np.quantile(-self._normality.scores(self._trained, pixels), float(self.contamination)))
 
     def transform(self, X: Any) -> np.ndarray:
         """Return the codes of X, float32 (N, code)."""
@@ -126,8 +143,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
     def inverse_transform(self, X: Any) -> np.ndarray:
         """Return the pictures of codes (N, code), in the shape and range that the training images had."""
         model = self._trained_now()
-        codes = check_array(X, dtype=np.float32)
-        return self._from_floats(model.decode(codes))
+        with _told_in_python():
+            return self._from_floats(model.decode(check_array(X, dtype=np.float32, input_name="codes")))
 
     def reconstruct(self, X: Any) -> np.ndarray:
         """Return what the model makes of X, in the shape and range that the training images had."""
@@ -140,7 +157,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         Raises `InvalidError` where the model was trained without.
         """
         check_is_fitted(self)
-        if self.noise == "none":
+        if self._fitted["noise"] == "none":
             raise InvalidError("denoise expects a model trained with noise: fit one with noise='gaussian:0.3', say.")
         return self.reconstruct(X)
 
@@ -171,15 +188,18 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         """Return new pictures, in the shape and range that the training images had.
 
         A variational model decodes normal noise; any other draws codes from ten Gaussians fitted to the training codes.
-        `seed` is the estimator's own by default.
+        `seed` is by default the one of `fit`.
         """
         model = self._trained_now()
-        seed = self.seed if seed is None else seed
-        learnt = self._codes if self.variational is None else None
-        return self._from_floats(model.decode(trained.new_codes(model.code, n_samples, seed, learnt)))
+        seed = self._fitted["seed"] if seed is None else seed
+        _check_whole("n_samples", n_samples, 1, 2**31 - 1)
+        _check_whole("seed", seed, 0, MOST_SEED)
+        learnt = self._codes if self._fitted["variational"] is None else None
+        with _told_in_python():
+            return self._from_floats(model.decode(trained.new_codes(model.code, int(n_samples), int(seed), learnt)))
 
     def save(self, path: str | Path) -> None:
-        """Write parameters and model as one .keras file, which plain Keras opens too."""
+        """Write the model and the parameters that it was fitted with as one .keras file, which plain Keras opens too."""
         check_is_fitted(self)
         trained.write_model(self.model_, Path(path), self._notes())
 
@@ -194,18 +214,19 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         return cls()._restore(model, notes, str(path))
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what pickle stores: the model as the bytes of a .keras file."""
+        """Return what pickle stores: the model as the bytes of a .keras file, and all else as it is."""
+        state = super().__getstate__()
         if "model_" not in self.__dict__:
-            return super().__getstate__()
-        return {"keras_file": trained.model_bytes(self.model_, self._notes())}
+            return state
+        kept = {name: value for name, value in state.items() if name not in MADE}
+        return kept | {"keras_file": trained.model_bytes(self.model_, self._notes())}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take back what `__getstate__` gave."""
-        if "keras_file" not in state:
-            super().__setstate__(state)
-            return
-        engines.load(engines.choose("auto"))
-        self._restore(*trained.model_from(state["keras_file"]), "the pickle")
+        if "keras_file" in state:
+            engines.load(engines.choose("auto"))
+            self._restore(*trained.model_from(state["keras_file"]), "the pickle")
+        super().__setstate__({name: value for name, value in state.items() if name != "keras_file"})
 
     def __sklearn_is_fitted__(self) -> bool:
         """Whether `fit` has been called."""
@@ -228,19 +249,33 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         check_is_fitted(self)
         return self._trained
 
+    def _parameters(self) -> dict[str, Any]:
+        return {name: _plain(value) for name, value in self.get_params().items()}
+
     def _config(self, count: int) -> Config:
-        names = {field.name for field in dataclasses.fields(Config)} & self.get_params().keys()
-        given = {name: _plain(getattr(self, name)) for name in names}
-        config = pipeline.resolve(Config(**given))
-        return dataclasses.replace(config, batch_size=min(config.batch_size, count))
+        names = {field.name for field in dataclasses.fields(Config)}
+        config = Config(**{name: value for name, value in self._parameters().items() if name in names})
+        return dataclasses.replace(pipeline.resolve(config), batch_size=min(config.batch_size, count))
+
+    def _check_own(self) -> None:
+        """Raise `InvalidError` for a parameter that is off and that `Config` does not know."""
+        share, shape = self.contamination, self.image_shape
+        if isinstance(share, bool) or not isinstance(share, numbers.Real) or not 0 < share <= 0.5:
+            raise InvalidError(f"contamination must be above 0 and at most 0.5, received {share!r}.")
+        if shape is None:
+            return
+        sizes = _plain(shape)
+        whole = isinstance(sizes, list) and all(type(size) is int and size > 0 for size in sizes)
+        if not whole or len(sizes) not in (2, 3) or sizes[2:] not in ([], [1], [3]):
+            raise InvalidError(
+                f"image_shape must be (H, W) or (H, W, C), whole numbers above 0 and C 1 or 3, received {shape!r}."
+            )
 
     def _notes(self) -> dict[str, Any]:
-        parameters = {name: _plain(value) for name, value in self.get_params().items()}
-        state = {name: getattr(self, name) for name in STATE}
         names = getattr(self, "feature_names_in_", None)
         return {
-            "parameters": parameters,
-            "state": state,
+            "parameters": self._fitted,
+            "state": {name: getattr(self, name) for name in STATE},
             "names": None if names is None else names.tolist(),
             "codes": self._codes.tolist(),
         }
@@ -250,6 +285,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
             self.__init__(**notes["parameters"])
             if self.image_shape is not None:
                 self.image_shape = tuple(self.image_shape)
+            self._fitted = notes["parameters"]
             self.__dict__.update({name: notes["state"][name] for name in STATE})
             self._learn_normality(np.array(notes["codes"], np.float32))
             if notes["names"] is not None:
@@ -260,58 +296,118 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         return self
 
     def _validated(self, X: Any, *, reset: bool) -> np.ndarray:
-        rows = validate_data(self, X, reset=reset, dtype="numeric", allow_nd=True, ensure_min_samples=1)
-        if not reset and list(rows.shape[1:]) != self.rows_shape_:
-            expected = ", ".join(map(str, self.rows_shape_))
-            raise InvalidError(f"expected rows of shape (N, {expected}), as in fit, received {rows.shape}.")
+        with _told_in_python():
+            rows = check_array(X, dtype="numeric", allow_nd=True, estimator=self, input_name="X")
+            if not reset:
+                self._check_shape(rows)
+            validate_data(self, X, reset=reset, skip_check_array=True)  # the names of columns, and how many
         return rows
 
-    def _layout(self, rows: np.ndarray) -> tuple[list[int], list[float]]:
-        """The shape of an image (H, W, C), and the values that are black and white."""
-        if rows.ndim > 2:
-            images = _pixels(rows[:1])
-            return list(images.shape[1:]), [0, 255] if rows.dtype.kind in "ui" else [0, 1]
-        shape = tuple(self.image_shape or (1, rows.shape[1]))
-        shape = shape if len(shape) == 3 else (*shape, 1)
-        if len(shape) != 3 or math.prod(shape) != rows.shape[1] or shape[2] not in (1, 3):
-            raise InvalidError(
-                f"expected rows of as many features as image_shape {self.image_shape} has pixels, received {rows.shape}."
-            )
-        if rows.dtype == np.uint8:
-            return list(shape), [0, 255]
+    def _check_shape(self, rows: np.ndarray) -> None:
+        flat = rows.ndim == 2 and len(self.rows_shape_) == 1  # then scikit-learn tells, in the words it checks for
+        if not flat and list(rows.shape[1:]) != self.rows_shape_:
+            expected = ", ".join(map(str, self.rows_shape_))
+            raise InvalidError(f"X: expected rows of shape (N, {expected}), as in fit, received {rows.shape}.")
+
+    def _layout(self, rows: np.ndarray) -> tuple[list[int], bool, list[float]]:
+        """The shape of an image (H, W, C), whether rows are pixels, and the values that are black and white."""
+        shape = self._image_shape(rows)
+        is_float = rows.dtype.kind == "f"
+        if rows.ndim > 2 or rows.dtype in (np.uint8, bool):
+            return shape, True, [0, 255] if rows.dtype.kind in "ui" else [0, 1]
         least, largest = float(rows.min()), float(rows.max())
-        if 0 <= least and largest <= 1:
-            return list(shape), [0, 1]
-        return list(shape), [least, largest if largest > least else least + 1]
+        if is_float and 0 <= least and largest <= 1:
+            return shape, True, [0, 1]
+        if not math.isfinite(largest - least):
+            raise InvalidError(
+                f"X: expected features of a finite range, received {least:g} to {largest:g}: scale them."
+            )
+        return shape, False, [least, largest if largest > least else least + max(1.0, abs(least))]
+
+    def _image_shape(self, rows: np.ndarray) -> list[int]:
+        """The shape of an image, (H, W, C), of training rows."""
+        given = _plain(self.image_shape)
+        if rows.ndim > 2:
+            shape = list(rows.shape[1:]) if rows.ndim > 3 else [*rows.shape[1:], 1]
+        else:
+            shape = given or [1, rows.shape[1]]
+            shape = shape if len(shape) == 3 else [*shape, 1]
+        fits = given is None or (given if len(given) == 3 else [*given, 1]) == shape
+        if not fits or math.prod(shape) != math.prod(rows.shape[1:]):
+            raise InvalidError(
+                f"X: expected rows that fit image_shape {self.image_shape}, received {rows.shape}: "
+                "mend image_shape, or leave it out."
+            )
+        return shape
 
     def _images(self, X: Any) -> np.ndarray:
         return self._to_images(self._validated(X, reset=False))
 
     def _to_images(self, rows: np.ndarray) -> np.ndarray:
+        least, largest = self.pixel_range_
+        if not self.takes_pixels_:  # in float64, where numbers of every dtype are what they are
+            return to_pixels((rows.astype(np.float64, copy=False) - least) / (largest - least)).reshape(
+                -1, *self.image_shape_
+            )
         if rows.ndim > 2:
             return _pixels(rows)
-        if rows.dtype == np.uint8:
-            return rows.reshape(-1, *self.image_shape_)
-        least, largest = self.pixel_range_
-        return to_pixels((rows - least) / (largest - least)).reshape(-1, *self.image_shape_)
+        if rows.dtype.kind == "f" and largest == 1:
+            rows = rows.clip(0, 1)
+        return _pixels(rows.reshape(-1, *self.image_shape_))
 
     def _from_floats(self, images: np.ndarray) -> np.ndarray:
-        least, largest = self.pixel_range_
         images = images.reshape(-1, *self.rows_shape_)
-        return to_pixels(images) if [least, largest] == [0, 255] else images * (largest - least) + least
+        least, largest = self.pixel_range_
+        if self.takes_pixels_ and largest == 255:
+            return to_pixels(images)
+        return images * (largest - least) + least
 
 
 class InvalidError(AutoencodeError, ValueError):
     """Data or a parameter that is off, as scikit-learn expects it to be told."""
 
 
-def _pixels(rows: np.ndarray) -> np.ndarray:
+@contextmanager
+def _told_in_python() -> Iterator[None]:
+    """Raise what the caller can mend as an `InvalidError`, with parameters for the options of the command."""
     try:
-        return arrays.pixels(rows, "X")
+        yield
+    except InvalidError:
+        raise
+    except Diverged as error:  # the epochs that its last sentence speaks of lie in a run folder
+        raise InvalidError(_in_python(str(error).removesuffix(" Earlier epochs are kept."))) from error
     except AutoencodeError as error:
-        raise InvalidError(str(error)) from error
+        raise InvalidError(_in_python(str(error))) from error
+    except ValueError as error:
+        if str(error).startswith("The feature names"):  # scikit-learn compares these several lines word for word
+            raise
+        raise InvalidError(reason(error)) from error
+
+
+def _in_python(line: str) -> str:
+    """A line with the options of the command as parameters: batch_size for --batch-size."""
+    return re.sub(r"--([a-z][a-z-]*)", lambda option: option[1].replace("-", "_"), line)
+
+
+def _check_whole(name: str, value: Any, least: int, most: int) -> None:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not least <= value <= most:
+        raise InvalidError(f"{name} must be a whole number from {least} to {most}, received {value!r}.")
+
+
+def _pixels(rows: np.ndarray) -> np.ndarray:
+    """Images, (N, H, W) or (N, H, W, C), as uint8 (N, H, W, C)."""
+    if rows.ndim not in (3, 4) or (rows.ndim == 4 and rows.shape[3] not in (1, 3)):
+        raise InvalidError(
+            f"X: expected (N, F), (N, H, W), or (N, H, W, C) with C 1 or 3, received {rows.shape}: move the channels last."
+        )
+    if rows.dtype == np.uint16:
+        raise InvalidError("X: expected uint8 or floats in [0, 1], received uint16: divide by 65535, or by its white.")
+    with _told_in_python():
+        return arrays.pixels(rows, "X")
 
 
 def _plain(value: Any) -> Any:
-    """A NumPy number, as a search over parameters hands it in, as Python's own."""
-    return value.item() if isinstance(value, np.generic) else list(value) if isinstance(value, tuple) else value
+    """A NumPy number or array, as a search over parameters hands it in, or a tuple, as Python's own and JSON's."""
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    return [_plain(one) for one in value] if isinstance(value, (tuple, list)) else value
