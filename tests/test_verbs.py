@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
@@ -25,6 +26,7 @@ from autoencode import (
     UsageError,
     anomalies,
     engines,
+    pictures,
     pipeline,
     sources,
     verbs,
@@ -67,7 +69,7 @@ def place(tmp_path):
 
     def claimed(verb: str, ending: str | None = None) -> outputs.Place:
         kind = outputs.KINDS[verb]
-        return outputs.Place(tmp_path / f"{kind.stem}{ending or kind.suffixes[0]}")
+        return outputs.Place(tmp_path / f"{kind.stem}{ending or kind.suffixes[0]}", kind.pictures)
 
     return claimed
 
@@ -148,11 +150,8 @@ def test_a_model_of_plain_keras_alone_will_do(tmp_path, digits, source):
 
 
 def test_anomalies_are_ranked_by_the_score_of_plain_keras_and_found(source, digits, tmp_path, place):
-    import keras
-
-    Autoencoder(code=8, epochs=20, batch_size=10, seed=1).fit(digits[0]).save(tmp_path / "normal.keras")
-    opened = verbs.open_model(verbs.find(tmp_path / "normal.keras"))
-
+    config = Config(code=8, epochs=20, batch_size=10, seed=1)
+    opened = verbs.open_model(verbs.find(pipeline.run(str(source), config, tmp_path / "normal")))
     noise = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 1), "uint8")
     mixed = np.concatenate([digits[0][:40], noise])
     np.save(tmp_path / "mixed.npy", mixed)
@@ -162,19 +161,51 @@ def test_anomalies_are_ranked_by_the_score_of_plain_keras_and_found(source, digi
     assert {line["name"] for line in lines[:9]} == {f"mixed train {index}" for index in range(40, 49)}
     assert told == {"images": 49, "anomalies": sum(float(line["score"]) > alarm.threshold for line in lines)}
     assert [line["anomaly"] for line in lines] == ["1"] * told["anomalies"] + ["0"] * (49 - told["anomalies"])
-    train, test, _ = loading.split(rows(source), seed=1)
-    model = keras.saving.load_model(opened.saved.file)
-    normality = anomalies.Normality(model.get_layer("encoder").predict(digits[0][train] / 255, verbose=0))
+    train, test, _ = loading.split(rows(source), config.split_seed)
+    expected = scores_by_keras(opened, digits[0][train])
     for images, found in ((mixed, [float(line["score"]) for line in lines]), (digits[0][test], alarm.held_out)):
-        codes = model.get_layer("encoder").predict(images / 255, verbose=0)
-        redrawn = model.get_layer("decoder").predict(codes, verbose=0)
-        expected = anomalies.scores(images, redrawn, normality.distances(codes))
-        np.testing.assert_allclose(sorted(found), sorted(expected), rtol=1e-3)
+        np.testing.assert_allclose(sorted(found), sorted(expected(images)), rtol=1e-3)
     assert alarm.rate == np.mean(alarm.held_out[1::2] > alarm.threshold)
+    assert (alarm.measured, alarm.measures(0.2), alarm.measures(0.05)) == (15, True, False)
     assert [size(place("anomalies").beside(ending)) for ending in (".png", "-scores.png")] == [
         (120 + 520, 312),
         (800, 500),
     ]
+    assert place("anomalies").written() == ["anomalies.csv", "anomalies.png", "anomalies-scores.png"]
+
+
+def scores_by_keras(opened: verbs.Opened, known: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+    import keras
+
+    model = keras.saving.load_model(opened.saved.file)
+    normality = anomalies.Normality(model.get_layer("encoder").predict(known / 255, verbose=0))
+
+    def scores(images: np.ndarray) -> np.ndarray:
+        codes = model.get_layer("encoder").predict(images / 255, verbose=0)
+        return anomalies.scores(
+            images, model.get_layer("decoder").predict(codes, verbose=0), normality.distances(codes)
+        )
+
+    return scores
+
+
+def test_anomalies_of_a_saved_estimator_have_its_scores(digits, tmp_path, place):
+    estimator = Autoencoder(code=3, epochs=1, batch_size=60).fit(digits[0][:150])
+    estimator.save(tmp_path / "digits.keras")
+    for name, images in (("normal", digits[0][150:250]), ("new", digits[0][250:]), ("one", digits[0][150:151])):
+        np.save(tmp_path / f"{name}.npy", images)
+    opened = verbs.open_model(verbs.find(tmp_path / "digits.keras"))
+    alarm = ranking.learn(opened, verbs.open_rows(tmp_path / "normal.npy"), 0.1)
+    np.testing.assert_allclose(alarm.held_out, -estimator.score_samples(digits[0][150:250]), rtol=1e-5)
+    ranking.rank(opened, streamed(opened, tmp_path / "new.npy"), alarm, place("anomalies"))
+    lines = csv.DictReader(place("anomalies").file.read_text().splitlines())
+    found = {int(line["name"].split()[-1]): float(line["score"]) for line in lines}
+    expected = -estimator.score_samples(digits[0][250:])
+    np.testing.assert_allclose([found[index] for index in range(50)], expected, rtol=1e-5)
+    with pytest.raises(
+        AutoencodeError, match="at least 2 held-out normal images, .* received 1: give more with --normal"
+    ):
+        ranking.learn(opened, verbs.open_rows(tmp_path / "one.npy"), 0.9)
 
 
 # Out into files, and back
@@ -191,6 +222,28 @@ def test_codes_in_a_file_decode_to_the_reconstructions(opened, source, digits, p
     np.testing.assert_array_equal(arrays(place("decode").file)["images"], expected)
     assert size(place("encode").beside()) == (800, 500)
     assert size(place("decode").beside()) == (1040, 1040)  # the first hundred
+
+
+@pytest.mark.parametrize("bits", [1, 3, 8, 11, 16])
+def test_quantized_codes_take_a_byte_or_two_and_come_back(tmp_path, digits, bits):
+    Autoencoder(code=16, quantize=bits, epochs=1, batch_size=60).fit(digits[0]).save(tmp_path / "bits.keras")
+    opened = verbs.open_model(verbs.find(tmp_path / "bits.keras"))
+    place = outputs.Place(tmp_path / "codes.NPZ")
+    coding.encode(opened, streamed(opened, digits[0][:7]), place)
+    found = arrays(place.file)
+    assert set(found) == {"levels", "bits", "names"}
+    assert found["levels"].nbytes == 7 * 16 * (1 if bits <= 8 else 2)
+    assert found["bits"] == bits and found["levels"].max() <= 2**bits - 1
+    expected = np.asarray(opened.trained.encoder(digits[0][:7] / np.float32(255)))
+    np.testing.assert_allclose(coding.read_codes(place.file, 16), expected, atol=1e-6 if bits < 11 else 1e-3)
+    np.testing.assert_allclose(coding.read_codes(place.file, 16), opened.encode(digits[0][:7]), atol=1e-6)
+
+
+def test_tables_keep_every_digit(tmp_path):
+    numbers = np.random.default_rng(0).normal(size=200) * 10.0 ** np.arange(-100, 100)
+    outputs.write_table(tmp_path / "x.CSV", {"x": numbers})
+    lines = list(csv.DictReader((tmp_path / "x.CSV").read_text().splitlines()))
+    assert [float(line["x"]) for line in lines] == numbers.tolist()
 
 
 def test_tables_open_in_pandas_with_names_and_classes(opened, digits, tmp_path):
@@ -423,6 +476,18 @@ def test_on_the_sphere_the_angle_grows_evenly(angle, share):
     np.testing.assert_allclose(point, [np.cos(share * angle), np.sin(share * angle)], atol=1e-9)
 
 
+def test_pictures_of_many_examples_go_on_below():
+    images = np.random.default_rng(0).integers(0, 256, (45, 8, 8, 1), "uint8")
+    rows = pictures.draw_rows({"noisy": images, "denoised": 255 - images})
+    assert rows.size == (120 + 20 * 104, 3 * 2 * 104 + 2 * 20)
+    page = pictures.draw_examples(images, 255 - images)
+    assert page.size == (3600, 3 * 400)
+    for first in (0, 20):
+        part = pictures.draw_examples(images[first : first + 20], 255 - images[first : first + 20])
+        top = 400 * (first // 20)
+        assert page.crop((0, top, 3600, top + 400)).tobytes() == part.tobytes()
+
+
 # A map
 
 
@@ -450,11 +515,20 @@ def test_the_plane_is_that_of_scikit_learn(opened, source, digits, place):
 
 def test_umap_is_asked_for_by_name_or_found():
     with mock.patch.dict(sys.modules, {"umap": None}):  # as if it were not installed
-        assert [mapping._chosen("auto", size) for size in (2, 3)] == ["code", "pca"]
+        assert [mapping._chosen("auto", np.zeros((9, size))) for size in (2, 3)] == ["code", "pca"]
         with pytest.raises(AutoencodeError, match="umap-learn; install it with: pip install 'autoencode\\[umap\\]'"):
             mapping.check("umap")
     with pytest.raises(UsageError, match="Known: auto, pca, umap"):
         mapping.check("tsne")
+
+
+def test_too_few_images_for_umap_lie_on_pcas_plane(opened, digits, place):
+    for count in (1, 2, 3):
+        told = mapping.write_map(opened, streamed(opened, digits[0][:count]), place("map"))
+        assert told == {"images": count, "method": "pca"}
+    assert mapping._chosen("auto", np.zeros((4, 3))) == ("umap" if mapping._has_umap() else "pca")
+    with pytest.raises(AutoencodeError, match="at least 4 images, received 3: choose --method pca"):
+        mapping._umap(np.zeros((3, 4)))
 
 
 def test_umap_parts_what_lies_apart_and_a_place_decodes_to_the_codes_around_it():
@@ -541,6 +615,16 @@ def test_info_tells_what_the_run_recorded(run, opened):
     assert verbs.find(run / "model.keras") == verbs.Saved(**vars(verbs.find(run)) | {"run": mock.ANY})
 
 
+def test_info_shows_what_a_strangers_record_holds_as_escapes(run):
+    told = describing.describe(verbs.find(run))
+    finding = {"what": "a\nb", "cause": "\x1b[31m", "advice": "c"}
+    told |= {"source": "\x1b]0;title\x07", "device": "cpu\r", "findings": [finding], "versions": {"keras": "3\x9b"}}
+    told["settings"] = told["settings"] | {"noise": "\x1b[2J"}
+    lines = describing.lines(told)
+    assert all(line.isprintable() for line in lines)
+    assert "doctor: a\\nb; \\x1b[31m: c" in lines
+
+
 WRONG = [
     ("encode nowhere digits.npz", 2, "there is nothing at nowhere"),
     ("encode text.keras digits.npz", 1, "expected a whole .keras file"),
@@ -553,7 +637,9 @@ WRONG = [
     ("encode run digits.npz --out codes.txt", 2, ".npz or .csv or .parquet"),
     ("encode run digits.npz --out digits.npz", 2, "is there already"),
     ("encode run digits.npz --out text.keras/codes.csv", 2, "is a file, expected a folder"),
-    ("decode run none.csv", 2, "expected codes in a file"),
+    ("encode run digitz.npz --out deep/in/folders", 2, "there is nothing at 'digitz.npz'"),
+    ("decode run none.csv", 2, "there is nothing at none.csv"),
+    ("decode run empty", 2, "expected codes in a file"),
     ("decode run text.keras", 2, "expected codes in a file"),
     ("denoise run digits.npz --add fog", 2, "unknown noise"),
     ("sample run --count 0", 2, "Must be >= 1"),
@@ -592,8 +678,14 @@ BROKEN = {
     "nan.npz": (lambda path: np.savez(path, codes=np.array([[0.0] * 4, [np.nan] * 4])), "row 1 .* NaN"),
     "other.npz": (lambda path: np.savez(path, pixels=np.zeros(3)), "named codes, it holds pixels"),
     "cut.npz": (lambda path: path.write_bytes(b"PK\3\4 and no more"), "cannot be read"),
-    "empty.csv": (lambda path: path.write_text(""), "cannot be read"),
-    "head.csv": (lambda path: path.write_text("name,code0,code1,code2,code3\n"), "cannot be read"),
+    "empty.csv": (lambda path: path.write_text(""), "empty.csv holds no codes"),
+    "head.csv": (lambda path: path.write_text("name,code0,code1,code2,code3\n"), "head.csv holds no codes"),
+    "none.npy": (lambda path: np.save(path, np.zeros((0, 4))), "none.npy holds no codes"),
+    "huge.npy": (lambda path: np.save(path, np.array([[0.0] * 4, [1e300] * 4])), "huge.npy: .* row 1"),
+    "huge.csv": (lambda path: path.write_text("code0,code1,code2,code3\n1,2,3,1e300\n"), "huge.csv: .* row 0"),
+    "bits.npz": (lambda path: np.savez(path, levels=np.full((2, 4), 9, "uint8"), bits=3), "levels of as many bits"),
+    "many.npz": (lambda path: np.savez(path, levels=np.zeros((2, 4), "uint8"), bits=64), "levels of as many bits"),
+    "word.npz": (lambda path: np.savez(path, levels=np.zeros((2, 4), "uint8"), bits="8"), "levels of as many bits"),
     "words.csv": (lambda path: path.write_text("code0,code1,code2,code3\n1,2,3,oops\n"), "oops"),
     "other.csv": (lambda path: path.write_text("a,b\n1,2\n"), "columns code0, code1, ..., it holds a, b"),
     "cut.parquet": (lambda path: path.write_bytes(b"PAR1"), "cannot be read"),
@@ -647,6 +739,38 @@ def test_what_is_there_stays_unless_it_may_be_replaced(tmp_path, monkeypatch):
     with pytest.raises(AutoencodeError, match="NaN"), outputs.claim("sample", "digits-1"):
         raise AutoencodeError("NaN")
     assert [path.name for path in tmp_path.iterdir()] == ["map-digits-1"]
+
+
+def test_a_failure_leaves_no_half_set_and_nothing_that_was_there_goes(tmp_path):
+    def fail(*written: str, overwrite: bool = False) -> None:
+        with pytest.raises(OSError, match="full"):  # noqa: SIM117
+            with outputs.claim("map", "digits-1", tmp_path / "a" / "b", overwrite=overwrite) as place:
+                for ending in written:
+                    place.beside(ending).write_text("new")
+                raise OSError("full")
+
+    fail(".csv", ".png")
+    assert list(tmp_path.iterdir()) == []
+    fail(".csv", ".png", "-grid.png")  # the set is whole: it was the telling that failed
+    assert len(list((tmp_path / "a" / "b").iterdir())) == 3
+    (tmp_path / "a" / "b" / "map.png").unlink()
+    (tmp_path / "a" / "b" / "map-scores.png").write_text("another's")
+    fail(".csv", overwrite=True)
+    assert {path.name for path in (tmp_path / "a" / "b").iterdir()} == {"map.csv", "map-grid.png", "map-scores.png"}
+    with outputs.claim("map", "digits-1", tmp_path / "a" / "b" / "MAP.CSV") as place:
+        assert place.written() == []
+
+
+def test_sigterm_leaves_nothing(run, source, tmp_path):
+    code = (
+        "import os, signal, sys\nfrom autoencode.cli import main\nfrom autoencode.verbs import coding, outputs\n"
+        "write = outputs.write_arrays\n"
+        "def written(*words):\n    write(*words)\n    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "outputs.write_arrays = written\nmain()\n"
+    )
+    words = [sys.executable, "-c", code, "encode", str(run), str(source), "--out", "a/b"]
+    done = subprocess.run(words, check=False, capture_output=True, text=True, cwd=tmp_path)
+    assert (done.returncode, done.stderr, list(tmp_path.iterdir())) == (143, "", [])
 
 
 def test_a_full_disk_leaves_no_half_file(opened, source, tmp_path, digits):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
@@ -21,12 +21,13 @@ if TYPE_CHECKING:
 SHEET_TILE, SHEET_GAP = 96, 8  # pixels of a contact sheet
 NAME_WIDTH, NAME_HEIGHT, APART = 120, 24, 20  # pixels of the names beside and above one, and between what is set apart
 COLUMN, HEIGHT = 180, 400  # pixels of the page for each column, and of the page: 1800 x 400 for ten
+MOST_COLUMNS = 20  # of a picture: what is more goes on below
 # matplotlib's default margins and gaps, as fractions of the page and of an axes box.
 LEFT, RIGHT, TOP, BOTTOM, GAP = 0.125, 0.9, 0.88, 0.11, 0.2
 INK, LOSS, VALIDATION, BASELINE = "#1f2328", "#0969da", "#cf222e", "#6e7781"
 BINS = 80  # of the values of a code
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-NAMED_CLASSES, CLASS_LETTERS = 20, 12  # of a map, which have a colour each, and of the names of these
+NAMED_CLASSES, CLASS_LETTERS = 20, 16  # of a map, which have a colour each, and of the names of these
 MAP_POINTS, MAP_TILE = 20_000, 30  # points of a map that are drawn, and pixels of an image on it
 
 
@@ -34,23 +35,25 @@ def draw_examples(originals: np.ndarray, reconstructions: np.ndarray) -> Image.I
     """Return the picture of an epoch: the originals in a row, their reconstructions below.
 
     Both are uint8 (E, H, W, C); ten of them give 1800 x 400 pixels. Every tile keeps one scale, 0 black and 255 white,
-    where matplotlib's imshow would stretch each to its own range and make epochs hard to compare.
+    where matplotlib's imshow would stretch each to its own range and make epochs hard to compare. Beyond twenty they go on below.
 
     >>> draw_examples(np.zeros((10, 28, 28, 1), "uint8"), np.zeros((10, 28, 28, 1), "uint8")).size
     (1800, 400)
     """
     count, height, width, channels = originals.shape
-    page_width = COLUMN * count
-    page = Image.new("L" if channels == 1 else "RGB", (page_width, HEIGHT), "white")
-    box_width = page_width * (RIGHT - LEFT) / (count + GAP * (count - 1))
+    columns = min(count, MOST_COLUMNS)
+    page_width = COLUMN * columns
+    page = Image.new("L" if channels == 1 else "RGB", (page_width, HEIGHT * -(-count // columns)), "white")
+    box_width = page_width * (RIGHT - LEFT) / (columns + GAP * (columns - 1))
     box_height = HEIGHT * (TOP - BOTTOM) / (2 + GAP)
     scale = min(box_width / width, box_height / height)
     size = max(1, round(width * scale)), max(1, round(height * scale))
     for row, images in enumerate((originals, reconstructions)):
         top = HEIGHT * (1 - TOP) + row * box_height * (1 + GAP) + (box_height - size[1]) / 2
-        for column, pixels in enumerate(images):
+        for index, pixels in enumerate(images):
+            band, column = divmod(index, columns)
             left = page_width * LEFT + column * box_width * (1 + GAP) + (box_width - size[0]) / 2
-            page.paste(_tile(pixels, size), (round(left), round(top)))
+            page.paste(_tile(pixels, size), (round(left), round(top) + HEIGHT * band))
     return page
 
 
@@ -103,10 +106,22 @@ def draw_path(first: np.ndarray, between: np.ndarray, last: np.ndarray) -> Image
 def draw_rows(rows: Mapping[str, np.ndarray]) -> Image.Image:
     """Return rows of images under each other, uint8 (E, H, W, C) each, with the name of each row at its left.
 
+    Beyond twenty images they go on below.
+
     >>> draw_rows({"original": np.zeros((10, 28, 28, 1), "uint8"), "pca": np.zeros((10, 28, 28, 1), "uint8")}).size
     (1160, 208)
     """
-    sheets = [draw_sheet(images, columns=len(images)) for images in rows.values()]
+    count = len(next(iter(rows.values())))
+    bands = [_band(rows, first) for first in range(0, count, MOST_COLUMNS)]
+    height = bands[0].height + APART
+    page = Image.new("RGB", (bands[0].width, len(bands) * height - APART), "white")
+    for place, band in enumerate(bands):
+        page.paste(band, (0, place * height))
+    return page
+
+
+def _band(rows: Mapping[str, np.ndarray], first: int) -> Image.Image:
+    sheets = [draw_sheet(part := images[first : first + MOST_COLUMNS], columns=len(part)) for images in rows.values()]
     page = Image.new("RGB", (NAME_WIDTH + sheets[0].width, sum(sheet.height for sheet in sheets)), "white")
     drawing, font, top = ImageDraw.Draw(page), ImageFont.load_default(16), 0
     for name, sheet in zip(rows, sheets, strict=True):
@@ -229,7 +244,7 @@ def draw_codes(codes: np.ndarray, count: int) -> Figure:
     )
     axes.set_xlabel("number of the code")
     axes.set_ylabel("value")
-    axes.xaxis.set_major_locator(MaxNLocator(min(size, 16), integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(min(size, 16), integer=True, min_n_ticks=1))
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 
@@ -254,16 +269,14 @@ def draw_map(
     if labels is not None:
         colours = shades(labels if named else labels / len(classes))
     figure = Figure(figsize=(10, 10))
-    figure.subplots_adjust(left=0.09, right=0.88 if named else 0.98, top=0.98, bottom=0.06)
+    figure.subplots_adjust(left=0.09, right=0.8 if named else 0.98, top=0.98, bottom=0.06)
     axes = figure.add_subplot()
     shown = np.random.default_rng(0).permutation(len(points))[:MAP_POINTS]  # no class always on top
     axes.scatter(*points[shown].T, s=14, c=colours[shown], linewidths=0, alpha=0.7)
     for index, pixels in tiles.items():
         _place(axes, pixels, points[index], colours[index])
     if named:
-        short = [name if len(name) <= CLASS_LETTERS else f"{name[: CLASS_LETTERS - 1]}…" for name in classes]
-        handles = [axes.scatter([], [], color=shades(place), label=name) for place, name in enumerate(short)]
-        axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1, 1), frameon=False, labelcolor=INK)
+        _name_classes(axes, classes, shades)
     elif labels is not None:
         axes.set_title(f"{len(classes)} classes, too many to name: one hue each", color=INK, fontsize=10, y=0.98)
     axes.set_xlabel(names[0], color=INK)
@@ -272,12 +285,35 @@ def draw_map(
     return figure
 
 
+def _name_classes(axes: Axes, classes: Sequence[str], shades: Callable[[int], tuple[float, ...]]) -> None:
+    """Put a legend at the right: the colour and the name of every class, in smaller letters where they are wide."""
+    handles = [axes.scatter([], [], color=shades(place)) for place in range(len(classes))]
+    places = [str(place) for place in range(len(classes))]
+    style = {"fontsize": 9, "frameon": False, "labelcolor": INK}
+    legend = axes.legend(handles, places, loc="upper left", bbox_to_anchor=(1, 1), **style)
+    for text, name in zip(legend.get_texts(), classes, strict=True):  # as labels, "_a" is left out and "$a$" a formula
+        text.set_parse_math(False)
+        text.set_text(shortened(name, CLASS_LETTERS))
+
+
+def shortened(name: str, letters: int) -> str:
+    """Return `name` with at most so many `letters`, without its middle: names of classes often differ at the end alone.
+
+    >>> shortened("brain tumour, glioma", 12)
+    'brain …lioma'
+    """
+    if len(name) <= letters:
+        return name
+    last = (letters - 1) // 2
+    return f"{name[: letters - 1 - last]}…{name[-last:]}"
+
+
 def draw_scores(normal: np.ndarray, found: np.ndarray, threshold: float) -> Figure:
     """Return a chart of anomaly scores, (N,) of normal images and (M,) of others, with the threshold between them."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 5))
-    figure.subplots_adjust(left=0.1, right=0.98, top=0.96, bottom=0.11)
+    figure.subplots_adjust(left=0.1, right=0.98, top=0.92, bottom=0.11)
     axes = figure.add_subplot()
     every = np.concatenate([normal, found, [threshold]])
     least = max(float(every.min()), float(every.max()) * 1e-4, 1e-12)
@@ -293,7 +329,8 @@ def draw_scores(normal: np.ndarray, found: np.ndarray, threshold: float) -> Figu
     axes.set_xlabel("anomaly score", color=INK)
     axes.set_ylabel("share of the images", color=INK)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(frameon=False, labelcolor=INK)
+    above = {"loc": "lower center", "bbox_to_anchor": (0.5, 1), "ncols": 3, "fontsize": 9}  # no line crosses it there
+    axes.legend(frameon=False, labelcolor=INK, **above)
     return figure
 
 

@@ -45,7 +45,7 @@ def decoding(console: Screen) -> Iterator[Callable[[int, int], None]]:
         def progress(done: int, total: int) -> None:
             if not tasks:
                 tasks.append(shown.add_task("pictures", total=total))
-            shown.update(tasks[0], completed=done)
+            shown.update(tasks[0], completed=done, total=total)
 
         yield progress
 

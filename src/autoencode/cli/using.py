@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
+from autoencode import stopping
 from autoencode.cli.screen import app, decoding, prepare_process, tell_skipped
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class Work:
 
 @contextmanager
 def working(verb: str, model: Path, writing: Writing | None) -> Iterator[Work]:
-    """Find `model`, claim the place of the results, and show a bar while images are read."""
+    """Find `model`, claim the place of the results, and show a bar while images are read; SIGTERM ends it in order."""
     prepare_process()
     from rich.console import Console
 
@@ -102,6 +103,7 @@ def working(verb: str, model: Path, writing: Writing | None) -> Iterator[Work]:
     writing = writing or Writing()
     saved, console = verbs.find(model), Console(highlight=False, soft_wrap=True)
     with (
+        stopping.ended_by_sigterm(),
         outputs.claim(verb, saved.name, writing.out, overwrite=writing.overwrite) as place,
         decoding(console) as progress,
     ):
@@ -336,7 +338,8 @@ def anomalies(
     source
         As for train.
     normal
-        Normal images: a threshold is set on those for testing [default: what the model was trained on].
+        Normal images: a threshold is set on those for testing, and for a saved estimator on all of them, of which it must
+        have been trained on none [default: what the model was trained on].
     false_alarms
         Share of normal images that may be taken for anomalies.
     examples
@@ -353,10 +356,11 @@ def anomalies(
         fit = reading.fit if reading else None
         alarm = ranking.learn(opened, verbs.open_rows(known), false_alarms, fit=fit, progress=work.progress)
         told = ranking.rank(opened, stream, alarm, work.place, examples=examples)
-        half = len(alarm.held_out) // 2
+        few = "" if alarm.measures(false_alarms) else ", which are too few to measure such a rate"
         work.console.print(
             f"normal: {known}; threshold {alarm.threshold:.4g} for {false_alarms:.2%} false alarms, set on "
-            f"{len(alarm.held_out) - half:,} held-out images, measured on {half:,} others: {alarm.rate:.2%}",
+            f"{len(alarm.held_out) - alarm.measured:,} held-out images, measured on {alarm.measured:,} others: "
+            f"{alarm.rate:.2%}{few}",
             markup=False,
         )
         work.tell(f"{told['images']:,} images, {told['anomalies']:,} above the threshold", stream)

@@ -23,13 +23,16 @@ def encode(opened: Opened, stream: Stream, place: Place) -> dict[str, int]:
     """Write the codes of all images with their names, and a picture of the distribution of every number.
 
     An .npz file holds `codes`, float32 (N, K), `names` and, where there are any, `labels` and `classes`; .csv and .parquet
-    have the columns `name`, `label` (the class's name) and `code0`, `code1`, ... Returns the number of `images`.
+    have the columns `name`, `label` (the class's name) and `code0`, `code1`, ... Of a model with a code of b bits a number,
+    .npz holds `levels` and `bits` in place of `codes`, see `quantized`. Returns the number of `images`.
     """
-    if place.file.suffix == ".parquet":
+    if place.format == ".parquet":
         outputs.parquet()  # before the work, not after
     codes = codes_of(opened, stream)
-    if place.file.suffix == ".npz":
-        outputs.write_arrays(place.file, {"codes": codes, **stream.metadata()})
+    if place.format == ".npz":
+        bits = opened.saved.settings.get("quantize")
+        numbers = {"codes": codes} if bits is None else quantized(codes, bits)
+        outputs.write_arrays(place.file, numbers | stream.metadata())
     else:
         numbers = {f"code{number}": column for number, column in enumerate(codes.T)}
         outputs.write_table(place.file, columns(stream) | numbers)
@@ -44,6 +47,18 @@ def codes_of(opened: Opened, stream: Stream) -> np.ndarray:
         codes[filled : filled + len(images)] = opened.encode(images)
         filled += len(images)
     return codes[:filled]
+
+
+def quantized(codes: np.ndarray, bits: int) -> dict[str, np.ndarray]:
+    """Return codes (N, K) in [-1, 1], of 2 ** `bits` values each, as `levels` from 0, (N, K), and `bits`, of 1 to 16.
+
+    The levels are uint8 up to 8 bits, uint16 beyond: a number takes one byte or two, where a float takes four.
+
+    >>> quantized(np.array([[-1.0, 1.0]]), 8)["levels"]
+    array([[  0, 255]], dtype=uint8)
+    """
+    levels = np.round((codes + 1) / 2 * (2**bits - 1))
+    return {"levels": levels.astype(np.uint8 if bits <= 8 else np.uint16), "bits": np.array(bits)}
 
 
 def columns(stream: Stream) -> dict[str, list[str]]:
@@ -69,7 +84,9 @@ def decode(opened: Opened, codes: np.ndarray, place: Place) -> dict[str, int]:
 
 def check_codes(path: Path) -> None:
     """Raise `UsageError` where `path` is no file that may hold codes."""
-    if not path.is_file() or path.suffix not in READERS:
+    if not path.exists():
+        raise UsageError(f"there is nothing at {path}: expected a file of codes, as encode writes it.")
+    if not path.is_file() or path.suffix.lower() not in READERS:
         raise UsageError(f"expected codes in a file that ends in {', '.join(READERS)}, received {path}.")
 
 
@@ -80,25 +97,37 @@ def read_codes(path: Path, size: int) -> np.ndarray:
     """
     check_codes(path)
     try:
-        codes = READERS[path.suffix](path)
+        codes = READERS[path.suffix.lower()](path)
     except AutoencodeError:
         raise
     except Exception as error:  # damaged files: zipfile, NumPy and pyarrow have a dozen kinds
         raise AutoencodeError(
             f"{path} cannot be read ({reason(error)}): expected codes as encode writes them."
         ) from error
-    if codes.ndim != 2 or codes.dtype.kind not in "fiu" or not len(codes) or codes.shape[1] != size:
+    if codes.ndim == 2 and not len(codes):
+        raise _nothing(path)
+    if codes.ndim != 2 or codes.dtype.kind not in "fiu" or codes.shape[1] != size:
         raise AutoencodeError(
             f"{path}: expected codes (N, {size}), as the model has them, received {codes.dtype} {codes.shape}."
         )
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is told
+        codes = codes.astype(np.float32)
     if not np.isfinite(codes).all():
         row = int(np.flatnonzero(~np.isfinite(codes).all(1))[0])
-        raise AutoencodeError(f"{path}: expected finite numbers, row {row} of the codes holds NaN or infinity.")
-    return codes.astype(np.float32)
+        raise AutoencodeError(
+            f"{path}: expected finite numbers within float32, row {row} of the codes holds NaN, infinity or more."
+        )
+    return codes
+
+
+def _nothing(path: Path) -> AutoencodeError:
+    return AutoencodeError(f"{path} holds no codes: expected one at least, as encode writes them.")
 
 
 def _arrays(path: Path) -> np.ndarray:
     with path.open("rb") as file, np.load(file, allow_pickle=False) as found:
+        if {"levels", "bits"} <= set(found.files):
+            return _of_levels(path, found["levels"], found["bits"])
         if "codes" not in found.files:
             raise AutoencodeError(
                 f"{path}: expected an array named codes, it holds {', '.join(found.files) or 'nothing'}."
@@ -106,13 +135,29 @@ def _arrays(path: Path) -> np.ndarray:
         return found["codes"]
 
 
+def _of_levels(path: Path, levels: np.ndarray, bits: np.ndarray) -> np.ndarray:
+    """The codes that `quantized` was given."""
+    whole = bits.ndim == 0 and bits.dtype.kind in "iu" and 1 <= bits <= 16 and levels.dtype.kind in "iu"
+    if not whole or (levels.size and not 0 <= levels.min() <= levels.max() < 2 ** int(bits)):
+        raise AutoencodeError(
+            f"{path}: expected levels of as many bits as `bits` says, 1 to 16, received {levels.dtype} and {bits}."
+        )
+    return (levels / (2 ** int(bits) - 1) * 2 - 1).astype(np.float32)
+
+
 def _array(path: Path) -> np.ndarray:
     return np.load(path, mmap_mode="r", allow_pickle=False)
 
 
 def _csv(path: Path) -> np.ndarray:
-    with path.open(encoding="utf-8-sig", newline="") as file, warnings.catch_warnings(action="error"):
-        wanted = _numbered(path, next(csv.reader(file)))
+    with (
+        path.open(encoding="utf-8-sig", newline="") as file,
+        warnings.catch_warnings(action="ignore", category=UserWarning),
+    ):
+        head = next(csv.reader(file), None)
+        if head is None:
+            raise _nothing(path)
+        wanted = _numbered(path, head)
         options = {"delimiter": ",", "quotechar": '"', "comments": None}
         return np.loadtxt(file, np.float32, usecols=list(wanted.values()), ndmin=2, **options)
 

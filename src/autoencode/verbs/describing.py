@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from autoencode.config import Config
+from autoencode.errors import printable
 from autoencode.trained import Trained
 from autoencode.verbs import Saved
 
@@ -59,7 +60,7 @@ def lines(told: dict[str, Any]) -> list[str]:
         words.append(
             f"settings: {_settings(told['settings'])}" if told["settings"] else "settings: the file tells none"
         )
-    return words
+    return [printable(line) for line in words]  # much of it stands in records, which may be a stranger's
 
 
 def _trained(told: dict[str, Any]) -> list[str]:

@@ -21,6 +21,7 @@ CELLS = 12  # of the map on either side, each with one image at most
 GRID, GRID_TILE = 20, 48  # images of the plane on either side, and pixels of one
 REACH = 0.01, 0.99  # quantiles of the points between which the plane is decoded
 NEIGHBOURS = 15  # of UMAP, as by default
+UMAP_NEEDS = 4  # images
 NEAREST = 5  # images whose codes a place on UMAP's plane is decoded from
 
 
@@ -45,14 +46,14 @@ def write_map(opened: Opened, stream: Stream, place: Place, *, method: str = "au
     """Write where the code of every image lies on a plane, as a table and as a picture with some of the images on it.
 
     The table has the columns `name`, `label` where there are labels, `x` and `y`. `method` is pca, umap, or auto: a code of
-    two numbers is the plane itself; else UMAP where it is installed, else PCA. A second picture shows what a grid over the
+    two numbers is the plane itself; else UMAP where it is installed and there are images enough, else PCA. A second picture shows what a grid over the
     plane decodes to. Returns the number of `images` and the `method`.
     """
     check(method)
     if opened.trained.code < 2:
         raise AutoencodeError(f"map expects codes of at least two numbers, those of {opened.saved.name} have one.")
     codes = codes_of(opened, stream)
-    method = _chosen(method, opened.trained.code)
+    method = _chosen(method, codes)
     plane = {"code": _itself, "pca": _pca, "umap": _umap}[method](codes)
     outputs.write_table(place.file, columns(stream) | dict(zip("xy", plane.points.T, strict=True)))
     shown = spread(plane.points, CELLS)
@@ -88,10 +89,12 @@ def spread(points: np.ndarray, side: int) -> list[int]:
     return sorted(order[first].tolist())
 
 
-def _chosen(method: str, size: int) -> str:
+def _chosen(method: str, codes: np.ndarray) -> str:
     if method != "auto":
         return method
-    return "code" if size == 2 else "umap" if _has_umap() else "pca"
+    if codes.shape[1] == 2:
+        return "code"
+    return "umap" if len(codes) >= UMAP_NEEDS and _has_umap() else "pca"
 
 
 def _has_umap() -> bool:
@@ -117,8 +120,8 @@ def _umap(codes: np.ndarray) -> Plane:
     import umap
     from sklearn.neighbors import KNeighborsRegressor  # UMAP needs it anyway
 
-    if len(codes) < 4:
-        raise AutoencodeError(f"UMAP needs at least 4 images, received {len(codes)}: choose --method pca.")
+    if len(codes) < UMAP_NEEDS:
+        raise AutoencodeError(f"UMAP needs at least {UMAP_NEEDS} images, received {len(codes)}: choose --method pca.")
     points = umap.UMAP(n_neighbors=min(NEIGHBOURS, len(codes) - 1), random_state=0, n_jobs=1).fit_transform(codes)
     nearest = KNeighborsRegressor(min(NEAREST, len(codes)), weights="distance").fit(points, codes)
     return Plane(points, ("UMAP 1", "UMAP 2"), nearest.predict)

@@ -10,7 +10,7 @@ import csv
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,9 +55,20 @@ KINDS = {
 
 @dataclass(frozen=True)
 class Place:
-    """The files that a verb writes: `file`, and others that share its name up to their own ending."""
+    """The files that a verb writes: `file`, and others that share its name up to their own ending, one of `pictures`."""
 
     file: Path
+    pictures: tuple[str, ...] = (".png",)
+
+    @property
+    def format(self) -> str:
+        """The ending of `file`, in lower case."""
+        return self.file.suffix.lower()
+
+    @property
+    def paths(self) -> list[Path]:
+        """All of them, whether they are there or not."""
+        return [self.file, *map(self.beside, self.pictures)]
 
     def beside(self, ending: str = ".png") -> Path:
         """Return the path of a picture.
@@ -68,41 +79,51 @@ class Place:
         return self.file.with_name(self.file.stem + ending)
 
     def written(self) -> list[str]:
-        """Return the names of the files that are there by now."""
-        pictures = (self.beside(ending) for ending in (".png", "-grid.png", "-scores.png"))
-        return [path.name for path in (self.file, *pictures) if path.exists()]
+        """Return the names of those that are there by now."""
+        return [path.name for path in self.paths if path.exists()]
 
 
 @contextmanager
 def claim(verb: str, model: str, out: Path | None = None, *, overwrite: bool = False) -> Iterator[Place]:
     """Give the place that `verb` writes to for the model called `model`, by the rule above.
 
-    A folder that was made here and still holds nothing at the end is removed again. Raises `UsageError` where a file is
-    there already, `AutoencodeError` where the folder cannot be made.
+    Half a set, which would stand in the way of the next call, is removed again, and so are folders that were made here and
+    hold nothing at the end. Raises `UsageError` where a file is there already, `AutoencodeError` where the folder cannot be
+    made.
     """
     kind = KINDS[verb]
-    place = Place(Path(f"{verb}-{model}", f"{kind.stem}{kind.suffixes[0]}") if out is None else _file(kind, out))
-    folder = place.file.parent
-    for path in (place.file, *map(place.beside, kind.pictures)):
-        if path.exists() and not overwrite:
-            raise UsageError(f"{path} is there already: choose another --out, or replace it with --overwrite.")
+    file = Path(f"{verb}-{model}", f"{kind.stem}{kind.suffixes[0]}") if out is None else _file(kind, out)
+    place, folder = Place(file, kind.pictures), file.parent
+    before = [path for path in place.paths if path.exists()]
+    if before and not overwrite:
+        raise UsageError(f"{before[0]} is there already: choose another --out, or replace it with --overwrite.")
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file, expected a folder: choose another --out.")
-    made = not folder.exists()
-    with _told(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    missing = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
+        with _told(folder):
+            folder.mkdir(parents=True, exist_ok=True)
         yield place
+    except BaseException:
+        if len(place.written()) < len(place.paths):  # all of them stay: then it was but the telling that failed
+            _remove(path for path in place.paths if path not in before)
+        raise
     finally:
-        if made:
+        for one in missing:
             with suppress(OSError):  # one that holds something stays
-                folder.rmdir()
+                one.rmdir()
+
+
+def _remove(paths: Iterable[Path]) -> None:
+    for path in paths:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def _file(kind: Kind, out: Path) -> Path:
     if out.is_dir() or not out.suffix:
         return out / f"{kind.stem}{kind.suffixes[0]}"
-    if out.suffix not in kind.suffixes:
+    if out.suffix.lower() not in kind.suffixes:
         raise UsageError(f"--out takes a folder or a file that ends in {' or '.join(kind.suffixes)}, received {out}.")
     return out
 
@@ -142,7 +163,7 @@ def spooled(shape: tuple[int, int, int], folder: Path) -> Iterator[Spool]:
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray | Spool]) -> None:
     """Write `arrays` as .npz, or the first alone as .npy; raise `AutoencodeError` where that fails."""
     with _written(path) as file:
-        if path.suffix == ".npy":
+        if path.suffix.lower() == ".npy":
             _write_array(file, next(iter(arrays.values())))
             return
         with zipfile.ZipFile(file, "w") as archive:
@@ -162,7 +183,7 @@ def _write_array(file: BinaryIO, array: np.ndarray | Spool) -> None:
 
 def write_table(path: Path, columns: Mapping[str, Sequence[Any] | np.ndarray]) -> None:
     """Write `columns` as .csv or .parquet, floats so that they are read back as they were."""
-    if path.suffix == ".parquet":
+    if path.suffix.lower() == ".parquet":
         pyarrow = parquet()
         with _written(path) as file:
             pyarrow.parquet.write_table(pyarrow.table(dict(columns)), file)
@@ -174,9 +195,10 @@ def write_table(path: Path, columns: Mapping[str, Sequence[Any] | np.ndarray]) -
 
 
 def _words(column: Sequence[Any] | np.ndarray) -> Iterator[Any]:
-    if isinstance(column, np.ndarray) and column.dtype.kind == "f":
-        return (f"{value:.9g}" for value in column.tolist())  # nine digits tell every float32 from the next
-    return iter(column)
+    if not isinstance(column, np.ndarray) or column.dtype.kind != "f":
+        return iter(column)
+    digits = 17 if column.dtype == np.float64 else 9  # so many tell every number from the next
+    return (f"{value:.{digits}g}" for value in column.tolist())
 
 
 def parquet() -> ModuleType:

@@ -8,7 +8,7 @@ import numpy as np
 
 from autoencode import anomalies, measures, pictures
 from autoencode.anomalies import Normality
-from autoencode.errors import UsageError
+from autoencode.errors import AutoencodeError, UsageError
 from autoencode.images import to_pixels
 from autoencode.sources.loading import Progress, Rows
 from autoencode.trained import KEPT_CODES
@@ -22,8 +22,8 @@ from autoencode.verbs.streams import Stream
 class Alarm:
     """A score above which an image is an anomaly, and what it does on normal images.
 
-    One half of `held_out` scores, those of normal images that the model was not trained on, set the `threshold`; on the
-    other half `rate` of them lie above it.
+    One half of `held_out` scores, those of normal images that the model was not trained on, set the `threshold`; of the
+    other half, `measured` in number, `rate` lie above it.
     """
 
     normality: Normality
@@ -31,6 +31,15 @@ class Alarm:
     held_out: np.ndarray
     threshold: float
     rate: float
+
+    @property
+    def measured(self) -> int:
+        """How many held-out images the rate was measured on."""
+        return len(self.held_out) // 2
+
+    def measures(self, false_alarms: float) -> bool:
+        """Whether these are enough to measure a rate of `false_alarms`: one of them may be expected above the threshold."""
+        return self.measured * false_alarms >= 1
 
 
 def check(false_alarms: float) -> None:
@@ -44,21 +53,25 @@ def learn(
 ) -> Alarm:
     """Learn from normal images what is normal: codes from those for training, the threshold from those for testing.
 
+    A saved estimator keeps its training codes: then all of `rows` are for testing, and none may have been trained on.
     Raises `AutoencodeError` where those for testing are too few for the rate of `false_alarms`.
     """
     check(false_alarms)
     words = {"fit": fit or opened.saved.fit, "split_seed": opened.saved.split_seed, "progress": progress}
-    train, test = (
-        streams.stream(rows, opened.trained.shape, part=part, most=most, **words)
-        for part, most in (("train", KEPT_CODES), ("test", None))
-    )
-    codes = codes_of(opened, train)
+    codes, part = opened.saved.codes, "all"
+    if codes is None:
+        train = streams.stream(rows, opened.trained.shape, part="train", most=KEPT_CODES, **words)
+        codes, part = codes_of(opened, train), "test"
     normality = Normality(codes)
-    images = test.batches(opened.trained.batch_size)
+    images = streams.stream(rows, opened.trained.shape, part=part, **words).batches(opened.trained.batch_size)
     held_out = np.concatenate([normality.scores(opened.trained, batch) for batch in images])
+    if len(held_out) < 2:
+        raise AutoencodeError(
+            "anomalies expects at least 2 held-out normal images, one to set the threshold and one to measure it, "
+            f"received {len(held_out)}: give more with --normal."
+        )
     threshold = anomalies.threshold(held_out[::2], false_alarms)
-    rate = float((held_out[1::2] > threshold).mean()) if len(held_out) > 1 else float("nan")
-    return Alarm(normality, len(codes), held_out, threshold, rate)
+    return Alarm(normality, len(codes), held_out, threshold, float((held_out[1::2] > threshold).mean()))
 
 
 def rank(opened: Opened, stream: Stream, alarm: Alarm, place: Place, *, examples: int = 10) -> dict[str, int]:
@@ -69,7 +82,7 @@ def rank(opened: Opened, stream: Stream, alarm: Alarm, place: Place, *, examples
     image differs from its reconstruction, the second the scores beside those of normal images. Returns the number of
     `images` and of `anomalies`.
     """
-    if place.file.suffix == ".parquet":
+    if place.format == ".parquet":
         outputs.parquet()  # before the work, not after
     found = {"score": [], "error": [], "distance": []}
     for images in stream.batches(opened.trained.batch_size):
