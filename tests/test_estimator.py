@@ -295,7 +295,7 @@ def test_what_is_wrong_is_told(parameters, rows, words):
 
 def test_a_loss_without_bound_is_told_of_the_estimator(digits):
     rash = {"model": "dense", "optimizer": "sgd", "learning_rate": 1e30}
-    with pytest.raises(InvalidError, match=r"try a learning_rate below 1e\+30, or another loss") as told:
+    with pytest.raises(InvalidError, match=r"try a learning_rate below an eighth of 1e\+30, or another loss") as told:
         Autoencoder(code=2, epochs=9, batch_size=10, **rash).fit(digits[:200])
     assert "kept" not in str(told.value) and "--" not in str(told.value)
 
