@@ -783,7 +783,7 @@ def test_sigterm_leaves_nothing(run, source, tmp_path):
     )
     words = [sys.executable, "-c", code, "encode", str(run), str(source), "--out", "a/b"]
     done = subprocess.run(words, check=False, capture_output=True, text=True, cwd=tmp_path)
-    assert (done.returncode, done.stderr, list(tmp_path.iterdir())) == (143, "", [])
+    assert (done.returncode, done.stderr, list(tmp_path.iterdir())) == (143, "autoencode: interrupted\n", [])
 
 
 def test_a_full_disk_leaves_no_half_file(opened, source, tmp_path, digits):

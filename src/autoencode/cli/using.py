@@ -15,8 +15,7 @@ from autoencode import stopping
 from autoencode.cli.screen import app, decoding, prepare_process, tell_skipped
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
+    from autoencode.cli.console import Screen
     from autoencode.verbs import Opened, Saved
     from autoencode.verbs.outputs import Place
     from autoencode.verbs.streams import Stream
@@ -62,7 +61,7 @@ class Work:
 
     saved: Saved
     place: Place
-    console: Console
+    console: Screen
     engine: str
     progress: Callable[[int, int], None]
 
@@ -79,29 +78,28 @@ class Work:
         words = asdict(reading or Reading()) | {"most": most, "progress": self.progress}
         opened, stream = verbs.begin(self.saved, source, self.engine, **words, alone=True)
         if stream.note:
-            self.console.print(stream.note, markup=False)
+            self.console.tell(stream.note)
         return opened, stream
 
     def tell(self, line: str, stream: Stream | None = None) -> None:
         """Print what was done, what was left out, and where the results lie."""
-        self.console.print(line, markup=False)
+        self.console.tell(line)
         if stream is not None:
             tell_skipped(self.console, stream.skipped, None)
         *others, last = self.place.written()
-        self.console.print(f"{', '.join(others)} and {last} in {self.place.file.parent}", markup=False)
+        self.console.tell(f"{', '.join(others)} and {last} in {self.place.file.parent}")
 
 
 @contextmanager
 def working(verb: str, model: Path, writing: Writing | None) -> Iterator[Work]:
     """Find `model`, claim the place of the results, and show a bar while images are read; SIGTERM ends it in order."""
     prepare_process()
-    from rich.console import Console
-
     from autoencode import verbs
+    from autoencode.cli.console import Screen
     from autoencode.verbs import outputs
 
     writing = writing or Writing()
-    saved, console = verbs.find(model), Console(highlight=False, soft_wrap=True)
+    saved, console = verbs.find(model), Screen()
     with (
         stopping.ended_by_sigterm(),
         outputs.claim(verb, saved.name, writing.out, overwrite=writing.overwrite) as place,
@@ -357,14 +355,13 @@ def anomalies(
         alarm = ranking.learn(opened, verbs.open_rows(known), false_alarms, fit=fit, progress=work.progress)
         told = ranking.rank(opened, stream, alarm, work.place, examples=examples)
         few = "" if alarm.measures(false_alarms) else ", which are too few to measure such a rate"
-        work.console.print(
+        work.console.tell(
             f"normal: {known}; threshold {alarm.threshold:.4g} for {false_alarms:.2%} false alarms, set on "
             f"{len(alarm.held_out) - alarm.measured:,} held-out images, measured on {alarm.measured:,} others: "
-            f"{alarm.rate:.2%}{few}",
-            markup=False,
+            f"{alarm.rate:.2%}{few}"
         )
         work.tell(f"{told['images']:,} images, {told['anomalies']:,} above the threshold", stream)
-        work.console.print(f"note: {WARNING}", markup=False)
+        work.console.tell(f"note: {WARNING}")
 
 
 @app.command
