@@ -45,7 +45,7 @@ class Augment(keras.layers.Layer):
         turn = self._uniform(images, (1, 1), -angle, angle) * (math.pi / 180)
         grow = self._uniform(images, (1, 1), -scale, scale)
         # Catmull and Smith: rows are moved so that columns, moved after them, end where the turned and scaled pixel lies.
-        field_x = ((1 + grow) / ops.cos(turn) - 1) * across - ops.tan(turn) * (down - move_y) + move_x
+        field_x = ((1 + grow) / ops.cos(turn) - 1) * across + ops.tan(turn) * (move_y - down) + move_x
         field_y = (1 + grow) * ops.sin(turn) * across + ((1 + grow) * ops.cos(turn) - 1) * down + move_y
         if elastic:
             field_x = field_x + elastic * self._smooth(images)
