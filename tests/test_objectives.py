@@ -241,6 +241,48 @@ def test_displacements_follow_the_cubic_through_the_pixels():
     np.testing.assert_allclose(ops.convert_to_numpy(turned)[:, 0].transpose(0, 2, 1), found, atol=1e-5)
 
 
+class AtMost(augmentation.Augment):
+    """Moves every image as far as it may."""
+
+    def _uniform(self, images, shape, least, most):
+        return np.full((len(images), *shape), most, np.float32)
+
+
+@pytest.mark.parametrize(
+    "strengths", [{"rotate": 30.0}, {"rotate": 45.0}, {"rotate": 45.0, "scale": 0.3, "shift": 3.0}]
+)
+@pytest.mark.parametrize("shape", [(28, 28), (40, 23)])
+def test_turned_images_are_scipys(strengths, shape):
+    centre = (np.array(shape) - 1) / 2
+    y, x = np.indices(shape) - centre[:, None, None]
+    image = np.exp(-((x - 5) ** 2 + y**2) / 8) + 0.7 * np.exp(-((x + 2) ** 2 + (y - 6) ** 2) / 5)
+    t, factor, shift = math.radians(strengths["rotate"]), 1 + strengths.get("scale", 0), strengths.get("shift", 0)
+    source_x = factor * (math.cos(t) * x - math.sin(t) * y) + shift
+    source_y = factor * (math.sin(t) * x + math.cos(t) * y) + shift
+    places = [source_y + centre[0], source_x + centre[1]]
+    expected = ndimage.map_coordinates(image, places, order=3, mode="nearest").clip(0, 1)
+    found = ops.convert_to_numpy(AtMost(strengths)(image[None, ..., None].astype(np.float32)))[0, ..., 0]
+    assert np.square(image - expected).mean() > 0.01
+    assert np.square(found - expected).mean() < 5e-5
+
+
+@pytest.mark.parametrize(
+    "strengths", [{"shift": 0.5, "rotate": 4.0, "scale": 0.04, "elastic": 0.5}, {"rotate": 45.0, "scale": 0.5}]
+)
+def test_displacements_are_within_reach(strengths, monkeypatch):
+    layer, reached = augmentation.Augment(strengths), []
+
+    def note(planes, field, axis, reach):
+        size = planes.shape[axis]
+        assert float(abs(field).max()) + 1 <= reach or reach == size - 1
+        reached.append(reach)
+        return planes
+
+    monkeypatch.setattr(augmentation, "_moved", note)
+    layer(np.zeros((2000, 28, 28, 1), np.float32))
+    assert strengths["rotate"] != 4 or reached == [4, 4]  # each further step costs time
+
+
 def test_augmented_images_stay_near_and_differ():
     image = np.zeros((1, 28, 28, 1), np.float32)
     image[:, 8:20, 10:18] = 1

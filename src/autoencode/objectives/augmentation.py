@@ -44,19 +44,30 @@ class Augment(keras.layers.Layer):
         move_x, move_y = (self._uniform(images, (1, 1), -shift, shift) for _ in range(2))
         turn = self._uniform(images, (1, 1), -angle, angle) * (math.pi / 180)
         grow = self._uniform(images, (1, 1), -scale, scale)
-        # Small angles: sin and cos to the first order are off by 1.5 % at 10 degrees.
-        field_x = move_x + grow * across - turn * down
-        field_y = move_y + grow * down + turn * across
-        reach = 1 + shift + elastic + (scale + angle * math.pi / 180) * max(height, width) / 2
+        # Catmull and Smith: rows are moved so that columns, moved after them, end where the turned and scaled pixel lies.
+        field_x = ((1 + grow) / ops.cos(turn) - 1) * across - ops.tan(turn) * ops.subtract(down, move_y) + move_x
+        field_y = (1 + grow) * ops.sin(turn) * across + ((1 + grow) * ops.cos(turn) - 1) * down + move_y
         if elastic:
             field_x = field_x + elastic * self._smooth(images)
             field_y = field_y + elastic * self._smooth(images)
         moved = self._uniform(images, (1, 1), 0, 1) >= UNCHANGED
         field_x, field_y = (ops.where(moved, field, 0.0) for field in (field_x, field_y))
         planes = ops.moveaxis(images, 3, 1)  # (N, C, H, W): four times as fast with the pixels of a row side by side
-        planes = _moved(planes, field_x[:, None], 3, math.ceil(reach))
-        planes = _moved(planes, field_y[:, None], 2, math.ceil(reach))
+        reach_x, reach_y = self._reaches(height, width)
+        planes = _moved(planes, field_x[:, None], 3, reach_x)
+        planes = _moved(planes, field_y[:, None], 2, reach_y)
         return ops.moveaxis(ops.clip(planes, 0, 1), 1, 3)  # the kernel overshoots at edges
+
+    def _reaches(self, height, width):
+        """The whole steps that the fields along rows and along columns reach, with one more for the kernel."""
+        shift, angle, scale, elastic = (
+            self._strengths.get(name, 0.0) for name in ("shift", "rotate", "scale", "elastic")
+        )
+        turn, right, below = angle * math.pi / 180, (width - 1) / 2, (height - 1) / 2
+        x = ((1 + scale) / math.cos(turn) - 1) * right + math.tan(turn) * (below + shift)
+        y = (1 + scale) * math.sin(turn) * right + max(scale, 1 - (1 - scale) * math.cos(turn)) * below
+        # Nothing comes from further than the other border.
+        return tuple(min(math.ceil(1 + shift + elastic + most), size - 1) for most, size in ((x, width), (y, height)))
 
     def _smooth(self, images):
         """A field (N, H, W) in [-1, 1] that runs linearly between points drawn on a coarse grid."""
