@@ -89,10 +89,13 @@ def resolve(config: Config) -> Config:
     0.001
     """
     own = models.find(config.model)
+    optimizer = own.optimizer if config.optimizer == "auto" else config.optimizer
     rate = own.learning_rate if config.quantize is None else own.quantized_rate or own.learning_rate
-    ours = {"optimizer": own.optimizer, "learning_rate": rate, "schedule": own.schedule}
+    if optimizer != own.optimizer:
+        rate = objectives.RATES.get(optimizer, rate)
+    found = {"optimizer": optimizer, "learning_rate": rate, "schedule": own.schedule}
     return dataclasses.replace(
-        config, **{name: value for name, value in ours.items() if getattr(config, name) == "auto"}
+        config, **{name: value for name, value in found.items() if getattr(config, name) == "auto"}
     )
 
 

@@ -22,6 +22,9 @@ NOISES = {"gaussian": (0.3, 10.0), "mask": (0.5, 0.99), "salt": (0.2, 0.99)}  # 
 # Pixels, degrees, share of the size, pixels, probability.
 AUGMENTATIONS = {"shift": (2.0, 64.0), "rotate": (10.0, 45.0), "scale": (0.1, 0.5), "elastic": (1.0, 16.0), "flip": (0.5, 1.0)}  # fmt: skip
 OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop", "lion", "muon")
+# Learning rates of an optimizer that is not the model's own. At Adam's, after 4 epochs of 6,000 MNIST images, the article's
+# model has a val_loss of 0.0985 with muon, here 0.0288; with sgd 0.204 even at 0.1, and 0.0665 and 0.0436 at 1 and 10.
+RATES = {"sgd": 3.0, "muon": 0.02, "lion": 1e-3, "rmsprop": 1e-3}
 SCHEDULES = ("constant", "cosine", "linear")
 
 
