@@ -65,6 +65,7 @@ def test_the_leaderboard_holds_every_training_and_pca_first(folder, compared):
     for key in ("mse", "psnr", "ssim", "probe", "neighbours"):
         assert float(rows[3][key]) == pytest.approx(np.mean([one[key] for one in singles]))
         assert float(rows[3][f"{key}_deviation"]) == pytest.approx(np.std([one[key] for one in singles], ddof=1))
+        assert rows[2][f"{key}_deviation"] == ""  # of one
     lines = (folder / "all" / "leaderboard.md").read_text().splitlines()
     assert lines == [line for line in compared if line.startswith("|")]
     assert len(lines) == 2 + len(rows)
@@ -122,6 +123,8 @@ def test_a_training_that_was_killed_goes_on_where_it_was(folder):
         (("small.npz", "--seeds", "0"), "at least one"),
         (("small.npz", "--folder", "all", "--epochs", "2"), "holds a comparison of small.npz with other settings"),
         (("small.npz", "--folder", "."), "is not empty and holds no comparison"),
+        (("small.npz", "--model", "dense"), "compare takes --models, received --model dense: say --models dense"),
+        (("small.npz", "--code", "9"), "compare takes --codes, received --code 9: say --codes 9"),
         (("nothing",), "unknown source 'nothing'"),
     ],
 )

@@ -350,6 +350,10 @@ def test_another_optimizer_learns_without_a_rate_given(name):
         ({"augment": "turn"}, "unknown augment 'turn'"),
         ({"optimizer": "adm"}, "did you mean 'adam'"),
         ({"schedule": "cos"}, "unknown schedule 'cos'"),
+        ({"noise": "none+gaussian"}, "--noise none stands alone, received 'none+gaussian': leave out none"),
+        ({"augment": "flip+none"}, "--augment none stands alone"),
+        ({"free_bits": 0.1}, "--free-bits takes a variational model, received none: add --variational 1"),
+        ({"warm_up": 0.0}, "--warm-up takes a variational model"),
         ({"model": "cnn"}, "unknown model 'cnn'"),
     ],
 )
@@ -357,6 +361,10 @@ def test_a_wrong_word_is_told(settings, words):
     with pytest.raises(UsageError) as told:
         pipeline.check("mnist", Config(**settings))
     assert words in str(told.value)
+
+
+def test_options_of_a_variational_model_are_taken_with_one():
+    pipeline.check("mnist", Config(variational=1.0, warm_up=3.0, free_bits=0.1))
 
 
 def test_settings_out_of_range_are_told():

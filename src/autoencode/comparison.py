@@ -69,6 +69,9 @@ def plan(
             raise AutoencodeError(f"compare needs {package}; install it with: pip install 'autoencode[compare]'")
     if not (models and codes and seeds >= 1):
         raise UsageError("compare takes at least one of --models, one of --codes and --seeds 1.")
+    for name, several in (("model", "models"), ("code", "codes")):
+        if (value := getattr(config, name)) != getattr(Config, name):
+            raise UsageError(f"compare takes --{several}, received --{name} {value}: say --{several} {value}.")
     models, codes = dict.fromkeys(models), dict.fromkeys(codes)
     entries = [Entry("pca", code) for code in codes]
     for code in codes:
@@ -258,7 +261,8 @@ def _csv(groups: dict[tuple[str, int], list[dict[str, Any]]]) -> str:
         cells = []
         for key in COLUMNS:
             known = all(one.get(key) is not None for one in found)
-            cells += [_mean(found, key), _spread(found, key)] if known else ["", ""]
+            spread = _spread(found, key) if known and len(found) > 1 else ""  # one seed has none
+            cells += [_mean(found, key) if known else "", spread]
         writer.writerow([model, code, len(found), *cells])
     return text.getvalue()
 

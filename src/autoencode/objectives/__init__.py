@@ -29,7 +29,7 @@ SCHEDULES = ("constant", "cosine", "linear")
 
 
 def check(config: Config) -> None:
-    """Raise `UsageError` where an option of `config` names what there is not, or a strength out of its range."""
+    """Raise `UsageError` where an option of `config` names what there is not, a strength out of its range, or does nothing."""
     losses(config.loss)
     noises(config.noise)
     augmentations(config.augment)
@@ -37,6 +37,12 @@ def check(config: Config) -> None:
         raise unknown("optimizer", config.optimizer, ("auto", *OPTIMIZERS))
     if config.schedule not in ("auto", *SCHEDULES):
         raise unknown("schedule", config.schedule, ("auto", *SCHEDULES))
+    for name in ("warm_up", "free_bits"):
+        if config.variational is None and getattr(config, name) != getattr(Config, name):
+            option = "--" + name.replace("_", "-")
+            raise UsageError(
+                f"{option} takes a variational model, received none: add --variational 1, or leave it out."
+            )
 
 
 def is_plain(config: Config) -> bool:
@@ -99,6 +105,8 @@ def _strengths(option: str, words: str, known: Mapping[str, tuple[float, float]]
     strengths = {}
     for term in words.split("+") if words != "none" else ():
         name, colon, strength = term.partition(":")
+        if name == "none":
+            raise UsageError(f"--{option} none stands alone, received {words!r}: leave out none, or all else.")
         if name not in known:
             raise unknown(option, name, ("none", *known))
         if name in strengths:
