@@ -44,6 +44,11 @@ class Scaled(schedules.LearningRateSchedule):
 
 
 def _rate(config: Config, steps: int) -> float | schedules.LearningRateSchedule:
+    """The learning rate, or its schedule over `steps`.
+
+    Cosine: after the warm-up it falls as (1 + cos(pi t)) / 2, t from 0 to 1 (Loshchilov and Hutter, arXiv:1608.03983,
+    section 3, equation 5, without restarts).
+    """
     rate = config.learning_rate
     if config.schedule == "cosine":
         warm_up = max(1, round(WARM_UP * steps))

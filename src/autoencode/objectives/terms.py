@@ -60,7 +60,10 @@ class Loss(keras.layers.Layer):
 
 
 class Sparsity(keras.layers.Layer):
-    """`weight` times the mean absolute number of the codes (N, code), so that few of them are far from 0."""
+    """`weight` times the mean absolute number of the codes (N, code), so that few of them are far from 0.
+
+    (The L1 penalty on codes: Goodfellow, Bengio and Courville, Deep Learning, MIT Press 2016, section 14.2.1.)
+    """
 
     def __init__(self, weight: float) -> None:
         super().__init__(name="sparsity", dtype="float32")
