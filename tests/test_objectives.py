@@ -114,7 +114,7 @@ def test_every_model_and_choice_trains_is_saved_and_opens_in_plain_keras(engine,
 def test_ssim_is_scikit_images():
     from skimage.metrics import structural_similarity
 
-    for shape in ((28, 28, 1), (40, 21, 3)):
+    for shape in ((28, 28, 1), (40, 21, 3), (11, 11, 1), (12, 15, 3)):
         one = RANDOM.random((3, *shape), np.float32)
         other = np.clip(one + RANDOM.normal(0, 0.2, one.shape), 0, 1).astype(np.float32)
         expected = np.mean(
@@ -125,6 +125,23 @@ def test_ssim_is_scikit_images():
         )  # fmt: skip
         assert float(1 - terms.ssim(one, other)) == pytest.approx(expected, abs=1e-4)
     assert float(terms.ssim(one, one)) == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize("shape", [(7, 7), (8, 7)])
+def test_ssim_of_an_image_below_its_window_takes_one_that_fits(shape):
+    one, other = RANDOM.random((2, *shape), np.float32)
+    side = 7  # scikit-image cuts its window at 11 alone
+    line = stats.norm.pdf(np.arange(side) - side // 2, scale=1.5)
+    weights = np.outer(line, line).ravel()
+    similar = []
+    for top in range(shape[0] - side + 1):
+        a, b = (image[top : top + side].ravel() for image in (one, other))
+        mean_a, mean_b = (np.average(values, weights=weights) for values in (a, b))
+        (var_a, both), (_, var_b) = np.cov(a, b, ddof=0, aweights=weights)
+        luminance = (2 * mean_a * mean_b + 1e-4) / (mean_a**2 + mean_b**2 + 1e-4)
+        similar.append(luminance * (2 * both + 9e-4) / (var_a + var_b + 9e-4))
+    found = 1 - terms.ssim(one[None, ..., None], other[None, ..., None])
+    assert float(found) == pytest.approx(np.mean(similar), abs=1e-4)
 
 
 def test_the_other_losses_are_their_formulas():
@@ -397,6 +414,25 @@ DEAD = WELL["codes"] * np.array([1, 0, 1, 0], np.float32)
         ({"val_losses": [0.04, 0.036]}, "val_loss 0.0360 stands against 0.0300 on training images"),
         ({"val_losses": [0.028, 0.031], "comparable": False}, "0.0280 in a better epoch"),
         ({"setbacks": ("epoch 2: the loss became nan",)}, "epoch 2: the loss became nan"),
+        ({"val_losses": [0.028, 0.031], "losses": [0.03, 0.04], "comparable": False}, "the loss has risen"),
+        ({"val_losses": [0.028, 0.031], "losses": [0.03, 0.04], "comparable": False, "warming_up": 2}, None),
+        (
+            {"val_losses": [0.028, 0.031], "losses": [0.03, 0.04], "comparable": False, "warming_up": 1},
+            "a better epoch",
+        ),
+        ({"val_losses": [0.04, 0.036], "codes": WELL["codes"][:19]}, None),
+        ({"val_losses": [0.04, 0.036], "codes": WELL["codes"][:20]}, "val_loss 0.0360 stands against"),
+        ({"codes": DEAD[:19]}, None),
+        ({"codes": DEAD[:20]}, "2 of 4 numbers of the code are the same"),
+        ({"losses": [0.03, 0.04], "warming_up": 2}, None),
+        ({"losses": [0.02, 0.03, 0.04], "warming_up": 1}, "the loss has risen from 0.0300 to 0.0400"),
+        ({"pca": 0.9e-6}, None),
+        ({"pca": 0.9e-6, "codes": DEAD}, None),
+        ({"pca": 1.1e-6}, "is worse than PCA"),
+        ({"pca": 0.01, "model": "dense"}, "or a larger --width"),
+        ({"pca": 0.01, "traded": ["--noise"]}, "or --noise costs too much of the error: try more --epochs"),
+        ({"codes": DEAD, "traded": ["--quantize"]}, "their units are dead: try"),
+        ({"codes": DEAD, "model": "dense"}, "or a smaller --code"),
         ({"largest": 1.7}, "values from 0.00 to 1.70, outside [0, 1]"),
     ],
 )
@@ -404,7 +440,7 @@ def test_the_doctor_finds_each_planted_fault_and_no_other(fault, words):
     findings = doctor.diagnose(doctor.Patient(**WELL | fault))
     assert len(findings) == (words is not None)
     for finding in findings:
-        assert words in finding.what
+        assert words in str(finding)
         assert "try" in finding.advice or "sigmoid" in finding.advice
 
 

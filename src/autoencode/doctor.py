@@ -13,7 +13,7 @@ COLLAPSED = 0.01
 RISEN = 1.02  # times the least so far
 GAP = 1.15  # error on test images, as a multiple of that on training images
 NOTHING = 1e-6  # error of PCA that leaves nothing to redraw: images that are all alike, a code as large as they are
-LEAST = 20  # test images that must agree before a number of the code is said to be dead
+LEAST = 20  # test images, below which neither a dead number of the code nor a val_loss that rises is told
 OUTSIDE = 0.01  # beyond [0, 1]
 NAMED = 8  # numbers of the code that are listed
 
@@ -124,8 +124,13 @@ def _loss_rises(patient: Patient) -> Finding | None:
 
 def _overfitting(patient: Patient) -> Finding | None:
     last, best = patient.val_losses[-1], min(patient.val_losses)
+    if len(patient.codes) < LEAST:
+        return None
     gap = patient.comparable and last > GAP * patient.losses[-1]
-    if not gap and last <= RISEN * best:
+    losses = patient.losses[patient.warming_up :]
+    # Of two losses that cannot be compared, only their ways tell: by heart is what still falls, while val_loss has risen.
+    falling = bool(losses) and losses[-1] <= RISEN * min(losses)
+    if not gap and (last <= RISEN * best or not (patient.comparable or falling)):
         return None
     told = f"{patient.losses[-1]:.4f} on training images" if gap else f"{best:.4f} in a better epoch"
     return Finding(
