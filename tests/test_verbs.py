@@ -1,6 +1,7 @@
 """What is done with a trained model, against plain Keras, scikit-learn, the estimator and the way back out of files."""
 
 import csv
+import io
 import json
 import os
 import subprocess
@@ -540,6 +541,18 @@ def test_umap_parts_what_lies_apart_and_a_place_decodes_to_the_codes_around_it()
     assert distances.argmin(1).tolist() == [0] * 60 + [1] * 60
     np.testing.assert_allclose(plane.back(plane.points), codes, atol=1e-5)
     np.testing.assert_allclose(plane.back(middles), [[0] * 6, [9] * 6], atol=2)
+
+
+def test_the_names_of_classes_stay_on_the_page_and_apart():
+    classes = ["_under", "$x$", "", "W" * 30, *(f"brain tumour of a long kind, number {place}" for place in range(9))]
+    points = np.zeros((13, 2))
+    figure = pictures.draw_map(points, ("x", "y"), {}, np.arange(13), classes)
+    pictures.write_curve(figure, io.BytesIO())
+    texts = figure.axes[0].get_legend().get_texts()
+    assert max(text.get_window_extent().x1 for text in texts) <= figure.bbox.x1
+    shown = [text.get_text() for text in texts]
+    assert len(set(shown)) == 13
+    assert shown[:3] == classes[:3]
 
 
 @EACH

@@ -27,7 +27,8 @@ LEFT, RIGHT, TOP, BOTTOM, GAP = 0.125, 0.9, 0.88, 0.11, 0.2
 INK, LOSS, VALIDATION, BASELINE = "#1f2328", "#0969da", "#cf222e", "#6e7781"
 BINS = 80  # of the values of a code
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-NAMED_CLASSES, CLASS_LETTERS = 20, 16  # of a map, which have a colour each, and of the names of these
+NAMED_CLASSES = 20  # of a map, which have a colour each
+CLASS_LETTERS, CLASS_ROOM = 16, 145  # of the name of one, and pixels
 MAP_POINTS, MAP_TILE = 20_000, 30  # points of a map that are drawn, and pixels of an image on it
 
 
@@ -287,13 +288,17 @@ def draw_map(
 
 def _name_classes(axes: Axes, classes: Sequence[str], shades: Callable[[int], tuple[float, ...]]) -> None:
     """Put a legend at the right: the colour and the name of every class, in smaller letters where they are wide."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
     handles = [axes.scatter([], [], color=shades(place)) for place in range(len(classes))]
     places = [str(place) for place in range(len(classes))]
     style = {"fontsize": 9, "frameon": False, "labelcolor": INK}
     legend = axes.legend(handles, places, loc="upper left", bbox_to_anchor=(1, 1), **style)
+    renderer = FigureCanvasAgg(axes.figure).get_renderer()
     for text, name in zip(legend.get_texts(), classes, strict=True):  # as labels, "_a" is left out and "$a$" a formula
         text.set_parse_math(False)
         text.set_text(shortened(name, CLASS_LETTERS))
+        text.set_fontsize(9 * min(1, CLASS_ROOM / max(1, text.get_window_extent(renderer).width)))
 
 
 def shortened(name: str, letters: int) -> str:
