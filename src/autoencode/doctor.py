@@ -127,9 +127,8 @@ def _overfitting(patient: Patient) -> Finding | None:
     if len(patient.codes) < LEAST:
         return None
     gap = patient.comparable and last > GAP * patient.losses[-1]
-    losses = patient.losses[patient.warming_up :]
     # Of two losses that cannot be compared, only their ways tell: by heart is what still falls, while val_loss has risen.
-    falling = bool(losses) and losses[-1] <= RISEN * min(losses)
+    falling = len(patient.losses) > patient.warming_up and _loss_rises(patient) is None
     if not gap and (last <= RISEN * best or not (patient.comparable or falling)):
         return None
     told = f"{patient.losses[-1]:.4f} on training images" if gap else f"{best:.4f} in a better epoch"

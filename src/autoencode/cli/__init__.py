@@ -22,9 +22,8 @@ __all__ = ["app", "looking", "main", "screen", "training", "using"]
 def main() -> None:
     """Run the command and exit: 0, 1 for a problem to mend, 2 for a call that is off, 130 for Ctrl-C."""
     warnings.filterwarnings("ignore", module="PIL")  # of odd tags in pictures that can be read all the same
-    warnings.filterwarnings(
-        "ignore", ".*persistent compilation cache"
-    )  # a program is compiled again where it is broken
+    # A compiled program that is broken is compiled again.
+    warnings.filterwarnings("ignore", ".*persistent compilation cache")
     try:
         app(exit_on_error=False, print_error=False)
     except CycloptsError as error:

@@ -53,21 +53,10 @@ class Augment(keras.layers.Layer):
         moved = self._uniform(images, (1, 1), 0, 1) >= UNCHANGED
         field_x, field_y = (ops.where(moved, field, 0.0) for field in (field_x, field_y))
         planes = ops.moveaxis(images, 3, 1)  # (N, C, H, W): four times as fast with the pixels of a row side by side
-        reach_x, reach_y = self._reaches(height, width)
+        reach_x, reach_y = _reaches(height, width, shift, angle, scale, elastic)
         planes = _moved(planes, field_x[:, None], 3, reach_x)
         planes = _moved(planes, field_y[:, None], 2, reach_y)
         return ops.moveaxis(ops.clip(planes, 0, 1), 1, 3)  # the kernel overshoots at edges
-
-    def _reaches(self, height, width):
-        """The whole steps that the fields along rows and along columns reach, with one more for the kernel."""
-        shift, angle, scale, elastic = (
-            self._strengths.get(name, 0.0) for name in ("shift", "rotate", "scale", "elastic")
-        )
-        turn, right, below = angle * math.pi / 180, (width - 1) / 2, (height - 1) / 2
-        x = ((1 + scale) / math.cos(turn) - 1) * right + math.tan(turn) * (below + shift)
-        y = (1 + scale) * math.sin(turn) * right + max(scale, 1 - (1 - scale) * math.cos(turn)) * below
-        # Nothing comes from further than the other border.
-        return tuple(min(math.ceil(1 + shift + elastic + most), size - 1) for most, size in ((x, width), (y, height)))
 
     def _smooth(self, images):
         """A field (N, H, W) in [-1, 1] that runs linearly between points drawn on a coarse grid."""
@@ -77,6 +66,15 @@ class Augment(keras.layers.Layer):
 
     def _uniform(self, images, shape, least, most):
         return random.uniform((ops.shape(images)[0], *shape), least, most, seed=self._seeds)
+
+
+def _reaches(height, width, shift, angle, scale, elastic):
+    """The whole steps that the fields along rows and along columns reach, with one more for the kernel."""
+    turn, right, below = angle * math.pi / 180, (width - 1) / 2, (height - 1) / 2
+    x = ((1 + scale) / math.cos(turn) - 1) * right + math.tan(turn) * (below + shift)
+    y = (1 + scale) * math.sin(turn) * right + max(scale, 1 - (1 - scale) * math.cos(turn)) * below
+    # Nothing comes from further than the other border.
+    return tuple(min(math.ceil(1 + shift + elastic + most), size - 1) for most, size in ((x, width), (y, height)))
 
 
 def _moved(images, field, axis, reach):
