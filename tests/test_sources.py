@@ -31,6 +31,7 @@ from autoencode import (
     runs,
     sources,
     training,
+    verbs,
 )
 from autoencode.mapped import Reader
 from autoencode.sources import decode, idx, loading, shaping, store
@@ -395,11 +396,12 @@ def test_the_original_mnist_files_are_the_bundled_set():
 # Tables and names
 
 
-def table(path: Path, pixels: np.ndarray, labels: list) -> None:
+def table(path: Path, pixels: np.ndarray, labels: list, names: list | None = None) -> None:
     import pyarrow
     import pyarrow.parquet
 
-    column = [{"bytes": content(picture(one)), "path": None} for one in pixels]
+    names = names or [None] * len(pixels)
+    column = [{"bytes": content(picture(one)), "path": name} for one, name in zip(pixels, names, strict=True)]
     path.parent.mkdir(parents=True, exist_ok=True)
     features = {"image": {"_type": "Image"}, "label": {"_type": "Value", "dtype": "int64"}}
     told = {"huggingface": json.dumps({"info": {"features": features}})}
@@ -420,6 +422,44 @@ def test_parquet_as_hugging_face_writes_it(tmp_path):
     assert len(alone.train) + len(alone.test) == 3
 
 
+@pytest.mark.parametrize("as_store", [False, True])
+def test_tables_and_stores_tell_the_names_of_the_files(tmp_path, as_store):
+    names = ["cats/a.png", None, "dogs/\n\x1b[31m.png", "dogs/\u732b.png"]
+    expected = ["cats/a.png", "a.parquet row 1", "dogs/\\n\\x1b[31m.png", "dogs/\u732b.png"]
+    table(tmp_path / "a.parquet", noise(4, 5, 5, 1), [0, 1, 0, 1], names)
+    source = str(tmp_path / "a.parquet")
+    rows = verbs.open_rows(source)
+    if as_store:
+        packed = sources.pack(source, tmp_path / "a.store", Config())
+        _, test, _ = loading.split(rows, 0)
+        found = [[*part] for part in (packed.train_names, packed.test_names)]
+        assert found == [[expected[index] for index in range(4) if index not in test], [expected[i] for i in test]]
+        rows, expected = verbs.open_rows(str(tmp_path / "a.store")), [*found[0], *found[1]]
+        again = sources.pack(str(tmp_path / "a.store"), tmp_path / "b.store", Config())
+        assert [*again.train_names, *again.test_names] == expected
+    assert rows.names(np.arange(4)) == expected
+    assert rows.names(np.array([1, 3])) == [expected[1], expected[3]]
+
+
+def test_a_store_keeps_the_names_of_the_pictures_that_could_be_read(tmp_path):
+    folder = fill(tmp_path / "set", noise(20, 6, 6, 1), "{:03}.png")
+    (folder / "005.png").write_text("x")
+    packed = sources.pack(str(folder), tmp_path / "a.store", Config())
+    by_name = dict(zip([*packed.train_names, *packed.test_names], [*packed.train, *packed.test], strict=True))
+    assert sorted(by_name) == [f"{number:03}.png" for number in range(20) if number != 5]
+    for name, pixels in by_name.items():
+        np.testing.assert_array_equal(pixels[..., 0], np.asarray(Image.open(folder / name)))
+
+
+def test_a_store_of_one_picture_that_can_be_read_knows_its_name(tmp_path):
+    for bad in range(2):
+        folder = fill(tmp_path / f"set{bad}", noise(2, 6, 6, 1), "{}.png")
+        (folder / f"{bad}.png").write_text("x")
+        sources.pack(str(folder), tmp_path / f"{bad}.store", Config())
+        rows = verbs.open_rows(str(tmp_path / f"{bad}.store"))
+        assert rows.names(np.arange(len(rows))) == [f"{1 - bad}.png"]
+
+
 def test_a_damaged_parquet_file_is_told(tmp_path):
     path = tmp_path / "a.parquet"
     table(path, noise(4, 5, 5, 1), [0, 1, 0, 1])
@@ -429,17 +469,18 @@ def test_a_damaged_parquet_file_is_told(tmp_path):
 
 
 def test_hugging_face_by_name(tmp_path):
-    table(tmp_path / "owner" / "name" / "train-00000-of-00001.parquet", noise(6, 5, 5, 1), [0, 1] * 3)
+    table(tmp_path / "owner" / "name" / "train-00000-of-00001.parquet", noise(6, 5, 5, 1), [0, 1] * 3, [*"abcdef"])
     code = (
         "from autoencode import sources, Config\n"
         "images = sources.load('hf:owner/name', Config())\n"
-        "print(len(images.train), len(images.test), images.shape)"
+        "print(len(images.train), len(images.test), images.shape)\n"
+        "print(sources.open_source('hf:owner/name').names(__import__('numpy').arange(6)))"
     )
     offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "home"), "HF_DATASETS_OFFLINE": "1"}
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True, env=os.environ | offline
     )
-    assert done.stdout.split("\n")[-2] == "5 1 (5, 5, 1)"
+    assert done.stdout.split("\n")[-3:-1] == ["5 1 (5, 5, 1)", "['a', 'b', 'c', 'd', 'e', 'f']"]
 
 
 @pytest.mark.parametrize(

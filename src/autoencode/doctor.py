@@ -102,7 +102,10 @@ def _worse_than_pca(patient: Patient) -> Finding | None:
     if patient.val_losses[-1] <= patient.pca or patient.pca < NOTHING:
         return None
     what = f"val_loss {patient.val_losses[-1]:.4f} is worse than PCA with as many components ({patient.pca:.4f})"
-    cause, advice = "the training is too short or the model too small", "try more --epochs, a higher --learning-rate"
+    cause, advice = "the training is too short or the model too small", "try more --epochs"
+    dead = not patient.variational and _codes(patient) is not None
+    if not (dead or patient.setbacks or _loss_rises(patient)):  # whose advice is a lower one
+        advice += ", a higher --learning-rate"
     if patient.traded:
         options = ", ".join(patient.traded)
         return Finding(what, f"{cause}, or {options} costs too much of the error", f"{advice}, or less of {options}")

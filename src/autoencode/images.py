@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,7 +27,8 @@ class Images:
     """A named set of images, training and test apart.
 
     `train` and `test` are uint8 (N, H, W, C) with C 1 (grey) or 3 (RGB); labels, where they exist, are integers (N,),
-    and `classes` their names. `notes` tell what was chosen on the way here, `skipped` what was left out.
+    and `classes` their names. `train_names` and `test_names` are what single images are called, where a packed store knows.
+    `notes` tell what was chosen on the way here, `skipped` what was left out.
     Raises `AutoencodeError` where an array breaks that contract.
 
     >>> Images("noise", train=np.zeros((8, 4, 4, 1), "uint8"), test=np.zeros((2, 4, 4, 1), "uint8")).shape
@@ -39,6 +41,8 @@ class Images:
     train_labels: np.ndarray | None = None
     test_labels: np.ndarray | None = None
     classes: tuple[str, ...] = ()
+    train_names: Sequence[str] | None = None
+    test_names: Sequence[str] | None = None
     notes: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
 

@@ -109,12 +109,11 @@ def as_rows(images: Images) -> Rows:
     """Return ready images as rows, so that they can be sized, packed or streamed."""
     from autoencode.sources import loading
 
-    if images.train is images.test:  # a lone image, read as both
-        labels = {} if images.train_labels is None else {"train_labels": images.train_labels}
-        return loading.ArrayRows(images.name, {"train": images.train}, labels, images.classes)
-    told = images.train_labels is not None and images.test_labels is not None
-    labels = {"train_labels": images.train_labels, "test_labels": images.test_labels} if told else {}
-    return loading.ArrayRows(images.name, {"train": images.train, "test": images.test}, labels, images.classes)
+    parts = ("train",) if images.train is images.test else ("train", "test")  # a lone image is read as both
+    found = [{part: getattr(images, f"{part}{kind}") for part in parts} for kind in ("", "_labels", "_names")]
+    rows, labels, names = (held if all(one is not None for one in held.values()) else None for held in found)
+    labels = {f"{part}_labels": held for part, held in (labels or {}).items()}
+    return loading.ArrayRows(images.name, rows, labels, images.classes, names)
 
 
 def _open_folder(path: Path) -> Images | Rows:

@@ -7,7 +7,7 @@ import json
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,6 +39,8 @@ class Rows(Protocol):
 
     name: str
     skipped: Sequence[Skipped]
+    named: bool
+    """Whether each has a name of its own, which a store keeps."""
 
     def __len__(self) -> int:
         """How many there are."""
@@ -64,6 +66,8 @@ class Rows(Protocol):
 
 class PictureRows:
     """The pictures of a collection, decoded on all cores."""
+
+    named = True
 
     def __init__(self, pictures: Pictures) -> None:
         self.pictures, self.name, self.skipped = pictures, pictures.name, pictures.skipped
@@ -122,10 +126,18 @@ def _jobs(indices: np.ndarray, files: Iterator) -> Iterator[tuple[np.ndarray, li
 
 
 class ArrayRows:
-    """An array of images, uint8 (N, H, W, C), with or without labels."""
+    """An array of images, uint8 (N, H, W, C), with or without labels, and with names by part if they have any."""
 
-    def __init__(self, name: str, parts: dict[str, np.ndarray], labels: dict[str, np.ndarray], classes=()) -> None:
+    def __init__(
+        self,
+        name: str,
+        parts: dict[str, np.ndarray],
+        labels: dict[str, np.ndarray],
+        classes: Sequence[str] = (),
+        names: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self.name, self.skipped, self._parts, self._classes = name, (), parts, classes
+        self.named, self._names = names is not None, names
         found = [labels.get(f"{part}_labels") for part in parts]
         self._labels = None if any(one is None for one in found) else np.concatenate(found)
         self._starts = np.cumsum([0, *map(len, parts.values())]).tolist()
@@ -134,11 +146,11 @@ class ArrayRows:
         return self._starts[-1]
 
     def names(self, indices: np.ndarray) -> list[str]:
-        """Return part and place of each."""
+        """Return the name of each, or else its part and place."""
         ends = np.searchsorted(indices, self._starts)
         pieces = zip(self._parts, self._starts, ends[:-1], ends[1:], strict=False)
         return [
-            f"{self.name} {part} {place}"
+            f"{self.name} {part} {place}" if self._names is None else self._names[part][place]
             for part, start, first, last in pieces
             for place in (indices[first:last] - start).tolist()
         ]
@@ -371,11 +383,12 @@ def _pack(
             }
         _check_any(rows.name, kept, writer.skipped)
         labels, classes = rows.labels(kept)
+        names = [name for part in kept.values() for name in rows.names(part)] if rows.named else ()
         writer.skipped = [*rows.skipped, *writer.skipped]
         counts = {part: len(indices) for part, indices in kept.items()}
         if writer.rows > 1:  # a lone row is read as both
             counts, _ = _recut(counts)
-        return writer.finish(rows.name, choice.plan.shape, counts, labels, classes)
+        return writer.finish(rows.name, choice.plan.shape, counts, labels, classes, names)
     finally:
         writer.close()
 

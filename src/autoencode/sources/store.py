@@ -1,8 +1,9 @@
 """The packed store: one file of uint8 rows that training reads through a memory map, so that a set may exceed memory.
 
-Layout: a head of 64 bytes (magic, version), the training images, the test images, their labels as int32, a footer of
-JSON, and a tail of 32 bytes (length and checksum of the footer, end mark). The footer holds the shape, the counts and a
-CRC-32 of every block of what stands before it: a damaged byte anywhere is found when the store is opened.
+Layout: a head of 64 bytes (magic, version), the training images, the test images, their labels as int32, their names as
+lines of UTF-8 where they have any, a footer of JSON, and a tail of 32 bytes (length and checksum of the footer, end mark).
+The footer holds the shape, the counts, the length of the names and a CRC-32 of every block of what stands before it: a
+damaged byte anywhere is found when the store is opened. Version 1 had no names.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ import json
 import os
 import struct
 import zlib
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +25,7 @@ from autoencode.errors import AutoencodeError, newer, reason
 from autoencode.files import replacing
 from autoencode.images import Images, Skipped
 
-MAGIC, END, VERSION = b"autoencode-store", b"store-ends-here\n", 1
+MAGIC, END, VERSION = b"autoencode-store", b"store-ends-here\n", 2
 HEAD = struct.Struct("<16sI44x")
 TAIL = struct.Struct("<QI4x16s")
 BLOCK = 2**23  # bytes under one checksum
@@ -101,10 +104,48 @@ def _images(path: Path, footer: dict[str, Any], end: int) -> Images:
         for part, count in counts.items():
             labels[f"{part}_labels"] = np.fromfile(path, "<i4", count, offset=first).astype(np.int32)
             first += 4 * count
-    if first != end:
+    names, length = {}, footer.get("names", 0)
+    if length:
+        lines = _Lines(path, first, length, sum(counts.values()))
+        starts = {"train": 0, "test": counts["train"]}
+        named = {part: Names(lines, starts[part], count) for part, count in counts.items() if count}
+        names = {f"{part}_names": named.get(part, next(iter(named.values()))) for part in ("train", "test")}
+    if first + length != end:
         raise ValueError("its sizes do not add up")
     skipped = tuple(Skipped(*pair) for pair in footer["skipped"])
-    return Images(footer["name"], **rows, **labels, classes=tuple(footer["classes"]), skipped=skipped)
+    return Images(footer["name"], **rows, **labels, **names, classes=tuple(footer["classes"]), skipped=skipped)
+
+
+class _Lines:
+    """The names of all images of the store at `path`, read when they are first asked for: millions fill memory."""
+
+    def __init__(self, path: Path, first: int, length: int, count: int) -> None:
+        self._path, self._first, self._length, self._count = path, first, length, count
+
+    @cached_property
+    def all(self) -> list[str]:
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._first)
+                lines = file.read(self._length).decode().split("\n")
+        except (OSError, ValueError) as error:
+            raise _damaged(self._path, reason(error)) from error
+        if len(lines) != self._count:
+            raise _damaged(self._path, f"it holds {len(lines):,} names of {self._count:,} images")
+        return lines
+
+
+class Names(Sequence[str]):
+    """What the images of one part of a store are called; reading one raises `AutoencodeError` where the file is damaged."""
+
+    def __init__(self, lines: _Lines, first: int, count: int) -> None:
+        self._lines, self._first, self._count = lines, first, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, place: int) -> str:
+        return self._lines.all[self._first + range(self._count)[place]]
 
 
 class _Checksums:
@@ -159,7 +200,10 @@ class Writer:
             self._write(HEAD.pack(MAGIC, VERSION))
 
     def _write(self, content: Any) -> None:
-        content = memoryview(content).cast("B")
+        content = memoryview(content)
+        if not content.nbytes:  # a chunk of which no picture could be read, which has no other view
+            return
+        content = content.cast("B")
         self._file.write(content)
         self._checksums.add(content)
         self._unsynced += len(content)
@@ -202,17 +246,28 @@ class Writer:
         except OSError as error:
             raise self._not_written(error) from error
 
-    def finish(self, name: str, shape: tuple, counts: dict[str, int], labels: dict[str, np.ndarray], classes) -> Images:
-        """Add labels, checksums and footer, give the file its name, and return its images, memory-mapped."""
+    def finish(
+        self,
+        name: str,
+        shape: tuple[int, int, int],
+        counts: Mapping[str, int],
+        labels: Mapping[str, np.ndarray],
+        classes: Sequence[str],
+        names: Sequence[str] = (),
+    ) -> Images:
+        """Add labels, names, checksums and footer, give the file its name, and return its images, memory-mapped."""
         try:
             for part in counts if labels else ():
                 self._write(labels[f"{part}_labels"].astype("<i4"))
+            lines = "\n".join(names).encode()
+            self._write(lines)
             end = self._file.tell()
             footer = {
                 "name": name,
                 "shape": shape,
                 "counts": counts,
                 "labels": bool(labels),
+                "names": len(lines),
                 "classes": list(classes),
                 "skipped": [[one.name, one.reason] for one in self.skipped],
                 "blocks": self._checksums.all(),

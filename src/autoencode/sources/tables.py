@@ -36,6 +36,7 @@ class Parquet:
             _check_announced(file.metadata, path.stat().st_size)
             label = _label_column(file.schema_arrow.names)
             labels = file.read([label])[label].to_pylist() if label else [None] * file.metadata.num_rows
+            names = _names(file.read([f"{column}.path"]), column)
         except AutoencodeError:
             raise
         except Exception as error:  # pyarrow has a dozen kinds for damaged files
@@ -45,8 +46,8 @@ class Parquet:
         part = next((PARTS[word] for word in re.split(r"[-_.]", path.stem.lower()) if word in PARTS), None)
         self._counts.append((len(labels), column))
         self.entries += [
-            Entry(f"{shown(path.name)} row {row}", part, None if value is None else str(value))
-            for row, value in enumerate(labels)
+            Entry(name or f"{shown(path.name)} row {row}", part, None if value is None else str(value))
+            for row, (name, value) in enumerate(zip(names, labels, strict=True))
         ]
 
     def read(self, indices: Sequence[int]) -> Iterator[bytes | Unreadable]:
@@ -91,6 +92,17 @@ def _column(schema: Any, path: Path) -> str:
     raise AutoencodeError(f"{path}: expected a column of pictures as bytes, it holds {', '.join(held) or 'none'}.")
 
 
+def _names(table: Any, column: str) -> list[str | None]:
+    """The names of the picture files that the rows were made of, where `column` has them in a field `path`."""
+    import pyarrow.compute
+
+    kind = table.schema.field(column).type if column in table.column_names else None
+    if kind is None or not pyarrow.types.is_struct(kind) or kind.get_field_index("path") < 0:
+        return [None] * table.num_rows
+    found = pyarrow.compute.struct_field(table[column], "path").to_pylist()
+    return [shown(name) if isinstance(name, str) else None for name in found]
+
+
 def _label_column(names: Collection[str]) -> str | None:
     return next((name for name in LABEL_COLUMNS if name in names), None)
 
@@ -114,10 +126,11 @@ class HuggingFace:
                 raise AutoencodeError(f"hf:{name}: expected a column of pictures, it holds {', '.join(rows.features)}.")
             label = _label_column(rows.features)
             labels = rows[label] if label else [None] * len(rows)
+            names = _names(rows.data, column)
             self._splits.append((rows.cast_column(column, datasets.Image(decode=False)), column))
             self.entries += [
-                Entry(f"{split} row {row}", PARTS.get(split), None if value is None else str(value))
-                for row, value in enumerate(labels)
+                Entry(name or f"{split} row {row}", PARTS.get(split), None if value is None else str(value))
+                for row, (name, value) in enumerate(zip(names, labels, strict=True))
             ]
 
     def read(self, indices: Sequence[int]) -> Iterator[bytes | str | Unreadable]:
