@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from unittest import mock
 
@@ -32,7 +33,7 @@ from autoencode import (
     sources,
     verbs,
 )
-from autoencode.cli import main
+from autoencode.cli import app, main
 from autoencode.sources import loading
 from autoencode.verbs import coding, describing, mapping, outputs, ranking, redrawing, sampling, streams
 
@@ -612,6 +613,77 @@ def test_every_verb_from_the_command_line(run, source, tmp_path):
     }  # fmt: skip
 
 
+def pictures_with_some_broken(folder: Path, images: np.ndarray) -> Path:
+    fill(folder, images, "")
+    for number in range(7):
+        (folder / f"broken{number}.png").write_bytes(b"no picture")
+    return folder
+
+
+def call(*words: str | Path) -> None:
+    with mock.patch.dict(os.environ):
+        app([*map(str, words)], exit_on_error=False, print_error=False, result_action="return_value")
+
+
+def test_what_a_verb_leaves_out_is_listed_beside_its_results(run, digits, tmp_path, capsys):
+    some = pictures_with_some_broken(tmp_path / "some", digits[0][:20])
+    fill(tmp_path / "all", digits[0][:5], "")
+    call("encode", run, some, "--out", tmp_path / "codes.csv")
+    listed = tmp_path / "codes-skipped.txt"
+    lines = [f"broken{number}.png\tit is not a picture of a known format" for number in range(7)]
+    assert listed.read_text().splitlines() == lines
+    told = capsys.readouterr().out
+    assert "7 pictures left out, all of them in" in told
+    assert "and 2 more" in told
+    call("encode", run, tmp_path / "all", "--out", tmp_path / "codes.csv", "--overwrite")
+    assert not listed.exists()
+
+
+def test_normal_images_that_are_left_out_are_told_and_refused_if_strict(run, digits, tmp_path, capsys):
+    normal = pictures_with_some_broken(tmp_path / "normal", digits[0][:40])
+    new = fill(tmp_path / "new", digits[0][50:60], "")
+    (new / "bad.png").write_bytes(b"no picture")
+    words = ("anomalies", run, new, "--normal", normal, "--false-alarms", "0.4", "--out", tmp_path / "out")
+    call(*words)
+    listed = (tmp_path / "out" / "anomalies-skipped.txt").read_text().splitlines()
+    assert [line.split("\t")[0] for line in listed] == [*(f"broken{number}.png" for number in range(7)), "bad.png"]
+    assert "8 pictures left out" in capsys.readouterr().out
+    (new / "bad.png").unlink()
+    with pytest.raises(AutoencodeError, match="broken0.png .* --strict allows no picture to be left out"):
+        call(*words, "--strict", "--overwrite")
+
+
+def test_a_long_way_goes_on_below(opened, digits, place):
+    ends = digits[0][0], digits[0][1]
+    sampling.interpolate(opened, ends, place("interpolate"), steps=45)
+    with Image.open(place("interpolate").beside()) as found:
+        page = np.asarray(found)
+    (short, _), height = size_of_path(20, digits), page.shape[0]
+    assert page.shape[1] == short
+    assert height == size_of_path(20, digits)[1] + 2 * pictures.draw_sheet(digits[0][:1], 1).height
+    last = np.asarray(pictures.draw_sheet(digits[0][1:2], 1))
+    np.testing.assert_array_equal(page[-last.shape[0] :, -last.shape[1] :], last)  # B stands beside the last
+
+
+def size_of_path(steps: int, digits: tuple[np.ndarray, np.ndarray]) -> tuple[int, int]:
+    return pictures.draw_path(digits[0][0], digits[0][:steps], digits[0][1]).size
+
+
+@pytest.mark.parametrize("bits", ["8", 17, True, [1]])
+def test_a_strangers_bits_are_told(opened, source, place, bits):
+    saved = replace(opened.saved, settings=opened.saved.settings | {"quantize": bits})
+    with pytest.raises(AutoencodeError, match="expected quantize among its settings to be 1 to 16 bits"):
+        coding.encode(replace(opened, saved=saved), streamed(opened, source), place("encode"))
+
+
+def test_a_variational_model_takes_no_source_to_sample(opened):
+    saved = replace(opened.saved, settings=opened.saved.settings | {"variational": 1.0})
+    sampling.check_source(saved, None)
+    sampling.check_source(opened.saved, "mnist")
+    with pytest.raises(UsageError, match="leave it out"):
+        sampling.check_source(saved, "mnist")
+
+
 def test_info_of_a_run_loads_no_framework(run):
     code = "import sys; from autoencode.cli import app; app(sys.argv[1:], result_action='return_value'); assert 'keras' not in sys.modules"
     subprocess.run([sys.executable, "-c", code, "info", str(run)], check=True, stdout=subprocess.DEVNULL)
@@ -660,6 +732,8 @@ WRONG = [
     ("interpolate run here.png 1", 2, "expected a picture's path or the index"),
     ("interpolate run 0 1 --spherical", 2, "expects a variational model"),
     ("interpolate run 0 1 --steps 1", 2, "Must be >= 2"),
+    ("interpolate run 0 1 --steps 1001", 2, "Must be <= 1000"),
+    ("interpolate run 0 1 --frame-seconds 0.01", 2, "Must be >= 0.02"),
     ("map run digits.npz --method tsne", 2, "unknown method"),
     ("info text.keras", 1, "expected a whole .keras file"),
 ]

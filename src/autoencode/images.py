@@ -21,6 +21,10 @@ class Skipped:
     name: str
     reason: str
 
+    def __str__(self) -> str:
+        """A line of skipped.txt: the name, a tab, the reason."""
+        return f"{self.name}\t{self.reason}"
+
 
 @dataclass(frozen=True)
 class Images:

@@ -88,19 +88,21 @@ def _tile(pixels: np.ndarray, size: tuple[int, int]) -> Image.Image:
 def draw_path(first: np.ndarray, between: np.ndarray, last: np.ndarray) -> Image.Image:
     """Return a row of images: `first`, set apart and named A, then `between`, then `last`, named B.
 
-    `first` and `last` are uint8 (H, W, C), `between` uint8 (N, H, W, C).
+    `first` and `last` are uint8 (H, W, C), `between` uint8 (N, H, W, C). Beyond twenty they go on below.
 
     >>> digit = np.zeros((28, 28, 1), "uint8")
     >>> draw_path(digit, np.stack([digit] * 10), digit).size
     (1288, 128)
     """
-    ends, row = [draw_sheet(end[np.newaxis], 1) for end in (first, last)], draw_sheet(between, len(between))
+    ends = [draw_sheet(end[np.newaxis], 1) for end in (first, last)]
+    row = draw_sheet(between, min(len(between), MOST_COLUMNS))
     left, right = ends[0].width + APART, ends[0].width + APART + row.width + APART
     page = Image.new(row.mode, (right + ends[1].width, row.height + NAME_HEIGHT), "white")
     drawing, font = ImageDraw.Draw(page), ImageFont.load_default(16)
-    for name, picture, place in (("A", ends[0], 0), ("", row, left), ("B", ends[1], right)):
-        page.paste(picture, (place, NAME_HEIGHT))
-        drawing.text((place + picture.width / 2, NAME_HEIGHT / 2 + 2), name, INK, font, anchor="mm")
+    bottom = row.height - ends[1].height  # where the last of `between` stands
+    for name, picture, x, y in (("A", ends[0], 0, 0), ("", row, left, 0), ("B", ends[1], right, bottom)):
+        page.paste(picture, (x, y + NAME_HEIGHT))
+        drawing.text((x + picture.width / 2, y + NAME_HEIGHT / 2 + 2), name, INK, font, anchor="mm")
     return page
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ from autoencode.cli.screen import app, decoding, prepare_process, tell_skipped
 
 if TYPE_CHECKING:
     from autoencode.cli.console import Screen
+    from autoencode.images import Skipped
     from autoencode.verbs import Opened, Saved
     from autoencode.verbs.outputs import Place
     from autoencode.verbs.streams import Stream
@@ -81,11 +82,13 @@ class Work:
             self.console.tell(stream.note)
         return opened, stream
 
-    def tell(self, line: str, stream: Stream | None = None) -> None:
-        """Print what was done, what was left out, and where the results lie."""
+    def tell(self, line: str, skipped: Sequence[Skipped] = ()) -> None:
+        """Print what was done, what was left out, all of it listed in a file, and where the results lie."""
+        from autoencode.verbs import outputs
+
+        outputs.write_skipped(self.place.skipped, skipped)
         self.console.tell(line)
-        if stream is not None:
-            tell_skipped(self.console, stream.skipped, None)
+        tell_skipped(self.console, skipped, self.place.skipped)
         *others, last = self.place.written()
         self.console.tell(f"{', '.join(others)} and {last} in {self.place.file.parent}")
 
@@ -129,7 +132,8 @@ def reconstruct(
         opened, stream = work.read(source, reading)
         told = redrawing.reconstruct(opened, stream, work.place, examples=examples)
         work.tell(
-            f"{told['images']:,} images: mean squared error {told['mse']:.5f}, PSNR {told['psnr']:.2f} dB", stream
+            f"{told['images']:,} images: mean squared error {told['mse']:.5f}, PSNR {told['psnr']:.2f} dB",
+            stream.skipped,
         )
 
 
@@ -149,7 +153,7 @@ def encode(model: Path, source: str, *, reading: Reads = None, writing: Writes =
 
         opened, stream = work.read(source, reading)
         told = coding.encode(opened, stream, work.place)
-        work.tell(f"{told['images']:,} images, a code of {opened.trained.code} numbers each", stream)
+        work.tell(f"{told['images']:,} images, a code of {opened.trained.code} numbers each", stream.skipped)
 
 
 @app.command
@@ -205,7 +209,7 @@ def denoise(
         opened, stream = work.read(source, reading)
         told = redrawing.denoise(opened, stream, work.place, add=add, seed=seed, examples=examples)
         gain = f": PSNR {told['psnr_before']:.2f} dB with noise, {told['psnr']:.2f} dB without" if add else ""
-        work.tell(f"{told['images']:,} images{gain}", stream)
+        work.tell(f"{told['images']:,} images{gain}", stream.skipped)
 
 
 @app.command
@@ -223,22 +227,25 @@ def sample(
     seed
         Start of the draw.
     source
-        Images whose codes the Gaussians are fitted to, those for training [default: what the model was trained on].
+        Images whose codes the Gaussians are fitted to, those for training [default: what the model was trained on]. Not for
+        a variational model.
     """
     with working("sample", model, writing) as work:
         from autoencode import trained, verbs
         from autoencode.verbs import coding, sampling
 
         saved = work.saved
+        sampling.check_source(saved, source)
         if saved.is_variational or (saved.codes is not None and source is None):
-            opened, stream, learnt = work.open(), None, None if saved.is_variational else saved.codes
+            opened, skipped, learnt = work.open(), (), None if saved.is_variational else saved.codes
         else:
             found = verbs.own_source(saved, source)
             opened, stream = work.read(found, Reading(part="train"), most=trained.KEPT_CODES)
             learnt = coding.codes_of(opened, stream)
+            skipped = stream.skipped
         sampling.sample(opened, learnt, work.place, count=count, seed=seed)
         origin = "from a normal distribution" if learnt is None else f"near those of {len(learnt):,} training images"
-        work.tell(f"{count:,} new images, their codes drawn {origin}", stream)
+        work.tell(f"{count:,} new images, their codes drawn {origin}", skipped)
 
 
 @app.command
@@ -247,12 +254,12 @@ def interpolate(
     a: str,
     b: str,
     *,
-    steps: Annotated[int, Parameter(validator=validators.Number(gte=2))] = 10,
+    steps: Annotated[int, Parameter(validator=validators.Number(gte=2, lte=1000))] = 10,
     spherical: Annotated[bool, Parameter(negative="")] = False,
     source: str | None = None,
     part: str = "test",
     fit: str | None = None,
-    frame_seconds: Annotated[float, Parameter(validator=validators.Number(gt=0, lte=600))] = 0.1,
+    frame_seconds: Annotated[float, Parameter(validator=validators.Number(gte=0.02, lte=600))] = 0.1,
     writing: Writes = None,
 ) -> None:
     """Walk from one image to another in steps between their codes: a picture and a GIF.
@@ -276,7 +283,7 @@ def interpolate(
     fit
         How a picture of other proportions fills the model's size: pad, crop or stretch [default: as in training].
     frame_seconds
-        Seconds of each step in the GIF.
+        Seconds of each step in the GIF; browsers show none for less than 0.02.
     """
     with working("interpolate", model, writing) as work:
         from autoencode import verbs
@@ -313,7 +320,7 @@ def map_codes(model: Path, source: str, *, method: str = "auto", reading: Reads 
         mapping.check(method)
         opened, stream = work.read(source, reading)
         told = mapping.write_map(opened, stream, work.place, method=method)
-        work.tell(f"{told['images']:,} images on a plane by {mapping.METHODS[told['method']]}", stream)
+        work.tell(f"{told['images']:,} images on a plane by {mapping.METHODS[told['method']]}", stream.skipped)
 
 
 @app.command
@@ -351,8 +358,9 @@ def anomalies(
         ranking.check(false_alarms)
         known = verbs.own_source(work.saved, normal, "--normal")
         opened, stream = work.read(source, reading)
-        fit = reading.fit if reading else None
-        alarm = ranking.learn(opened, verbs.open_rows(known), false_alarms, fit=fit, progress=work.progress)
+        reading = reading or Reading()
+        words = {"fit": reading.fit, "strict": reading.strict, "progress": work.progress}
+        alarm = ranking.learn(opened, verbs.open_rows(known), false_alarms, **words)
         told = ranking.rank(opened, stream, alarm, work.place, examples=examples)
         few = "" if alarm.measures(false_alarms) else ", which are too few to measure such a rate"
         work.console.tell(
@@ -360,7 +368,8 @@ def anomalies(
             f"{len(alarm.held_out) - alarm.measured:,} held-out images, measured on {alarm.measured:,} others: "
             f"{alarm.rate:.2%}{few}"
         )
-        work.tell(f"{told['images']:,} images, {told['anomalies']:,} above the threshold", stream)
+        skipped = tuple(dict.fromkeys([*alarm.skipped, *stream.skipped]))  # often one source is both
+        work.tell(f"{told['images']:,} images, {told['anomalies']:,} above the threshold", skipped)
         work.console.tell(f"note: {WARNING}")
 
 

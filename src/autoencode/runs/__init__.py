@@ -42,7 +42,7 @@ __all__ = ["LOCK", "RECORD", "Run", "claim", "reclaim", "source"]
 
 METRICS, BASELINE, MODEL, STATE = "metrics.jsonl", "baseline.json", "model.keras", "state.json"
 FINDINGS = "doctor.json"
-SKIPPED = "skipped.txt"  # a line a picture: name, tab, reason
+SKIPPED = "skipped.txt"
 ARRAYS, CHECKPOINT = "arrays", "checkpoint"  # folders
 LIFE_SECONDS = 5.0  # between two signs of life
 MOST_METRICS = 2**26  # bytes of metrics.jsonl: 200,000 epochs
@@ -89,7 +89,7 @@ class Run:
             run._begin(originals, sequence=-1)
             if skipped:
                 with run._replacing(SKIPPED) as file:
-                    file.write("".join(f"{one.name}\t{one.reason}\n" for one in skipped).encode())
+                    file.write("".join(f"{one}\n" for one in skipped).encode())
             run._write_json(RECORD, seal(run.record))
         except AutoencodeError:
             run._remove_beginning()  # without its record it is no run, and would be in the way of one

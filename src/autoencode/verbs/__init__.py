@@ -55,6 +55,16 @@ class Saved:
         """Whether its codes were trained towards a standard normal distribution."""
         return self.settings.get("variational") is not None
 
+    @property
+    def bits(self) -> int | None:
+        """Of each number of a quantized code; raise `AutoencodeError` where a stranger's settings tell no such thing."""
+        bits = self.settings.get("quantize")
+        if bits is not None and (type(bits) is not int or not 1 <= bits <= 16):
+            raise AutoencodeError(
+                f"{self.file}: expected quantize among its settings to be 1 to 16 bits, received {bits!r}."
+            )
+        return bits
+
 
 @dataclass(frozen=True)
 class Opened:

@@ -30,7 +30,7 @@ def encode(opened: Opened, stream: Stream, place: Place) -> dict[str, int]:
         outputs.parquet()  # before the work, not after
     codes = codes_of(opened, stream)
     if place.format == ".npz":
-        bits = opened.saved.settings.get("quantize")
+        bits = opened.saved.bits
         numbers = {"codes": codes} if bits is None else quantized(codes, bits)
         outputs.write_arrays(place.file, numbers | stream.metadata())
     else:

@@ -23,6 +23,7 @@ from PIL import Image
 from autoencode import pictures
 from autoencode.errors import AutoencodeError, UsageError, reason
 from autoencode.files import replacing
+from autoencode.images import Skipped
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -81,6 +82,11 @@ class Place:
     def written(self) -> list[str]:
         """Return the names of those that are there by now."""
         return [path.name for path in self.paths if path.exists()]
+
+    @property
+    def skipped(self) -> Path:
+        """The list of pictures that were left out, where any were."""
+        return self.beside("-skipped.txt")
 
 
 @contextmanager
@@ -234,6 +240,15 @@ def write_sheet(path: Path, images: np.ndarray) -> None:
     """Write a contact sheet of the first hundred images, uint8 (N, H, W, C), about as wide as high."""
     shown = images[:SHOWN]
     write_png(path, pictures.draw_sheet(shown, columns=int(np.ceil(np.sqrt(len(shown))))))
+
+
+def write_skipped(path: Path, skipped: Sequence[Skipped]) -> None:
+    """Write which pictures were left out and why, a line each; without any, remove the list of a call before."""
+    if not skipped:
+        _remove([path])
+        return
+    with _written(path, "w", encoding="utf-8") as file:
+        file.writelines(f"{one}\n" for one in skipped)
 
 
 @contextmanager

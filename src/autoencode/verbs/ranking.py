@@ -9,7 +9,7 @@ import numpy as np
 from autoencode import anomalies, measures, pictures
 from autoencode.anomalies import Normality
 from autoencode.errors import AutoencodeError, UsageError
-from autoencode.images import to_pixels
+from autoencode.images import Skipped, to_pixels
 from autoencode.sources.loading import Progress, Rows
 from autoencode.trained import KEPT_CODES
 from autoencode.verbs import Opened, outputs, streams
@@ -23,7 +23,7 @@ class Alarm:
     """A score above which an image is an anomaly, and what it does on normal images.
 
     One half of `held_out` scores, those of normal images that the model was not trained on, set the `threshold`; of the
-    other half, `measured` in number, `rate` lie above it.
+    other half, `measured` in number, `rate` lie above it. `skipped` are normal images that could not be read.
     """
 
     normality: Normality
@@ -31,6 +31,7 @@ class Alarm:
     held_out: np.ndarray
     threshold: float
     rate: float
+    skipped: tuple[Skipped, ...] = ()
 
     @property
     def measured(self) -> int:
@@ -49,29 +50,44 @@ def check(false_alarms: float) -> None:
 
 
 def learn(
-    opened: Opened, rows: Rows, false_alarms: float, *, fit: str | None = None, progress: Progress | None = None
+    opened: Opened,
+    rows: Rows,
+    false_alarms: float,
+    *,
+    fit: str | None = None,
+    strict: bool = False,
+    progress: Progress | None = None,
 ) -> Alarm:
     """Learn from normal images what is normal: codes from those for training, the threshold from those for testing.
 
     A saved estimator keeps its training codes: then all of `rows` are for testing, and none may have been trained on.
-    Raises `AutoencodeError` where those for testing are too few for the rate of `false_alarms`.
+    Raises `AutoencodeError` where those for testing are too few for the rate of `false_alarms`, or where `strict` allows none
+    to be left out.
     """
     check(false_alarms)
-    words = {"fit": fit or opened.saved.fit, "split_seed": opened.saved.split_seed, "progress": progress}
-    codes, part = opened.saved.codes, "all"
+    words = {
+        "fit": fit or opened.saved.fit,
+        "split_seed": opened.saved.split_seed,
+        "strict": strict,
+        "progress": progress,
+    }
+    codes, part, skipped = opened.saved.codes, "all", []
     if codes is None:
         train = streams.stream(rows, opened.trained.shape, part="train", most=KEPT_CODES, **words)
-        codes, part = codes_of(opened, train), "test"
+        codes, part, skipped = codes_of(opened, train), "test", train.skipped
     normality = Normality(codes)
-    images = streams.stream(rows, opened.trained.shape, part=part, **words).batches(opened.trained.batch_size)
-    held_out = np.concatenate([normality.scores(opened.trained, batch) for batch in images])
+    test = streams.stream(rows, opened.trained.shape, part=part, **words)
+    batches = test.batches(opened.trained.batch_size)
+    held_out = np.concatenate([normality.scores(opened.trained, batch) for batch in batches])
+    skipped = tuple(dict.fromkeys([*skipped, *test.skipped]))
     if len(held_out) < 2:
         raise AutoencodeError(
             "anomalies expects at least 2 held-out normal images, one to set the threshold and one to measure it, "
             f"received {len(held_out)}: give more with --normal."
         )
     threshold = anomalies.threshold(held_out[::2], false_alarms)
-    return Alarm(normality, len(codes), held_out, threshold, float((held_out[1::2] > threshold).mean()))
+    rate = float((held_out[1::2] > threshold).mean())
+    return Alarm(normality, len(codes), held_out, threshold, rate, skipped)
 
 
 def rank(opened: Opened, stream: Stream, alarm: Alarm, place: Place, *, examples: int = 10) -> dict[str, int]:

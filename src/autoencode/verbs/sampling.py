@@ -95,6 +95,14 @@ def check(saved: Saved, words: tuple[str, str], *, spherical: bool) -> None:
         raise UsageError(f"--spherical expects a variational model, and {saved.name} is none: leave it out.")
 
 
+def check_source(saved: Saved, source: str | None) -> None:
+    """Raise `UsageError` where a source is named whose images would not be read."""
+    if saved.is_variational and source is not None:
+        raise UsageError(
+            f"--source tells what the codes of a model that is not variational are like, and {saved.name} is: leave it out."
+        )
+
+
 def picture(word: str, opened: Opened, stream: Stream | None, fit: str | None) -> np.ndarray:
     """Return the image, uint8 (H, W, C), that `word` names: a picture's path, or the index of an image of `stream`.
 
