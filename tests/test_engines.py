@@ -32,7 +32,13 @@ weights = [array.ravel().tolist() for array in engine.state()[:4]]
 engine.scale_learning_rate(0.0)
 list(training.train(engine, Images("noise", pixels, pixels), config))
 still = weights == [array.ravel().tolist() for array in engine.state()[:4]]
-print(json.dumps([before, losses, weights, still]))
+engine.update_model()
+slopes = engines.slopes(engine.model.get_layer("decoder"))
+codes = np.random.default_rng(1).standard_normal((70, 4), "float32")
+errors, gradients = slopes(codes, pixels)
+nudge = np.float32(0.01) * np.eye(4, dtype="float32")
+measured = [(slopes(codes + step, pixels)[0] - slopes(codes - step, pixels)[0]) / 0.02 for step in nudge]
+print(json.dumps([before, losses, weights, still, errors.tolist(), gradients.tolist(), np.transpose(measured).tolist()]))
 """
 
 
@@ -69,6 +75,14 @@ def test_without_a_learning_rate_weights_stay_as_they_are(jobs):
     ours, (theirs, _) = jobs
     assert ours[3]
     assert theirs[3]
+
+
+def test_slopes_are_those_of_differences_and_of_every_engine(jobs):
+    ours, others = jobs
+    for _, _, _, _, errors, gradients, measured in (ours, *others):
+        np.testing.assert_allclose(errors, ours[4], atol=1e-4)
+        np.testing.assert_allclose(gradients, measured, atol=2e-5)
+        assert np.abs(gradients).max() > 1e-3  # so that a wrong sign or factor would be seen
 
 
 def test_an_engine_repeats_itself_bit_for_bit(jobs):

@@ -30,10 +30,12 @@ from autoencode import (
     engines,
     pictures,
     pipeline,
+    refinement,
     sources,
     verbs,
 )
-from autoencode.cli import app, main
+from autoencode.cli import main
+from autoencode.images import to_pixels
 from autoencode.sources import loading
 from autoencode.verbs import coding, describing, mapping, outputs, ranking, redrawing, sampling, streams
 
@@ -208,6 +210,77 @@ def test_anomalies_of_a_saved_estimator_have_its_scores(digits, tmp_path, place)
         AutoencodeError, match="at least 2 held-out normal images, .* received 1: give more with --normal"
     ):
         ranking.learn(opened, verbs.open_rows(tmp_path / "one.npy"), 0.9)
+
+
+# Codes refined
+
+
+def linear(seed: int) -> tuple[np.ndarray, np.ndarray, Callable]:
+    """Codes, the codes of least error, and the slopes of a decoder that multiplies by a matrix."""
+    random = np.random.default_rng(seed)
+    matrix, images = random.standard_normal((3, 40)), random.standard_normal((25, 40))
+    best = np.linalg.lstsq(matrix.T, images.T, rcond=None)[0].T
+
+    def slopes(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        left_over = codes @ matrix - images[: len(codes)]
+        return np.square(left_over).mean(1), 2 / 40 * left_over @ matrix.T
+
+    return (best + 0.3 * random.standard_normal(best.shape)).astype(np.float32), best, slopes
+
+
+@pytest.mark.parametrize("scale", [1e-3, 1.0, 1e3])
+def test_refined_codes_go_to_those_of_least_squares_at_any_scale(scale):
+    codes, best, slopes = linear(0)
+
+    def scaled(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        errors, gradients = slopes(codes / scale)
+        return errors, gradients / scale
+
+    found = refinement.refine((codes * scale).astype(np.float32), scaled, 300) / scale
+    np.testing.assert_allclose(found, best, atol=2e-3)
+
+
+@given(steps=st.integers(0, 30), seed=st.integers(0, 5))
+@settings(max_examples=40, deadline=None)
+def test_no_refined_code_is_worse_and_none_depends_on_others(steps, seed):
+    codes, _, slopes = linear(seed)
+    found = refinement.refine(codes, slopes, steps)
+    assert (slopes(found)[0] <= slopes(codes)[0]).all()
+    np.testing.assert_allclose(refinement.refine(codes[:4], slopes, steps), found[:4], rtol=1e-5, atol=1e-6)
+    if steps == 0:
+        np.testing.assert_array_equal(found, codes)
+
+
+def test_codes_of_nothing_and_errors_that_are_no_number_stay():
+    codes = np.array([[0, 0], [1, 2]], np.float32)
+    found = refinement.refine(codes, lambda codes: (np.full(2, np.nan, np.float32), np.full((2, 2), np.nan)), 5)
+    np.testing.assert_array_equal(found, codes)
+
+
+def test_refined_codes_redraw_better_alike_from_every_verb(run, opened, source, digits, place, tmp_path):
+    import keras
+
+    plain = redrawing.reconstruct(opened, streamed(opened, source), place("reconstruct"))
+    before = arrays(place("reconstruct").file)["errors"]
+    calls = [["reconstruct", str(run), str(source), "--refine", "20", "--out", "refined"]]
+    done = called([*calls, ["encode", str(run), str(source), "--refine", "20", "--out", "codes.npz"]], tmp_path)
+    assert done.returncode == 0, done.stderr
+    found = arrays(tmp_path / "refined" / "reconstructions.npz")
+    assert (found["errors"] <= before + 1e-7).all()
+    assert found["errors"].mean() < 0.99 * plain["mse"]
+    codes = arrays(tmp_path / "codes.npz")["codes"]
+    np.testing.assert_array_equal(codes, opened.trained.encode(digits[0], refine=20))
+    np.testing.assert_array_equal(to_pixels(opened.decode(codes)), found["images"])
+    decoder = keras.saving.load_model(opened.saved.file).get_layer("decoder")
+    errors = np.square(decoder.predict(codes, verbose=0) - digits[0] / np.float32(255)).mean((1, 2, 3))
+    np.testing.assert_allclose(errors, found["errors"], rtol=1e-4)
+
+
+def test_codes_of_few_values_are_not_refined(opened, source, place):
+    saved = replace(opened.saved, settings=opened.saved.settings | {"quantize": 3})
+    for verb, work in (("encode", coding.encode), ("reconstruct", redrawing.reconstruct)):
+        with pytest.raises(UsageError, match="8 values a number"):
+            work(replace(opened, saved=saved), streamed(opened, source), place(verb), refine=5)
 
 
 # Out into files, and back
@@ -572,6 +645,16 @@ def test_shown_images_are_spread_and_the_grid_lies_within(points):
 # The command
 
 
+def called(calls: list[list[str]], folder: Path) -> subprocess.CompletedProcess:
+    """What a process of the command's own makes of some calls in turn."""
+    code = (
+        "import json, sys\nfrom autoencode.cli import app\nfor words in json.loads(sys.argv[1]):\n"
+        "    app(words, exit_on_error=False, print_error=False, result_action='return_value')\n"
+    )
+    words = [sys.executable, "-c", code, json.dumps(calls)]
+    return subprocess.run(words, check=False, capture_output=True, text=True, cwd=folder)
+
+
 def test_every_verb_from_the_command_line(run, source, tmp_path):
     calls = [
         ["info", str(run)],
@@ -584,12 +667,7 @@ def test_every_verb_from_the_command_line(run, source, tmp_path):
         ["map", str(run), str(source), "--out", "here", "--method", "pca"],
         ["info", str(run), "--json"],
     ]
-    code = (
-        "import json, sys\nfrom autoencode.cli import app\nfor words in json.loads(sys.argv[1]):\n"
-        "    app(words, exit_on_error=False, print_error=False, result_action='return_value')\n"
-    )
-    words = [sys.executable, "-c", code, json.dumps(calls)]
-    done = subprocess.run(words, check=False, capture_output=True, text=True, cwd=tmp_path)
+    done = called(calls, tmp_path)
     assert (done.stderr, done.returncode) == ("", 0)
     for part in (
         "digits-1: images of 8x8, grey, to 4 numbers and back (16 values a number)",
@@ -620,37 +698,35 @@ def pictures_with_some_broken(folder: Path, images: np.ndarray) -> Path:
     return folder
 
 
-def call(*words: str | Path) -> None:
-    with mock.patch.dict(os.environ):
-        app([*map(str, words)], exit_on_error=False, print_error=False, result_action="return_value")
-
-
-def test_what_a_verb_leaves_out_is_listed_beside_its_results(run, digits, tmp_path, capsys):
-    some = pictures_with_some_broken(tmp_path / "some", digits[0][:20])
+def test_what_a_verb_leaves_out_is_listed_beside_its_results(run, digits, tmp_path):
+    pictures_with_some_broken(tmp_path / "some", digits[0][:20])
     fill(tmp_path / "all", digits[0][:5], "")
-    call("encode", run, some, "--out", tmp_path / "codes.csv")
-    listed = tmp_path / "codes-skipped.txt"
+    done = called([["encode", str(run), "some", "--out", f"{name}.csv"] for name in "ab"], tmp_path)
+    assert done.returncode == 0, done.stderr
     lines = [f"broken{number}.png\tit is not a picture of a known format" for number in range(7)]
-    assert listed.read_text().splitlines() == lines
-    told = capsys.readouterr().out
-    assert "7 pictures left out, all of them in" in told
-    assert "and 2 more" in told
-    call("encode", run, tmp_path / "all", "--out", tmp_path / "codes.csv", "--overwrite")
-    assert not listed.exists()
+    assert (tmp_path / "a-skipped.txt").read_text().splitlines() == lines
+    assert "7 pictures left out, all of them in a-skipped.txt:" in done.stdout
+    assert "and 2 more" in done.stdout
+    done = called([["encode", str(run), "all", "--out", "b.csv", "--overwrite"]], tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert not (tmp_path / "b-skipped.txt").exists()
 
 
-def test_normal_images_that_are_left_out_are_told_and_refused_if_strict(run, digits, tmp_path, capsys):
-    normal = pictures_with_some_broken(tmp_path / "normal", digits[0][:40])
-    new = fill(tmp_path / "new", digits[0][50:60], "")
-    (new / "bad.png").write_bytes(b"no picture")
-    words = ("anomalies", run, new, "--normal", normal, "--false-alarms", "0.4", "--out", tmp_path / "out")
-    call(*words)
-    listed = (tmp_path / "out" / "anomalies-skipped.txt").read_text().splitlines()
-    assert [line.split("\t")[0] for line in listed] == [*(f"broken{number}.png" for number in range(7)), "bad.png"]
-    assert "8 pictures left out" in capsys.readouterr().out
-    (new / "bad.png").unlink()
-    with pytest.raises(AutoencodeError, match="broken0.png .* --strict allows no picture to be left out"):
-        call(*words, "--strict", "--overwrite")
+def test_normal_images_that_are_left_out_are_told_and_refused_if_strict(run, digits, tmp_path):
+    pictures_with_some_broken(tmp_path / "normal", digits[0][:40])
+    fill(tmp_path / "fine", digits[0][50:60], "")
+    (fill(tmp_path / "new", digits[0][50:60], "") / "bad.png").write_bytes(b"no picture")
+    words = ["--normal", "normal", "--false-alarms", "0.4"]
+    done = called(
+        [["anomalies", str(run), "new", *words], ["anomalies", str(run), "fine", *words, "--strict", "--out", "b"]],
+        tmp_path,
+    )
+    listed = (tmp_path / "anomalies-digits-1" / "anomalies-skipped.txt").read_text().splitlines()
+    expected = ["bad.png", *(f"broken{number}.png" for number in range(7))]
+    assert sorted(line.split("\t")[0] for line in listed) == expected
+    assert "8 pictures left out" in done.stdout
+    assert "--strict allows no picture to be left out" in done.stderr
+    assert not (tmp_path / "b").exists()
 
 
 def test_a_long_way_goes_on_below(opened, digits, place):
@@ -727,6 +803,7 @@ WRONG = [
     ("decode run empty", 2, "expected codes in a file"),
     ("decode run text.keras", 2, "expected codes in a file"),
     ("denoise run digits.npz --add fog", 2, "unknown noise"),
+    ("encode run digits.npz --refine -1", 2, "Must be >= 0"),
     ("sample run --count 0", 2, "Must be >= 1"),
     ("sample run --seed -1", 2, "Must be >= 0"),
     ("interpolate run here.png 1", 2, "expected a picture's path or the index"),

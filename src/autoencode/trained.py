@@ -8,13 +8,13 @@ import math
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autoencode import engines, measures
+from autoencode import engines, measures, refinement
 from autoencode.errors import AutoencodeError, reason
 from autoencode.files import check_unpacked, replacing
 from autoencode.mapped import release
@@ -69,10 +69,13 @@ class Trained:
         """Images that go through at once."""
         return _rows(self.shape)
 
-    def encode(self, images: np.ndarray) -> np.ndarray:
-        """Return the codes, float32 (N, code), of images, uint8 (N, H, W, C)."""
+    def encode(self, images: np.ndarray, refine: int = 0) -> np.ndarray:
+        """Return the codes, float32 (N, code), of images, uint8 (N, H, W, C).
+
+        `refine` steps of gradient descent follow the encoder's own code, see `refinement`.
+        """
         self._check_images(images)
-        return _through(self._encode, images, (self.code,))
+        return _through(partial(self._refined, steps=refine) if refine else self._encode, images, (self.code,))
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Return the images, float32 (N, H, W, C), mostly within [0, 1], of codes (N, code)."""
@@ -95,6 +98,9 @@ class Trained:
         """Return the mean squared errors of the reconstructions of uint8 (N, H, W, C), pixels in [0, 1], float32 (N,)."""
         return np.concatenate([measures.squared_errors(batch, floats) for batch, _, floats in self.redraw(images)])
 
+    def _refined(self, images: np.ndarray, steps: int) -> np.ndarray:
+        return refinement.refine(self._encode(images), partial(self._slopes, images=images), steps)
+
     def _check_images(self, images: np.ndarray) -> None:
         if images.dtype != np.uint8 or images.shape[1:] != self.shape:
             raise AutoencodeError(
@@ -105,6 +111,10 @@ class Trained:
     @cached_property
     def _encode(self) -> Callable[[np.ndarray], np.ndarray]:
         return engines.compiled(self.encoder)
+
+    @cached_property
+    def _slopes(self) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
+        return engines.slopes(self.decoder)
 
     @cached_property
     def _decode(self) -> Callable[[np.ndarray], np.ndarray]:

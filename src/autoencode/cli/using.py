@@ -53,6 +53,7 @@ class Writing:
 Reads = Annotated[Reading | None, Parameter(name="*")]
 Writes = Annotated[Writing | None, Parameter(name="*")]
 Count = Annotated[int, Parameter(validator=validators.Number(gte=1))]
+Steps = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=10_000))]
 Seed = Annotated[int, Parameter(validator=validators.Number(gte=0, lte=2**32 - 1))]
 
 
@@ -113,7 +114,7 @@ def working(verb: str, model: Path, writing: Writing | None) -> Iterator[Work]:
 
 @app.command
 def reconstruct(
-    model: Path, source: str, *, examples: Count = 10, reading: Reads = None, writing: Writes = None
+    model: Path, source: str, *, refine: Steps = 0, examples: Count = 10, reading: Reads = None, writing: Writes = None
 ) -> None:
     """Redraw every image of a source: an array of the reconstructions, their errors, a picture of the first.
 
@@ -123,14 +124,17 @@ def reconstruct(
         Folder of a run, or a .keras file.
     source
         As for train.
+    refine
+        Steps of gradient descent that bring each code nearer to what its image needs; 50 do most of it.
     examples
         Images in the picture.
     """
     with working("reconstruct", model, writing) as work:
         from autoencode.verbs import redrawing
 
+        work.saved.check_refinable(refine)
         opened, stream = work.read(source, reading)
-        told = redrawing.reconstruct(opened, stream, work.place, examples=examples)
+        told = redrawing.reconstruct(opened, stream, work.place, refine=refine, examples=examples)
         work.tell(
             f"{told['images']:,} images: mean squared error {told['mse']:.5f}, PSNR {told['psnr']:.2f} dB",
             stream.skipped,
@@ -138,7 +142,7 @@ def reconstruct(
 
 
 @app.command
-def encode(model: Path, source: str, *, reading: Reads = None, writing: Writes = None) -> None:
+def encode(model: Path, source: str, *, refine: Steps = 0, reading: Reads = None, writing: Writes = None) -> None:
     """Turn every image of a source into its code: a table with names and labels, a picture of the distribution.
 
     Parameters
@@ -147,12 +151,15 @@ def encode(model: Path, source: str, *, reading: Reads = None, writing: Writes =
         Folder of a run, or a .keras file.
     source
         As for train.
+    refine
+        Steps of gradient descent that bring each code nearer to what its image needs; 50 do most of it.
     """
     with working("encode", model, writing) as work:
         from autoencode.verbs import coding
 
+        work.saved.check_refinable(refine)
         opened, stream = work.read(source, reading)
-        told = coding.encode(opened, stream, work.place)
+        told = coding.encode(opened, stream, work.place, refine=refine)
         work.tell(f"{told['images']:,} images, a code of {opened.trained.code} numbers each", stream.skipped)
 
 

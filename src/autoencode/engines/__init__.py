@@ -192,6 +192,17 @@ def compiled(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     return load(keras.config.backend()).compiled(model)
 
 
+def slopes(decoder: keras.Model) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """Return a compiled function of codes, float32 (N, K), and uint8 images (N, H, W, C) on the backend that Keras runs on.
+
+    It gives the mean squared error of each image as `decoder` redraws it from its code, pixels in [0, 1], float32 (N,), and
+    the gradient of that error by the code, float32 (N, K). Later changes of the weights may not be seen.
+    """
+    import keras
+
+    return load(keras.config.backend()).slopes(decoder)
+
+
 @contextlib.contextmanager
 def _seeded(seed: int) -> Iterator[None]:
     """Draw from `seed` what Keras draws from Python's `random`, the seeds of its layers; leave the caller's state alone.

@@ -143,5 +143,24 @@ def compiled(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     return lambda batch: np.asarray(run(weights, others, batch))
 
 
+def slopes(decoder: keras.Model) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """See `engines.slopes`."""
+    weights = [variable.value for variable in decoder.trainable_variables]
+    others = [variable.value for variable in decoder.non_trainable_variables]
+
+    def total(codes, weights, others, images):
+        outputs, _ = decoder.stateless_call(weights, others, codes, training=False)
+        errors = jnp.square(outputs.astype(jnp.float32) - _to_float(images)).mean((1, 2, 3))
+        return errors.sum(), errors
+
+    gradient = jax.jit(jax.grad(total, has_aux=True))
+
+    def run(codes, images):
+        gradients, errors = gradient(codes, weights, others, images)
+        return np.asarray(errors), np.asarray(gradients)
+
+    return run
+
+
 def _to_float(images: jax.Array) -> jax.Array:
     return images.astype(jnp.float32) / 255

@@ -53,5 +53,21 @@ def compiled(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     return run
 
 
+def slopes(decoder: keras.Model) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """See `engines.slopes`; the gradient is PyTorch's."""
+    import torch
+
+    def run(codes: np.ndarray, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        wanted = keras.ops.convert_to_tensor(codes).requires_grad_()
+        with torch.enable_grad():
+            outputs = keras.ops.cast(decoder(wanted, training=False), "float32")
+            targets = keras.ops.convert_to_tensor(_to_float(images))
+            errors = keras.ops.mean(keras.ops.square(outputs - targets), axis=(1, 2, 3))
+            (gradients,) = torch.autograd.grad(errors.sum(), wanted)
+        return keras.ops.convert_to_numpy(errors), keras.ops.convert_to_numpy(gradients)
+
+    return run
+
+
 def _to_float(images: np.ndarray) -> np.ndarray:
     return images.astype(np.float32) / 255

@@ -78,6 +78,24 @@ def compiled(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     return lambda batch: run(tf.convert_to_tensor(batch)).numpy()
 
 
+def slopes(decoder: keras.Model) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+    """See `engines.slopes`."""
+
+    @tf.function(jit_compile=_xla(decoder))
+    def gradient(codes, images):
+        with tf.GradientTape() as tape:
+            tape.watch(codes)
+            outputs = tf.cast(decoder(codes, training=False), tf.float32)
+            errors = tf.reduce_mean(tf.square(outputs - _to_float(images)), axis=(1, 2, 3))
+        return errors, tape.gradient(errors, codes)
+
+    def run(codes, images):
+        errors, gradients = gradient(tf.convert_to_tensor(codes), tf.convert_to_tensor(images))
+        return errors.numpy(), gradients.numpy()
+
+    return run
+
+
 def _xla(model: keras.Model) -> bool:
     # XLA fuses what is dense; on a CPU its convolutions take five times as long as oneDNN's in a plain graph.
     return bool(tf.config.list_logical_devices("GPU")) or not _convolves(model)

@@ -65,6 +65,13 @@ class Saved:
             )
         return bits
 
+    def check_refinable(self, refine: int) -> None:
+        """Raise `UsageError` where codes are to be refined that have but a few values."""
+        if refine and self.bits is not None:
+            raise UsageError(
+                f"--refine moves codes a little, and those of {self.name} have {2**self.bits:,} values a number: leave it out."
+            )
+
 
 @dataclass(frozen=True)
 class Opened:
@@ -73,9 +80,9 @@ class Opened:
     saved: Saved
     trained: Trained
 
-    def encode(self, images: np.ndarray) -> np.ndarray:
+    def encode(self, images: np.ndarray, refine: int = 0) -> np.ndarray:
         """Return codes as `Trained.encode` does; raise `AutoencodeError` where they are no finite numbers."""
-        return self._checked(self.trained.encode(images))
+        return self._checked(self.trained.encode(images, refine))
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Return images as `Trained.decode` does; raise `AutoencodeError` where they are no finite numbers."""

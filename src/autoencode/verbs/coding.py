@@ -19,16 +19,18 @@ from autoencode.verbs.streams import Stream
 LOOKED_AT = 20_000  # codes whose distribution is drawn
 
 
-def encode(opened: Opened, stream: Stream, place: Place) -> dict[str, int]:
+def encode(opened: Opened, stream: Stream, place: Place, *, refine: int = 0) -> dict[str, int]:
     """Write the codes of all images with their names, and a picture of the distribution of every number.
 
     An .npz file holds `codes`, float32 (N, K), `names` and, where there are any, `labels` and `classes`; .csv and .parquet
     have the columns `name`, `label` (the class's name) and `code0`, `code1`, ... Of a model with a code of b bits a number,
-    .npz holds `levels` and `bits` in place of `codes`, see `quantized`. Returns the number of `images`.
+    .npz holds `levels` and `bits` in place of `codes`, see `quantized`. `refine` as for `Trained.encode`. Returns the number of
+    `images`. Raises `UsageError` where codes of few values are to be refined.
     """
+    opened.saved.check_refinable(refine)
     if place.format == ".parquet":
         outputs.parquet()  # before the work, not after
-    codes = codes_of(opened, stream)
+    codes = codes_of(opened, stream, refine)
     if place.format == ".npz":
         bits = opened.saved.bits
         numbers = {"codes": codes} if bits is None else quantized(codes, bits)
@@ -40,11 +42,11 @@ def encode(opened: Opened, stream: Stream, place: Place) -> dict[str, int]:
     return {"images": len(codes)}
 
 
-def codes_of(opened: Opened, stream: Stream) -> np.ndarray:
-    """Return the codes, float32 (N, K), of all images of `stream` that can be read."""
+def codes_of(opened: Opened, stream: Stream, refine: int = 0) -> np.ndarray:
+    """Return the codes, float32 (N, K), of all images of `stream` that can be read; `refine` as for `Trained.encode`."""
     codes, filled = np.empty((len(stream), opened.trained.code), np.float32), 0
     for images in stream.batches(opened.trained.batch_size):
-        codes[filled : filled + len(images)] = opened.encode(images)
+        codes[filled : filled + len(images)] = opened.encode(images, refine)
         filled += len(images)
     return codes[:filled]
 

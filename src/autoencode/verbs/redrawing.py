@@ -14,17 +14,21 @@ from autoencode.verbs.outputs import Place, spooled
 from autoencode.verbs.streams import Stream
 
 
-def reconstruct(opened: Opened, stream: Stream, place: Place, *, examples: int = 10) -> dict[str, float]:
+def reconstruct(
+    opened: Opened, stream: Stream, place: Place, *, refine: int = 0, examples: int = 10
+) -> dict[str, float]:
     """Write the reconstructions of all images, and a picture of the first `examples` above theirs.
 
     The file holds `images`, uint8 (N, H, W, C), `errors`, the mean squared error of each with pixels in [0, 1], float32
-    (N,), `names` and, where there are any, `labels` and `classes`; as .npy it holds the images alone. Returns the number
-    of `images`, the mean `mse` and `psnr` (dB).
+    (N,), `names` and, where there are any, `labels` and `classes`; as .npy it holds the images alone. `refine` as for
+    `Trained.encode`. Returns the number of `images`, the mean `mse` and `psnr` (dB). Raises `UsageError` where codes of few
+    values are to be refined.
     """
+    opened.saved.check_refinable(refine)
     errors, originals, shown = [], [], []
     with spooled(opened.trained.shape, place.file.parent) as spool:
         for images in stream.batches(opened.trained.batch_size):
-            redrawn, found = _redraw(opened, images, images)
+            redrawn, found = _redraw(opened, images, images, refine)
             spool.add(redrawn)
             errors.append(found)
             _keep(originals, images, examples)
@@ -94,9 +98,9 @@ def _as_they_are(images: np.ndarray) -> np.ndarray:
     return images
 
 
-def _redraw(opened: Opened, images: np.ndarray, clean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _redraw(opened: Opened, images: np.ndarray, clean: np.ndarray, refine: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """What the model makes of `images`, both uint8 (n, H, W, C), and its errors against `clean`."""
-    floats = opened.decode(opened.encode(images))
+    floats = opened.decode(opened.encode(images, refine))
     return to_pixels(floats), measures.squared_errors(clean, floats)
 
 
