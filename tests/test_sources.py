@@ -451,6 +451,25 @@ def test_a_store_keeps_the_names_of_the_pictures_that_could_be_read(tmp_path):
         np.testing.assert_array_equal(pixels[..., 0], np.asarray(Image.open(folder / name)))
 
 
+def test_a_store_of_pictures_with_one_name_keeps_those_that_can_be_read(tmp_path):
+    import pyarrow
+    import pyarrow.parquet
+
+    pixels = noise(12, 6, 6, 1)
+    for number, part in enumerate(("train", "test")):
+        rows = [
+            {"bytes": b"x" if index == 3 else content(picture(pixels[6 * number + index])), "path": f"{index}.png"}
+            for index in range(6)
+        ][: 4 if part == "test" else 6]
+        rows = [row for row in rows if part == "train" or row["bytes"] != b"x"]
+        pyarrow.parquet.write_table(pyarrow.table({"image": rows}), tmp_path / f"{part}.parquet")
+    packed = sources.pack(str(tmp_path), tmp_path / "a.store", Config())
+    assert [*packed.train_names] == ["0.png", "1.png", "2.png", "4.png", "5.png"]
+    assert [*packed.test_names] == ["0.png", "1.png", "2.png"]
+    np.testing.assert_array_equal(packed.train, pixels[[0, 1, 2, 4, 5]])
+    np.testing.assert_array_equal(packed.test, pixels[6:9])
+
+
 def test_a_store_of_one_picture_that_can_be_read_knows_its_name(tmp_path):
     for bad in range(2):
         folder = fill(tmp_path / f"set{bad}", noise(2, 6, 6, 1), "{}.png")

@@ -251,7 +251,12 @@ def test_no_refined_code_is_worse_and_none_depends_on_others(steps, seed):
         np.testing.assert_array_equal(found, codes)
 
 
-def test_codes_of_nothing_and_errors_that_are_no_number_stay():
+def test_a_code_of_zeros_is_refined_too():
+    _, best, slopes = linear(0)
+    np.testing.assert_allclose(refinement.refine(np.zeros((25, 3), np.float32), slopes, 300), best, atol=2e-3)
+
+
+def test_codes_whose_errors_are_no_number_stay():
     codes = np.array([[0, 0], [1, 2]], np.float32)
     found = refinement.refine(codes, lambda codes: (np.full(2, np.nan, np.float32), np.full((2, 2), np.nan)), 5)
     np.testing.assert_array_equal(found, codes)
@@ -903,6 +908,13 @@ def test_what_is_there_stays_unless_it_may_be_replaced(tmp_path, monkeypatch):
     with pytest.raises(AutoencodeError, match="NaN"), outputs.claim("sample", "digits-1"):
         raise AutoencodeError("NaN")
     assert [path.name for path in tmp_path.iterdir()] == ["map-digits-1"]
+
+
+def test_a_list_that_is_there_stays_unless_it_may_be_replaced(tmp_path):
+    (tmp_path / "codes-skipped.txt").write_text("mine")
+    with pytest.raises(UsageError, match="codes-skipped.txt is there already"), outputs.claim("encode", "m", tmp_path):
+        pass
+    assert (tmp_path / "codes-skipped.txt").read_text() == "mine"
 
 
 def test_a_failure_leaves_no_half_set_and_nothing_that_was_there_goes(tmp_path):

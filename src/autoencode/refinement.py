@@ -28,6 +28,7 @@ def refine(codes: np.ndarray, slopes: Callable[[np.ndarray], tuple[np.ndarray, n
     [[3.0, 3.0]]
     """
     size = np.sqrt(np.square(codes).mean(1, keepdims=True))
+    size = np.where(size > 0, size, 1)  # a code of zeros, as a ReLU may give, has no size of its own
     best, least = codes, np.full(len(codes), np.inf, np.float32)
     mean = square = np.zeros_like(codes)
     for step in range(steps + 1):

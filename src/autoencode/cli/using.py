@@ -375,7 +375,8 @@ def anomalies(
             f"{len(alarm.held_out) - alarm.measured:,} held-out images, measured on {alarm.measured:,} others: "
             f"{alarm.rate:.2%}{few}"
         )
-        skipped = tuple(dict.fromkeys([*alarm.skipped, *stream.skipped]))  # often one source is both
+        told_before = alarm.skipped if known == source else ()  # often one source is both
+        skipped = [*alarm.skipped, *(one for one in stream.skipped if one not in told_before)]
         work.tell(f"{told['images']:,} images, {told['anomalies']:,} above the threshold", skipped)
         work.console.tell(f"note: {WARNING}")
 

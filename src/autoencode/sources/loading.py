@@ -369,18 +369,18 @@ def _pack(
             if writer.done >= last:
                 continue
             for pixels, kept, skipped in rows.chunks(order[max(first, writer.done) : last], choice.plan):
-                writer.add(pixels, len(kept) + len(skipped), skipped)
+                done = len(kept) + len(skipped)
+                missing = np.setdiff1d(order[writer.done : writer.done + done], kept).tolist()
+                writer.add(pixels, done, skipped, missing)
                 check_strict(config.strict, [*rows.skipped, *writer.skipped])
                 if progress is not None:
                     progress(writer.done, len(order))
                 if time.monotonic() - noted > store.JOURNAL_SECONDS:
                     writer.note()
                     noted = time.monotonic()
-        kept = {"train": choice.train, "test": choice.test}
-        if names := {one.name for one in writer.skipped}:
-            kept = {
-                part: indices[[name not in names for name in rows.names(indices)]] for part, indices in kept.items()
-            }
+        # By index: several pictures may have one name.
+        parts = {"train": choice.train, "test": choice.test}
+        kept = {part: indices[~np.isin(indices, writer.left_out)] for part, indices in parts.items()}
         _check_any(rows.name, kept, writer.skipped)
         labels, classes = rows.labels(kept)
         names = [name for part in kept.values() for name in rows.names(part)] if rows.named else ()

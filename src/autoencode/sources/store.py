@@ -177,7 +177,7 @@ class Writer:
         self.path, self.fingerprint = path, fingerprint
         self.part = path.with_name(path.name + ".part")
         self.journal = path.with_name(path.name + ".journal")
-        self.done, self.rows, self.skipped = 0, 0, []
+        self.done, self.rows, self.skipped, self.left_out = 0, 0, [], []
         self._checksums, self._unsynced = _Checksums(), 0
         self._syncing, self._synced = ThreadPoolExecutor(1, thread_name_prefix="syncing"), None
         try:
@@ -191,7 +191,7 @@ class Writer:
         self._file = self.part.open("r+b" if noted else "w+b")
         if noted:
             self.done, self.rows = noted["done"], noted["rows"]
-            self.skipped = [Skipped(*pair) for pair in noted["skipped"]]
+            self.skipped, self.left_out = [Skipped(*pair) for pair in noted["skipped"]], noted["left_out"]
             self._file.truncate(HEAD.size + noted["bytes"])
             self._file.seek(0)
             while content := self._file.read(BLOCK):
@@ -215,19 +215,20 @@ class Writer:
     def _noted(self) -> dict[str, Any] | None:
         try:
             noted = json.loads(self.journal.read_text("utf-8"))
-            usable = noted["fingerprint"] == self.fingerprint
+            usable = noted["fingerprint"] == self.fingerprint and noted["version"] == VERSION
             return noted if usable and self.part.stat().st_size >= HEAD.size + noted["bytes"] else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def add(self, rows: np.ndarray, done: int, skipped: list[Skipped]) -> None:
-        """Append uint8 rows; `done` pictures have then been looked at, and `skipped` are those left out of these."""
+    def add(self, rows: np.ndarray, done: int, skipped: list[Skipped], left_out: list[int]) -> None:
+        """Append uint8 rows; `done` pictures have then been looked at, `skipped` and, by index, `left_out` are those without a row."""
         try:
             self._write(np.ascontiguousarray(rows))
         except OSError as error:
             raise self._not_written(error) from error
         self.rows, self.done = self.rows + len(rows), self.done + done
         self.skipped += skipped
+        self.left_out += left_out
 
     def note(self) -> None:
         """Write down how far the packing has come."""
@@ -236,10 +237,12 @@ class Writer:
             os.fsync(self._file.fileno())
             noted = {
                 "fingerprint": self.fingerprint,
+                "version": VERSION,
                 "done": self.done,
                 "rows": self.rows,
                 "bytes": self._file.tell() - HEAD.size,
                 "skipped": [[one.name, one.reason] for one in self.skipped],
+                "left_out": self.left_out,
             }
             with replacing(self.journal) as fresh:
                 fresh.write_text(json.dumps(noted), "utf-8")

@@ -100,7 +100,7 @@ def claim(verb: str, model: str, out: Path | None = None, *, overwrite: bool = F
     kind = KINDS[verb]
     file = Path(f"{verb}-{model}", f"{kind.stem}{kind.suffixes[0]}") if out is None else _file(kind, out)
     place, folder = Place(file, kind.pictures), file.parent
-    before = [path for path in place.paths if path.exists()]
+    before = [path for path in (*place.paths, place.skipped) if path.exists()]
     if before and not overwrite:
         raise UsageError(f"{before[0]} is there already: choose another --out, or replace it with --overwrite.")
     if folder.exists() and not folder.is_dir():
