@@ -332,6 +332,8 @@ def test_a_variational_term_that_warms_up_is_no_explosion(warm_up, explodes):
     config = Config(variational=1.0, warm_up=warm_up)
     position = training.Position(3, first=0.2, losses=(0.1, 0.3))
     assert bool(training._diverged(0.9, position, training.warming_up(config))) == explodes
+    beginning = training.Position(1, first=0.2)
+    assert bool(training._diverged(9.0, beginning, training.warming_up(config))) == explodes
 
 
 def test_a_saturated_model_has_exploded():

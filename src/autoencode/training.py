@@ -196,7 +196,8 @@ def _diverged(loss: float, position: Position, warming: int) -> str:
     if not math.isfinite(loss):
         return f"the loss became {loss}"
     if not position.losses:
-        before, first = (position.first,), math.inf  # one batch says little: only a multiple of it counts
+        # One batch says little: only a multiple of it counts; and nothing where its loss lacked a term that grows since.
+        before, first = () if warming else (position.first,), math.inf
     else:
         before = position.losses[warming:]
         first = ABOVE_FIRST * before[0] if before else math.inf
