@@ -220,7 +220,7 @@ class Writer:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def add(self, rows: np.ndarray, done: int, skipped: list[Skipped], left_out: list[int]) -> None:
+    def add(self, rows: np.ndarray, done: int, skipped: list[Skipped], left_out: Sequence[int] = ()) -> None:
         """Append uint8 rows; `done` pictures have then been looked at, `skipped` and, by index, `left_out` are those without a row."""
         try:
             self._write(np.ascontiguousarray(rows))
@@ -228,7 +228,7 @@ class Writer:
             raise self._not_written(error) from error
         self.rows, self.done = self.rows + len(rows), self.done + done
         self.skipped += skipped
-        self.left_out += left_out
+        self.left_out.extend(left_out)
 
     def note(self) -> None:
         """Write down how far the packing has come."""
