@@ -456,12 +456,10 @@ def test_a_store_of_pictures_with_one_name_keeps_those_that_can_be_read(tmp_path
     import pyarrow.parquet
 
     pixels = noise(12, 6, 6, 1)
-    for number, part in enumerate(("train", "test")):
-        rows = [
-            {"bytes": b"x" if index == 3 else content(picture(pixels[6 * number + index])), "path": f"{index}.png"}
-            for index in range(6)
-        ][: 4 if part == "test" else 6]
-        rows = [row for row in rows if part == "train" or row["bytes"] != b"x"]
+    for part, images in (("train", pixels[:6]), ("test", pixels[6:9])):
+        rows = [{"bytes": content(picture(one)), "path": f"{index}.png"} for index, one in enumerate(images)]
+        if part == "train":
+            rows[3]["bytes"] = b"x"
         pyarrow.parquet.write_table(pyarrow.table({"image": rows}), tmp_path / f"{part}.parquet")
     packed = sources.pack(str(tmp_path), tmp_path / "a.store", Config())
     assert [*packed.train_names] == ["0.png", "1.png", "2.png", "4.png", "5.png"]

@@ -739,15 +739,11 @@ def test_a_long_way_goes_on_below(opened, digits, place):
     sampling.interpolate(opened, ends, place("interpolate"), steps=45)
     with Image.open(place("interpolate").beside()) as found:
         page = np.asarray(found)
-    (short, _), height = size_of_path(20, digits), page.shape[0]
-    assert page.shape[1] == short
-    assert height == size_of_path(20, digits)[1] + 2 * pictures.draw_sheet(digits[0][:1], 1).height
+    width, height = pictures.draw_path(ends[0], digits[0][:20], ends[1]).size
+    assert page.shape[1] == width
+    assert page.shape[0] == height + 2 * pictures.draw_sheet(digits[0][:1], 1).height
     last = np.asarray(pictures.draw_sheet(digits[0][1:2], 1))
     np.testing.assert_array_equal(page[-last.shape[0] :, -last.shape[1] :], last)  # B stands beside the last
-
-
-def size_of_path(steps: int, digits: tuple[np.ndarray, np.ndarray]) -> tuple[int, int]:
-    return pictures.draw_path(digits[0][0], digits[0][:steps], digits[0][1]).size
 
 
 @pytest.mark.parametrize("bits", ["8", 17, True, [1]])

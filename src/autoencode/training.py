@@ -302,5 +302,5 @@ def _chunks(rows: Feed, position: Position, count: int, batch_size: int, pace: _
         step += taken
         seconds, seen = time.perf_counter() - started, min(step * batch_size, count)
         first_loss = position.first or total / seen
-        reached = position = replace(position, step=step, total=total, seconds=seconds, first=first_loss)
-        yield Chunk(position.number, step, steps, seconds, total / seen, reached)
+        position = replace(position, step=step, total=total, seconds=seconds, first=first_loss)
+        yield Chunk(position.number, step, steps, seconds, total / seen, position)

@@ -45,10 +45,7 @@ class Parquet:
             ) from error
         part = next((PARTS[word] for word in re.split(r"[-_.]", path.stem.lower()) if word in PARTS), None)
         self._counts.append((len(labels), column))
-        self.entries += [
-            Entry(name or f"{shown(path.name)} row {row}", part, None if value is None else str(value))
-            for row, (name, value) in enumerate(zip(names, labels, strict=True))
-        ]
+        self.entries += _entries(shown(path.name), part, names, labels)
 
     def read(self, indices: Sequence[int]) -> Iterator[bytes | Unreadable]:
         """Give the contents of the image column."""
@@ -103,6 +100,14 @@ def _names(table: Any, column: str) -> list[str | None]:
     return [shown(name) if isinstance(name, str) else None for name in found]
 
 
+def _entries(where: str, part: str | None, names: Sequence[str | None], labels: Sequence[Any]) -> list[Entry]:
+    """The rows of a table called `where`: a picture without a name is called by its row."""
+    return [
+        Entry(name or f"{where} row {row}", part, None if label is None else str(label))
+        for row, (name, label) in enumerate(zip(names, labels, strict=True))
+    ]
+
+
 def _label_column(names: Collection[str]) -> str | None:
     return next((name for name in LABEL_COLUMNS if name in names), None)
 
@@ -128,10 +133,7 @@ class HuggingFace:
             labels = rows[label] if label else [None] * len(rows)
             names = _names(rows.data, column)
             self._splits.append((rows.cast_column(column, datasets.Image(decode=False)), column))
-            self.entries += [
-                Entry(name or f"{split} row {row}", PARTS.get(split), None if value is None else str(value))
-                for row, (name, value) in enumerate(zip(names, labels, strict=True))
-            ]
+            self.entries += _entries(split, PARTS.get(split), names, labels)
 
     def read(self, indices: Sequence[int]) -> Iterator[bytes | str | Unreadable]:
         """Give the pictures, as content or as the path that the library keeps them under."""
