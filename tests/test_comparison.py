@@ -32,6 +32,7 @@ def folder(tmp_path_factory):
         x_test=images.test[:100],
         y_test=images.test_labels[:100],
     )
+    shutil.copy(path / "small.npz", path / "other.npz")
     return path
 
 
@@ -94,8 +95,8 @@ def test_what_is_there_is_not_trained_again_and_what_was_cut_off_is(folder, comp
     assert (kept / "model.keras").stat().st_mtime_ns == before
     assert (cut / "model.keras").exists()
     assert done.stdout.count("(was there)") == 5
-    assert [line.split("|")[3] for line in done.stdout.splitlines() if line.startswith("|")] == [
-        line.split("|")[3] for line in compared if line.startswith("|")
+    assert [line.split("|")[4] for line in done.stdout.splitlines() if line.startswith("|")] == [
+        line.split("|")[4] for line in compared if line.startswith("|")
     ]
 
 
@@ -128,29 +129,18 @@ def test_a_training_that_cannot_be_taken_up_is_told_and_stays(folder, compared):
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
-def test_sigterm_ends_the_training_as_well_and_says_how_to_go_on(folder):
-    words = [
-        "small.npz",
-        "--models",
-        "article",
-        "--codes",
-        "2",
-        "--seeds",
-        "1",
-        "--epochs",
-        "100000",
-        "--folder",
-        "ended",
-    ]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "autoencode", "compare", *words], cwd=folder, stderr=subprocess.PIPE, text=True
-    )
-    run = folder / "ended" / "article-code2-seed0"
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_ends_the_training_as_well_and_says_how_to_go_on(folder, number, status):
+    name = f"ended-{status}"
+    words = ("small.npz", "--models", "article", "--codes", "2", "--seeds", "1", "--epochs", "100000", "--folder", name)
+    words = [sys.executable, "-m", "autoencode", "compare", *words]
+    process = subprocess.Popen(words, cwd=folder, stderr=subprocess.PIPE, text=True)
+    run = folder / name / "article-code2-seed0"
     while process.poll() is None and not (run / "checkpoint" / "1.checkpoint").exists():
         time.sleep(0.01)
-    process.terminate()
+    process.send_signal(number)  # to the parent alone
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 143
+    assert process.returncode == status
     assert errors == "autoencode: stopped early, 1 of 2 done; the same command goes on\n"
     assert not files.is_locked(run / "lock")
     assert runs.Run.open(run).state()["state"] == "stopped"
@@ -178,7 +168,18 @@ def test_seeds_share_the_test_images_and_a_name_stands_once(folder):
         (("small.npz", "--models", "dens"), "unknown model 'dens': did you mean 'dense'"),
         (("small.npz", "--codes", "two"), "--codes takes whole numbers with commas between, received 'two'"),
         (("small.npz", "--seeds", "0"), "at least one"),
-        (("small.npz", "--folder", "all", "--epochs", "2"), "holds a comparison of small.npz with other settings"),
+        (
+            ("small.npz", "--folder", "all", "--epochs", "2"),
+            "all holds a comparison with --width 0.1 and not 1.0, --epochs 1 and not 2: choose",
+        ),
+        (("other.npz", "--folder", "all"), "all holds a comparison of small.npz, and not of other.npz"),
+        (
+            ("small.npz", "--seed", "4294967295"),
+            "--seed must be a whole number from 0 to 4294967295, received 4294967297",
+        ),
+        (("small.npz", "--seeds", "1001"), "--seeds from 1 to 1000"),
+        (("small.npz", "--batch-size", "501"), "--batch-size 501 is larger than the 500 training images"),
+        (("small.npz", "--batch-size", "499", "--models", "article,conv"), "leaves one of 500 alone: choose 498"),
         (("small.npz", "--folder", "."), "is not empty and holds no comparison"),
         (("small.npz", "--model", "dense"), "compare takes --models, received --model dense: say --models dense"),
         (("small.npz", "--code", "9"), "compare takes --codes, received --code 9: say --codes 9"),
@@ -190,3 +191,25 @@ def test_a_wrong_call_is_one_line(folder, compared, words, told):
     assert done.returncode in (1, 2)
     assert told in done.stderr
     assert len(done.stderr.splitlines()) == 1
+    assert not done.stdout  # nothing was trained
+
+
+def test_a_source_that_was_replaced_is_told(folder, compared):
+    shutil.copytree(folder / "all", folder / "replaced")
+    arrays = dict(np.load(folder / "small.npz"))
+    kept = (folder / "small.npz").rename(folder / "kept.npz")
+    np.savez(folder / "small.npz", **arrays | {"x_train": arrays["x_train"][::-1]})
+    done = command(*WORDS, "--folder", "replaced", cwd=folder)
+    kept.replace(folder / "small.npz")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "autoencode: small.npz holds other images than replaced was made of: choose another --folder.\n"
+    )
+
+
+def test_a_call_with_fewer_codes_keeps_the_other_rows(folder, compared):
+    shutil.copytree(folder / "all", folder / "fewer")
+    before = (folder / "fewer" / "leaderboard.md").read_bytes()
+    done = command(*WORDS[:4], "2", "--seeds", "1", *WORDS[7:], "--folder", "fewer", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert (folder / "fewer" / "leaderboard.md").read_bytes() == before

@@ -154,6 +154,28 @@ def test_the_other_losses_are_their_formulas():
     assert float(summed) == pytest.approx(float(terms.mse(targets, outputs)) + 0.5 * float(terms.mae(targets, outputs)))
 
 
+def test_the_sparsity_of_a_code_is_that_of_its_numbers_at_any_scale():
+    codes = RANDOM.normal(size=(6, 5)).astype(np.float32)
+    slow = np.mean([np.abs(code).mean() / math.sqrt((code * code).mean()) for code in codes])
+    for scale in (0.01, 1, 100):
+        assert float(terms.Sparsity(3.0)(scale * codes)) == pytest.approx(3 * slow, rel=1e-5)
+    assert float(terms.Sparsity(1.0)(np.eye(5, dtype=np.float32))) == pytest.approx(1 / math.sqrt(5), rel=1e-5)
+    assert np.isfinite(jax.grad(lambda zeros: terms.Sparsity(1.0)(zeros))(np.zeros((2, 5), np.float32))).all()
+
+
+def test_a_sparse_model_redraws_from_few_numbers_of_a_code():
+    images = sources.load("mnist")
+    few = Images("few", images.train[:3000], images.test[:500])
+    shares = {}
+    for sparsity in (0.0, 0.003):
+        config = Config(model="dense", width=0.25, epochs=4, batch_size=32, sparsity=sparsity)
+        *_, last = pipeline.watch(few, config)
+        codes = np.abs(last.evaluation.codes)
+        shares[sparsity] = (codes < 0.1 * codes.max(1, keepdims=True)).mean()
+        assert last.val_loss < 0.05  # the mean image's is 0.067
+    assert shares[0.003] > 2 * shares[0.0]
+
+
 @pytest.mark.parametrize(("mean", "log_variance"), [(0.0, 0.0), (1.5, -2.0), (-0.3, 0.7)])
 def test_the_divergence_is_the_integral(mean, log_variance):
     one, normal = stats.norm(mean, math.exp(log_variance / 2)), stats.norm()
@@ -384,6 +406,29 @@ def test_options_of_a_variational_model_are_taken_with_one():
     pipeline.check("mnist", Config(variational=1.0, warm_up=3.0, free_bits=0.1))
 
 
+@pytest.mark.parametrize("settings", [{"model": "conv"}, {"quantize": 4}])
+def test_no_image_is_left_alone_in_a_batch_that_is_normalised(settings):
+    config = Config(**settings)
+    for count, size in ((257, 255), (513, 255), (3, 3), (512, 256)):
+        fitted, notes = pipeline.fit_batches(config, count, given=False)
+        assert (fitted.batch_size, bool(notes)) == (size, size != 256)
+    for size, count in ((1, 30), (4, 29), (31, 30)):
+        with pytest.raises(UsageError, match="batch-size"):
+            pipeline.fit_batches(Config(batch_size=size, **settings), count, given=True)
+    assert pipeline.fit_batches(Config(batch_size=1), 30, given=True)[0].batch_size == 1
+    pixels = np.zeros((9, 8, 8, 1), "uint8")
+    with pytest.raises(UsageError, match="leaves one of 9 alone: choose 3"):
+        next(pipeline.watch(Images("few", pixels, pixels), Config(batch_size=4, **settings)))
+
+
+@pytest.mark.parametrize("name", ["dense", "feedback", "conv"])
+def test_no_layer_is_narrower_than_the_code(name):
+    for shape, code in (((128, 128, 3), 24), ((28, 28, 1), 600)):
+        model = models.build(name, shape, code, width=0.02)
+        layers = [layer for part in ("encoder", "decoder") for layer in model.get_layer(part)._flatten_layers()]
+        assert min(layer.units for layer in layers if isinstance(layer, keras.layers.Dense)) >= code
+
+
 def test_settings_out_of_range_are_told():
     for settings in ({"quantize": 0}, {"variational": -1.0}, {"width": 0}, {"precision": "float16"}, {"free_bits": -1}):
         with pytest.raises(UsageError, match="--|precision"):
@@ -391,16 +436,18 @@ def test_settings_out_of_range_are_told():
 
 
 WELL = {
+    "config": Config(schedule="constant"),
     "losses": [0.05, 0.03],
     "val_losses": [0.04, 0.031],
+    "train_error": 0.03,
     "pca": 0.05,
     "codes": RANDOM.normal(size=(50, 4)).astype(np.float32),
     "least": 0.0,
     "largest": 1.0,
-    "comparable": True,
-    "variational": False,
 }
 DEAD = WELL["codes"] * np.array([1, 0, 1, 0], np.float32)
+VARIATIONAL = Config(variational=1.0, free_bits=0.5)
+WAVES = np.tile([0.02, 0.022], 15)  # a loss that wavers by a tenth, of 30 epochs
 
 
 @pytest.mark.parametrize(
@@ -408,18 +455,24 @@ DEAD = WELL["codes"] * np.array([1, 0, 1, 0], np.float32)
     [
         ({}, None),
         ({"codes": DEAD}, "2 of 4 numbers of the code are the same for every test image (1, 3)"),
-        ({"codes": WELL["codes"] * np.float32(0.05), "variational": True}, "4 of 4 numbers of the code have collapsed"),
+        ({"codes": WELL["codes"] * np.float32(0.05), "config": VARIATIONAL}, "try a lower --variational or a longer"),
+        ({"codes": WELL["codes"] * np.float32(0.05), "config": Config(variational=1.0)}, "or --free-bits 0.1"),
         ({"pca": 0.01}, "is worse than PCA"),
-        ({"losses": [0.03, 0.04]}, "the loss has risen from 0.0300 to 0.0400"),
-        ({"val_losses": [0.04, 0.036]}, "val_loss 0.0360 stands against 0.0300 on training images"),
-        ({"val_losses": [0.028, 0.031], "comparable": False}, "0.0280 in a better epoch"),
+        ({"losses": [0.03, 0.04]}, "risen from 0.0300 to 0.0400; the steps are too large: try a lower --learning-rate"),
+        ({"losses": [0.03, 0.04]}, "or --schedule cosine"),
+        ({"losses": [0.04, *WAVES, 0.022]}, None),
+        ({"losses": [0.04, *WAVES, *WAVES[:10] + 0.02]}, "the loss has risen from 0.0210 to 0.0410"),
+        ({"losses": [0.04, *WAVES, 0.2]}, "the loss has risen"),
+        ({"val_losses": [0.04, 0.036]}, "val_loss 0.0360 stands against 0.0300 on training images; the model learns"),
+        ({"val_losses": [0.04, 0.0344]}, None),
+        ({"val_losses": [0.028, 0.032]}, "val_loss 0.0320 stands against 0.0300 on training images and 0.0280 in a"),
+        ({"val_losses": [0.028, 0.031]}, None),
+        ({"val_losses": [0.04, 0.036], "pca": 0.035}, "images, and is worse than PCA with as many components (0.0350)"),
+        ({"val_losses": [0.04, 0.036], "codes": WELL["codes"] * 0}, "4 of 4 numbers of the code are the same"),
+        ({"val_losses": [0.04, 0.036], "config": Config(augment="flip")}, "try a stronger --augment, more images, or"),
+        ({"val_losses": [0.04, 0.036], "config": Config(model="conv")}, "or a smaller --width"),
+        ({"val_losses": [0.04, 0.036]}, "or a smaller --code"),
         ({"setbacks": ("epoch 2: the loss became nan",)}, "epoch 2: the loss became nan"),
-        ({"val_losses": [0.028, 0.031], "losses": [0.03, 0.04], "comparable": False}, "the loss has risen"),
-        ({"val_losses": [0.028, 0.031], "losses": [0.03, 0.04], "comparable": False, "warming_up": 2}, None),
-        (
-            {"val_losses": [0.028, 0.031], "losses": [0.03, 0.04], "comparable": False, "warming_up": 1},
-            "a better epoch",
-        ),
         ({"val_losses": [0.04, 0.036], "codes": WELL["codes"][:19]}, None),
         ({"val_losses": [0.04, 0.036], "codes": WELL["codes"][:20]}, "val_loss 0.0360 stands against"),
         ({"codes": DEAD[:19]}, None),
@@ -429,10 +482,11 @@ DEAD = WELL["codes"] * np.array([1, 0, 1, 0], np.float32)
         ({"pca": 0.9e-6}, None),
         ({"pca": 0.9e-6, "codes": DEAD}, None),
         ({"pca": 1.1e-6}, "is worse than PCA"),
-        ({"pca": 0.01, "model": "dense"}, "or a larger --width"),
+        ({"pca": 0.01, "config": Config(model="dense")}, "or a larger --width"),
         ({"pca": 0.01, "traded": ["--noise"]}, "or --noise costs too much of the error: try more --epochs"),
-        ({"codes": DEAD, "traded": ["--quantize"]}, "their units are dead: try"),
-        ({"codes": DEAD, "model": "dense"}, "or a smaller --code"),
+        ({"codes": DEAD, "config": Config(quantize=8)}, "their units are dead: try"),
+        ({"codes": DEAD, "config": Config(model="dense")}, "or a smaller --code"),
+        ({"codes": DEAD, "config": Config(sparsity=10.0)}, "try a lower --sparsity than 10"),
         ({"largest": 1.7}, "values from 0.00 to 1.70, outside [0, 1]"),
     ],
 )
@@ -442,6 +496,12 @@ def test_the_doctor_finds_each_planted_fault_and_no_other(fault, words):
     for finding in findings:
         assert words in str(finding)
         assert "try" in finding.advice or "sigmoid" in finding.advice
+
+
+def test_a_schedule_that_is_there_is_not_advised():
+    patient = doctor.Patient(**WELL | {"losses": [0.03, 0.04], "config": Config(schedule="cosine")})
+    (finding,) = doctor.diagnose(patient)
+    assert finding.advice == "try a lower --learning-rate"
 
 
 def test_pca_encodes_and_decodes_as_scikit_learn_does():

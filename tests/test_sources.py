@@ -747,3 +747,37 @@ def test_a_broken_file_is_one_line(tmp_path, name, data):
         sources.load(str(tmp_path / name), Config())
     assert len(str(told.value).splitlines()) == 1
     assert name.split(".")[0] in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("labels", "classes"),
+    [
+        (np.array(["cat", "ant", "cat"] * 10), ["ant", "cat"]),
+        (np.array([b"b", b"a", b"b"] * 10), ["a", "b"]),
+        (np.array([2.0, 1.0, 2.0] * 10), ["1", "2"]),
+        (np.eye(2)[[1, 0, 1] * 10], ["0", "1"]),
+        (np.array([[7], [3], [7]] * 10), ["3", "7"]),
+        (np.array([True, False, True] * 10), ["0", "1"]),
+    ],
+)
+def test_labels_are_taken_in_any_form_that_tells_classes(tmp_path, labels, classes):
+    pixels = np.arange(30, dtype="uint8")[:, None, None].repeat(4, 1).repeat(4, 2)
+    np.savez(tmp_path / "named.npz", images=pixels, labels=labels)
+    images = sources.load(tmp_path / "named.npz", Config())
+    assert list(images.classes) == classes
+    seen = dict(zip(images.train[:, 0, 0, 0].tolist(), images.train_labels.tolist(), strict=True))
+    assert all(label == (0 if number % 3 == 1 else 1) for number, label in seen.items())
+    np.savez(tmp_path / "parted.npz", train=pixels, y_train=labels, test=pixels[:3], y_test=labels[:3])
+    parted = sources.load(tmp_path / "parted.npz", Config())
+    names = list(parted.classes) or [str(number) for number in np.unique(parted.train_labels)]
+    assert names == classes
+    assert len(set(parted.test_labels.tolist())) == 2
+
+
+@pytest.mark.parametrize("labels", [np.linspace(0, 1, 30), np.arange(29), np.full(30, np.nan)])
+@pytest.mark.parametrize("extra", [{}, {"test": np.zeros((3, 4, 4), "uint8")}])
+def test_labels_that_are_no_classes_are_noted(tmp_path, labels, extra):
+    np.savez(tmp_path / "odd.npz", images=np.zeros((30, 4, 4), "uint8"), labels=labels, **extra)
+    images = sources.load(tmp_path / "odd.npz", Config())
+    assert images.train_labels is None
+    assert "train_labels are no classes, and are left out: expected 30 whole numbers or names, found" in images.notes[0]

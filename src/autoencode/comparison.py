@@ -10,6 +10,8 @@ import csv
 import dataclasses
 import io
 import json
+import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -31,6 +33,7 @@ from autoencode.training import evaluate
 
 SETTINGS, MEASURES, LEADERBOARD = "comparison.json", "measures.json", "leaderboard"
 SHOWN = 10  # test images in the picture
+MOST_SEEDS = 1000
 NEEDED = {"skimage": "scikit-image", "sklearn": "scikit-learn"}
 COLUMNS = {
     "mse": "test MSE",
@@ -59,6 +62,16 @@ class Entry:
         """Where its run lies within the comparison."""
         return f"{self.model}-code{self.code}" + ("" if self.seed is None else f"-seed{self.seed}")
 
+    @classmethod
+    def of(cls, folder: str) -> Entry | None:
+        """Return the entry whose run lies in `folder`, if it is one's name.
+
+        >>> Entry.of("dense-code16-seed0"), Entry.of("pca-code2"), Entry.of("notes")
+        (Entry(model='dense', code=16, seed=0), Entry(model='pca', code=2, seed=None), None)
+        """
+        found = re.fullmatch(r"(\w+)-code(\d+)(?:-seed(\d+))?", folder)
+        return found and cls(found[1], int(found[2]), found[3] and int(found[3]))
+
 
 def plan(
     source: sources.Source, config: Config, models: Sequence[str], codes: Sequence[int], seeds: int
@@ -67,8 +80,9 @@ def plan(
     for module, package in NEEDED.items():
         if find_spec(module) is None:
             raise AutoencodeError(f"compare needs {package}; install it with: pip install 'autoencode[compare]'")
-    if not (models and codes and seeds >= 1):
-        raise UsageError("compare takes at least one of --models, one of --codes and --seeds 1.")
+    if not (models and codes and 1 <= seeds <= MOST_SEEDS):
+        raise UsageError(f"compare takes at least one of --models, one of --codes, and --seeds from 1 to {MOST_SEEDS}.")
+    dataclasses.replace(config, seed=config.seed + seeds - 1)  # which tells where the last seed is too large
     for name, several in (("model", "models"), ("code", "codes")):
         if (value := getattr(config, name)) != getattr(Config, name):
             raise UsageError(f"compare takes --{several}, received --{name} {value}: say --{several} {value}.")
@@ -81,20 +95,20 @@ def plan(
     return entries
 
 
-def claim(folder: Path, source: str, config: Config) -> None:
-    """Make `folder` the place of a comparison, or take it up again; raise `AutoencodeError` where it holds another."""
-    told = {"source": source, "settings": _shared(config)}
+def claim(folder: Path | None, source: str, config: Config) -> Path:
+    """Make `folder` the place of a comparison, or take it up again, and return it; by default, comparison-SOURCE.
+
+    Raises `AutoencodeError` where it holds another.
+    """
+    folder = folder or Path(f"comparison-{runs.plain_name(source)}")
+    told = {"source": source, "settings": json.loads(json.dumps(_shared(config)))}
     path = folder / SETTINGS
     try:
-        if path.exists():
-            before = json.loads(path.read_text("utf-8"))
-            if not isinstance(before, dict):
-                raise ValueError(f"{SETTINGS} is damaged")
-            if {key: before.get(key) for key in told} != json.loads(json.dumps(told)):
-                raise AutoencodeError(
-                    f"{folder} holds a comparison of {before.get('source')} with other settings: choose another --folder."
-                )
-        elif folder.exists() and any(folder.iterdir()):
+        held = [one.name for one in folder.iterdir()] if folder.exists() else []
+        if SETTINGS in held and any(map(Entry.of, held)):
+            _check_same(folder, _settings(path), told)
+            return folder
+        if set(held) - {SETTINGS}:  # which alone is what a call leaves that was refused after it
             raise AutoencodeError(f"{folder} is not empty and holds no comparison: choose another --folder.")
         folder.mkdir(parents=True, exist_ok=True)
         _write(path, json.dumps(told, indent=2).encode())
@@ -102,12 +116,44 @@ def claim(folder: Path, source: str, config: Config) -> None:
         raise AutoencodeError(
             f"{folder} cannot hold a comparison ({reason(error)}): choose another --folder."
         ) from error
+    return folder
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    found = json.loads(path.read_text("utf-8"))
+    whole = isinstance(found, dict) and isinstance(found.get("settings"), dict)
+    if not whole:
+        raise ValueError(f"{SETTINGS} is damaged")
+    return found
+
+
+def _check_same(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+    if before.get("source") != now["source"]:
+        raise AutoencodeError(
+            f"{folder} holds a comparison of {before.get('source')}, and not of {now['source']}: choose another --folder."
+        )
+    known = {field.name: field.default for field in dataclasses.fields(Config)}
+    was, asked = (
+        {name: found.get(name, default) for name, default in known.items()}
+        for found in (before["settings"], now["settings"])
+    )
+    others = [
+        f"--{name.replace('_', '-')} {was[name]} and not {asked[name]}" for name in known if was[name] != asked[name]
+    ]
+    if others:
+        raise AutoencodeError(f"{folder} holds a comparison with {', '.join(others)}: choose another --folder.")
 
 
 def run(
     folder: Path, source: str, config: Config, entries: Sequence[Entry]
 ) -> Iterator[tuple[Entry, dict[str, Any], bool]]:
-    """Do what is not done yet, and yield every entry with its measures and whether it was there before."""
+    """Do what is not done yet, and yield every entry with its measures and whether it was there before.
+
+    Raises `AutoencodeError` before anything is trained where the source holds other images than before, or too few.
+    """
+    job = {"folder": str(folder), "source": source}
+    models = list(dict.fromkeys(entry.model for entry in entries if entry.seed is not None))
+    _run_apart("look", job | {"models": models, "settings": dataclasses.asdict(config)})
     for entry in entries:
         path = folder / entry.folder / MEASURES
         done = _measures(path)
@@ -117,9 +163,7 @@ def run(
                 if entry.seed is None
                 else dataclasses.replace(config, model=entry.model, code=entry.code, seed=entry.seed)
             )
-            job = {"folder": str(folder / entry.folder), "source": source, "entry": dataclasses.asdict(entry)}
-            job["settings"] = dataclasses.asdict(one)
-            _run_apart(job)
+            _run_apart("measure", job | {"entry": dataclasses.asdict(entry), "settings": dataclasses.asdict(one)})
         yield entry, done or _measures(path), done is not None
 
 
@@ -132,25 +176,42 @@ def _measures(path: Path) -> dict[str, Any] | None:
     return found if isinstance(found, dict) and found.keys() >= {"mse", "findings", "notes", "skipped"} else None
 
 
-def _run_apart(job: dict[str, Any]) -> None:
+def _run_apart(kind: str, job: dict[str, Any]) -> None:
     """Run one job in a process of its own: a process holds one engine, and its memory is given back at the end."""
-    words = [sys.executable, "-m", "autoencode.comparison", json.dumps(job)]
+    words = [sys.executable, "-m", "autoencode.comparison", kind, json.dumps(job)]
     with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         try:
             _, errors = process.communicate()
-        except KeyboardInterrupt as error:
-            if isinstance(error, stopping.Terminated):  # Ctrl-C reaches that process as well
-                process.terminate()
+        except KeyboardInterrupt:
+            process.terminate()  # it is deaf to Ctrl-C, which reaches one of both or both
             process.wait()  # it ends with its chunk
             raise
     if process.returncode:
         lines = errors.strip().splitlines() or ["it ended without a word"]
-        raise AutoencodeError(f"{job['entry']['model']} failed: {lines[-1]} (what was done before is kept)")
+        kept = "" if kind == "look" else f"{Entry(**job['entry']).folder} failed: "
+        told = UsageError if process.returncode == UsageError.exit_status else AutoencodeError
+        raise told(f"{kept}{lines[-1]}{' (what was done before is kept)' if kept else ''}")
 
 
-def _job(job: dict[str, Any], ended: Callable[[], bool]) -> None:
-    """What runs in that process; once `ended()` is true, a training ends with its chunk."""
+def _look(job: dict[str, Any]) -> None:
+    """Raise `AutoencodeError` where the source holds other images than at first, or a batch does not suit them."""
+    config, path = Config(**job["settings"]), Path(job["folder"], SETTINGS)
+    images = sources.load(job["source"], config)
+    for model in job["models"]:
+        given = config.batch_size != Config.batch_size
+        pipeline.fit_batches(dataclasses.replace(config, model=model), len(images.train), given=given)
+    found, fingerprint = _settings(path), images.fingerprint()
+    if found.setdefault("fingerprint", fingerprint) != fingerprint:
+        raise AutoencodeError(
+            f"{job['source']} holds other images than {path.parent} was made of: choose another --folder."
+        )
+    _write(path, json.dumps(found, indent=2).encode())
+
+
+def _measure(job: dict[str, Any], ended: Callable[[], bool]) -> None:
+    """Train and measure an entry; once `ended()` is true, a training ends with its chunk."""
     entry, config, folder = Entry(**job["entry"]), Config(**job["settings"]), Path(job["folder"])
+    folder /= entry.folder
     if entry.seed is None:
         images = sources.load(job["source"], config)
         folder.mkdir(parents=True, exist_ok=True)
@@ -214,8 +275,13 @@ def _measure_pca(images: Images, components: int, folder: Path) -> dict[str, Any
     return found | told | {"parameters": parameters, "epochs": None, "seconds": seconds, "images_per_second": None}
 
 
-def write(folder: Path, results: Sequence[tuple[Entry, dict[str, Any]]]) -> list[str]:
-    """Write leaderboard.md, leaderboard.csv, reconstructions.png and error.png; return the lines of the leaderboard."""
+def write(folder: Path) -> list[str]:
+    """Write leaderboard.md, leaderboard.csv, reconstructions.png and error.png; return the lines of the leaderboard.
+
+    They hold all that is done in `folder`, by whichever call. The picture is of the size of code that most models have, the
+    largest of several.
+    """
+    results = _finished(folder)
     groups: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for entry, found in results:
         groups.setdefault((entry.model, entry.code), []).append(found)
@@ -223,8 +289,9 @@ def write(folder: Path, results: Sequence[tuple[Entry, dict[str, Any]]]) -> list
     lines = table(dict(ordered))
     _write(folder / f"{LEADERBOARD}.md", ("\n".join(lines) + "\n").encode())
     _write(folder / f"{LEADERBOARD}.csv", _csv(dict(ordered)).encode())
-    largest = max(code for _, code in groups)
-    page = pictures.draw_rows(_rows(folder, [entry for entry, _ in results if entry.code == largest]))
+    sizes = [code for _, code in groups]
+    shown = max(set(sizes), key=lambda code: (sizes.count(code), code))
+    page = pictures.draw_rows(_rows(folder, [entry for entry, _ in results if entry.code == shown]))
     written = io.BytesIO()
     pictures.write_png(page, written)
     _write(folder / "reconstructions.png", written.getvalue())
@@ -237,10 +304,21 @@ def write(folder: Path, results: Sequence[tuple[Entry, dict[str, Any]]]) -> list
     return lines
 
 
+def _finished(folder: Path) -> list[tuple[Entry, dict[str, Any]]]:
+    """Every entry of a comparison that is done, with its measures, in the order of sizes, models and seeds."""
+    entries = filter(None, (Entry.of(path.parent.name) for path in folder.glob(f"*/{MEASURES}")))
+    ordered = sorted(entries, key=lambda entry: (entry.code, entry.model != "pca", entry.model, entry.seed or 0))
+    found = ((entry, _measures(folder / entry.folder / MEASURES)) for entry in ordered)
+    return [(entry, measured) for entry, measured in found if measured is not None]
+
+
 def table(groups: dict[tuple[str, int], list[dict[str, Any]]]) -> list[str]:
     """Return the leaderboard as the lines of a Markdown table: mean and, over several seeds, spread of every measure."""
-    head = ["model", "code", *COLUMNS.values()]
-    rows = [[name, str(code), *(_cell(found, key) for key in COLUMNS)] for (name, code), found in groups.items()]
+    head = ["model", "code", "seeds", *COLUMNS.values()]
+    rows = [
+        [name, str(code), str(len(found)), *(_cell(found, key) for key in COLUMNS)]
+        for (name, code), found in groups.items()
+    ]
     return [f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows]]
 
 
@@ -310,8 +388,13 @@ def _write(path: Path, content: bytes) -> None:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # `_run_apart` sends SIGTERM
     try:
-        with stopping.noted() as received:
-            _job(json.loads(sys.argv[1]), lambda: bool(received))
+        if sys.argv[1] == "look":
+            _look(json.loads(sys.argv[2]))
+        else:
+            with stopping.noted(numbers=(signal.SIGTERM,)) as received:
+                _measure(json.loads(sys.argv[2]), lambda: bool(received))
     except AutoencodeError as error:
-        sys.exit(str(error))
+        print(error, file=sys.stderr)
+        sys.exit(error.exit_status)

@@ -49,7 +49,7 @@ class Config:
     """Nats below which no number of a variational code is pressed."""
 
     sparsity: float = 0.0
-    """Weight of the mean absolute code in the loss."""
+    """Weight of a term that wants few numbers of each code far from 0, the rest near it: mean absolute number by root mean square."""
 
     noise: str = "none"
     """Noise on the input alone, which the model learns to remove: gaussian:0.3, mask:0.5, salt:0.2, or a sum with +."""

@@ -1,4 +1,4 @@
-"""A doctor for a training that has ended: what is wrong with it, why, and which option to try. Knows numbers alone."""
+"""A doctor for a training that has ended: what is wrong with it, why, and which option to try. Knows settings and numbers."""
 
 from __future__ import annotations
 
@@ -7,11 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from autoencode.config import Config
+
 DEAD = 1e-6  # spread of a number of the code over all test images, below which it says nothing
 # Variance below which a number of a variational code is unused (Burda, Grosse and Salakhutdinov, arXiv:1509.00519, 4.2).
 COLLAPSED = 0.01
 RISEN = 1.02  # times the least so far
+NOISES = 3.0  # standard errors, by which a loss that wavers must have risen as well
+WAVERING = 10  # epochs, from which on the wavering of a loss is known
 GAP = 1.15  # error on test images, as a multiple of that on training images
+SMALL_GAP = 1.05  # the same, where the error on test images has risen
 NOTHING = 1e-6  # error of PCA that leaves nothing to redraw: images that are all alike, a code as large as they are
 LEAST = 20  # test images, below which neither a dead number of the code nor a val_loss that rises is told
 OUTSIDE = 0.01  # beyond [0, 1]
@@ -32,32 +37,49 @@ class Finding:
 
 @dataclass(frozen=True)
 class Patient:
-    """What the doctor looks at: the losses by epoch, PCA's error, and the last evaluation.
+    """What the doctor looks at: the settings, the losses by epoch, PCA's error, and the last evaluation.
 
-    `codes` are float32 (N, code), of the test images; `least` and `largest` the extremes of the outputs. `comparable`
-    tells whether `losses` measure the same as `val_losses`: the mean squared error of undisturbed images. `setbacks` are
-    what made the learning rate be halved, `warming_up` the epochs over which the loss grows by design, `model` its name,
-    `traded` the options that give up some of the error for something else.
+    `config` has every "auto" filled in. `train_error` is the mean squared error of training images once the model is
+    trained, which can be compared with `val_losses` whatever `losses` measure. `codes` are float32 (N, code), of the test
+    images; `least` and `largest` the extremes of the outputs. `setbacks` are what made the learning rate be halved,
+    `warming_up` the epochs over which the loss grows by design, `traded` the options that give up some of the error for
+    something else.
     """
 
+    config: Config
     losses: Sequence[float]
     val_losses: Sequence[float]
+    train_error: float
     pca: float
     codes: np.ndarray
     least: float
     largest: float
-    comparable: bool
-    variational: bool
     setbacks: Sequence[str] = ()
     warming_up: int = 0
-    model: str = "article"
     traded: Sequence[str] = ()
+
+    @property
+    def judged(self) -> bool:
+        """Whether there are test images enough, and in them anything to redraw."""
+        return len(self.codes) >= LEAST and self.pca >= NOTHING
+
+    @property
+    def unused(self) -> np.ndarray:
+        """Which numbers of the code say nothing, booleans (code,)."""
+        if self.config.variational is not None:
+            return self.codes.var(0) < COLLAPSED
+        return np.ptp(self.codes, axis=0) < DEAD
+
+    @property
+    def is_worse_than_pca(self) -> bool:
+        """Whether PCA with as many components redraws the test images better."""
+        return self.pca >= NOTHING and self.val_losses[-1] > self.pca
 
 
 def diagnose(patient: Patient) -> list[Finding]:
     """Return what is wrong with a training; nothing where it is well.
 
-    >>> well = Patient([0.05, 0.03], [0.04, 0.03], 0.05, np.eye(4), 0.0, 1.0, comparable=True, variational=False)
+    >>> well = Patient(Config(), [0.05, 0.03], [0.04, 0.03], 0.03, 0.05, np.eye(4), 0.0, 1.0)
     >>> diagnose(well)
     []
     """
@@ -76,69 +98,84 @@ def _setbacks(patient: Patient) -> Finding | None:
 
 
 def _codes(patient: Patient) -> Finding | None:
-    codes = patient.codes
-    unused = codes.var(0) < COLLAPSED if patient.variational else np.ptp(codes, axis=0) < DEAD
-    if not unused.any() or len(codes) < LEAST or patient.pca < NOTHING:
+    unused, config = patient.unused, patient.config
+    if not unused.any() or not patient.judged:
         return None
     numbers = np.flatnonzero(unused)
     named = ", ".join(map(str, numbers[:NAMED])) + (", ..." if len(numbers) > NAMED else "")
-    share = f"{len(numbers)} of {codes.shape[1]} numbers of the code"
-    if patient.variational:
+    share = f"{len(numbers)} of {len(unused)} numbers of the code"
+    if config.variational is not None:
+        free = " or --free-bits 0.1" if config.free_bits < 0.1 else ""
         return Finding(
             f"{share} have collapsed ({named})",
             "the variational term outweighs what they would add",
-            "try a lower --variational, a longer --warm-up or --free-bits 0.1",
+            f"try a lower --variational{',' if free else ' or'} a longer --warm-up{free}",
         )
-    same = f"{share} are the same for every test image ({named})"
-    if patient.model == "article" and "--quantize" not in patient.traded:
-        cause = "their units are dead, as those of a ReLU that never opens"
+    same, advice = f"{share} are the same for every test image ({named})", "try a lower --learning-rate, another --seed"
+    if config.sparsity:
         return Finding(
-            same, cause, "try a lower --learning-rate, another --seed, or --model dense, whose code has no ReLU"
+            same, "the sparsity term outweighs what they would add", f"try a lower --sparsity than {config.sparsity:g}"
         )
-    return Finding(same, "their units are dead", "try a lower --learning-rate, another --seed, or a smaller --code")
+    if config.model == "article" and config.quantize is None:
+        cause = "their units are dead, as those of a ReLU that never opens"
+        return Finding(same, cause, f"{advice}, or --model dense, whose code has no ReLU")
+    return Finding(same, "their units are dead", f"{advice}, or a smaller --code")
 
 
 def _worse_than_pca(patient: Patient) -> Finding | None:
-    if patient.val_losses[-1] <= patient.pca or patient.pca < NOTHING:
+    if not patient.is_worse_than_pca or _overfitting(patient):  # which tells it, and whose advice is another
         return None
     what = f"val_loss {patient.val_losses[-1]:.4f} is worse than PCA with as many components ({patient.pca:.4f})"
     cause, advice = "the training is too short or the model too small", "try more --epochs"
-    dead = not patient.variational and _codes(patient) is not None
+    dead = patient.config.variational is None and _codes(patient) is not None
     if not (dead or patient.setbacks or _loss_rises(patient)):  # whose advice is a lower one
         advice += ", a higher --learning-rate"
     if patient.traded:
         options = ", ".join(patient.traded)
         return Finding(what, f"{cause}, or {options} costs too much of the error", f"{advice}, or less of {options}")
     return Finding(
-        what, cause, f"{advice}, or " + ("--model dense" if patient.model == "article" else "a larger --width")
+        what, cause, f"{advice}, or " + ("--model dense" if patient.config.model == "article" else "a larger --width")
     )
 
 
 def _loss_rises(patient: Patient) -> Finding | None:
-    losses = patient.losses[patient.warming_up :]
-    if not losses or losses[-1] <= RISEN * min(losses):
+    losses = np.array(patient.losses[patient.warming_up :])
+    if not len(losses):
         return None
-    return Finding(
-        f"the loss has risen from {min(losses):.4f} to {patient.losses[-1]:.4f}",
-        "the steps are too large",
-        "try a lower --learning-rate or --schedule cosine",
-    )
+    window = max(1, len(losses) // 5)
+    means = np.convolve(losses, np.full(window, 1 / window), "valid")
+    least, last = means.min(), means[-1]
+    if last <= RISEN * least or last - least <= NOISES * _wavering(losses) / window**0.5:
+        return None
+    advice = "try a lower --learning-rate" + (" or --schedule cosine" if patient.config.schedule == "constant" else "")
+    return Finding(f"the loss has risen from {least:.4f} to {last:.4f}", "the steps are too large", advice)
+
+
+def _wavering(losses: np.ndarray) -> float:
+    """The standard deviation of late losses about their trend, by the median of their second differences; 0 for a few.
+
+    (Of independent noise, second differences have 6 times the variance; the median deviation is 0.6745 of a normal one's.)
+    """
+    if len(losses) < WAVERING:
+        return 0.0
+    return float(np.median(np.abs(np.diff(losses[len(losses) // 2 :], 2))) / (0.6745 * 6**0.5))
 
 
 def _overfitting(patient: Patient) -> Finding | None:
     last, best = patient.val_losses[-1], min(patient.val_losses)
-    if len(patient.codes) < LEAST:
+    if not patient.judged or patient.unused.all():  # without a code, nothing is learned of a single image
         return None
-    gap = patient.comparable and last > GAP * patient.losses[-1]
-    # Of two losses that cannot be compared, only their ways tell: by heart is what still falls, while val_loss has risen.
-    falling = len(patient.losses) > patient.warming_up and _loss_rises(patient) is None
-    if not gap and (last <= RISEN * best or not (patient.comparable or falling)):
+    risen = last > RISEN * best
+    if last <= (SMALL_GAP if risen else GAP) * patient.train_error:
         return None
-    told = f"{patient.losses[-1]:.4f} on training images" if gap else f"{best:.4f} in a better epoch"
+    what = f"val_loss {last:.4f} stands against {patient.train_error:.4f} on training images"
+    what += f" and {best:.4f} in a better epoch" if risen else ""
+    if patient.is_worse_than_pca:
+        what += f", and is worse than PCA with as many components ({patient.pca:.4f})"
+    augment = "try --augment shift:2+rotate:10" if patient.config.augment == "none" else "try a stronger --augment"
+    smaller = "--code" if patient.config.model == "article" else "--width"
     return Finding(
-        f"val_loss {last:.4f} stands against {told}",
-        "the model learns single training images by heart",
-        "try --augment shift:2+rotate:10, more images, or a smaller --width",
+        what, "the model learns single training images by heart", f"{augment}, more images, or a smaller {smaller}"
     )
 
 

@@ -49,7 +49,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
     rows that it was not fitted on, are cut to it if `fit` saw floats. Where it saw features of another range, 3 is 3 in every dtype.
 
     `contamination` is the share of training rows that `predict` calls outliers. The other parameters are those of
-    `Config`, by name and default; `batch_size` is cut to the number of rows.
+    `Config`, by name and default; `batch_size` is cut to the number of rows, and by one where a last row would be alone in
+    the batch that it is normalised over.
 
     After `fit`: `history_`, a dict of lists with an entry an epoch (`loss`, `seconds`); `model_`, the plain Keras model;
     `offset_`, the score below which a row is an outlier; `image_shape_`; `takes_pixels_`, whether rows are pixels, and
@@ -255,7 +256,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
     def _config(self, count: int) -> Config:
         names = {field.name for field in dataclasses.fields(Config)}
         config = Config(**{name: value for name, value in self._parameters().items() if name in names})
-        return dataclasses.replace(pipeline.resolve(config), batch_size=min(config.batch_size, count))
+        return pipeline.fit_batches(pipeline.resolve(config), count, given=False)[0]
 
     def _check_own(self) -> None:
         """Raise `InvalidError` for a parameter that is off and that `Config` does not know."""

@@ -125,12 +125,13 @@ def draw_rows(rows: Mapping[str, np.ndarray]) -> Image.Image:
 
 def _band(rows: Mapping[str, np.ndarray], first: int) -> Image.Image:
     sheets = [draw_sheet(part := images[first : first + MOST_COLUMNS], columns=len(part)) for images in rows.values()]
-    page = Image.new("RGB", (NAME_WIDTH + sheets[0].width, sum(sheet.height for sheet in sheets)), "white")
-    drawing, font, top = ImageDraw.Draw(page), ImageFont.load_default(16), 0
-    for name, sheet in zip(rows, sheets, strict=True):
-        drawing.text((SHEET_GAP, top + sheet.height / 2), name, INK, font, anchor="lm")
-        page.paste(sheet, (NAME_WIDTH, top))
-        top += sheet.height
+    height = max(sheets[0].height, NAME_HEIGHT)  # of a row, whose name is higher than very flat images
+    page = Image.new("RGB", (NAME_WIDTH + sheets[0].width, len(sheets) * height), "white")
+    drawing, font = ImageDraw.Draw(page), ImageFont.load_default(16)
+    for place, (name, sheet) in enumerate(zip(rows, sheets, strict=True)):
+        middle = place * height + height // 2
+        drawing.text((SHEET_GAP, middle), name, INK, font, anchor="lm")
+        page.paste(sheet, (NAME_WIDTH, middle - sheet.height // 2))
     return page
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from autoencode import engines, measures, models, objectives, runs, sources
 from autoencode.config import Config
 from autoencode.doctor import Finding
-from autoencode.errors import AutoencodeError
+from autoencode.errors import AutoencodeError, UsageError
 from autoencode.images import Images
 from autoencode.recording import Resumed, Stopped, Training, describe_epoch, memory_told, record, restore, take_up
 from autoencode.sources import Source, shaping
@@ -54,7 +54,10 @@ def prepare(
     engines.load(engine_name, alone=alone)
     with memory_told(config):
         command = config.command(name)
-        images, config = _one_batch_at_least(loading.result(), resolve(config))
+        images, config = loading.result(), resolve(config)
+        if resumed is None:
+            config, notes = fit_batches(config, len(images.train), given=config.batch_size != Config.batch_size)
+            images = dataclasses.replace(images, notes=(*images.notes, *notes))
         engine = start(engine_name, images, config)
     if resumed is None:
         return Training(
@@ -67,13 +70,35 @@ def prepare(
     return Training(source, record["location"], command, config, images, engine, events, baseline, resumed)
 
 
-def _one_batch_at_least(images: Images, config: Config) -> tuple[Images, Config]:
-    """Cut a batch size that was left alone to as many images as there are, and note it."""
-    count = len(images.train)
-    if config.batch_size != Config.batch_size or config.batch_size <= count:
-        return images, config
-    notes = (*images.notes, f"a batch holds all {count} training images")
-    return dataclasses.replace(images, notes=notes), dataclasses.replace(config, batch_size=count)
+def fit_batches(config: Config, count: int, *, given: bool) -> tuple[Config, list[str]]:
+    """Return `config` with a batch size that suits `count` training images, and notes of what was changed.
+
+    A size that was `given` is never changed: raises `UsageError` where it does not suit, as does a lone image where the model
+    normalises over a batch.
+    """
+    size, notes = config.batch_size, []
+    if given and size > count:
+        raise UsageError(f"--batch-size {size} is larger than the {count} training images: choose at most {count}.")
+    if size > count:
+        size, notes = count, [f"a batch holds all {count} training images"]
+    if config.quantize is not None or models.find(config.model).batch_normalised:
+        what = f"--model {config.model}" if config.quantize is None else "--quantize"
+        if size == 1:
+            raise UsageError(
+                f"{what} normalises over the images of a batch: expected a --batch-size of 2 or more, received 1."
+            )
+        if count % size == 1:
+            near = next(one for one in (*range(size - 1, 1, -1), *range(size + 1, count + 1)) if count % one != 1)
+            if given:
+                raise UsageError(
+                    f"{what} normalises over the images of a batch, and --batch-size {size} leaves one of {count} alone: "
+                    f"choose {near}."
+                )
+            size, notes = (
+                near,
+                [*notes, f"a batch holds {near} images, so that none of {count} is left alone in the last"],
+            )
+    return dataclasses.replace(config, batch_size=size), notes
 
 
 def _location(source: Source) -> str | None:

@@ -26,7 +26,7 @@ from autoencode.doctor import Finding
 from autoencode.errors import AutoencodeError, UsageError, out_of_memory, reason
 from autoencode.images import Images
 from autoencode.runs import records
-from autoencode.training import Chunk, Diverged, Epoch, Evaluation, Position, Setback, evaluate, warming_up
+from autoencode.training import Chunk, Diverged, Epoch, Evaluation, Position, Setback, evaluate, train_error, warming_up
 
 CHECKPOINT_SECONDS = 10.0  # between two checkpoints within an epoch, at least
 CHECKPOINT_SHARE = 0.01  # of the time that taking and writing them may cost: a large model's are rarer
@@ -188,17 +188,16 @@ class _Scribe:
     def _diagnose(self, last: Evaluation, pca: float) -> list[Finding]:
         metrics, config = self.run.metrics(), self.training.config
         patient = doctor.Patient(
+            config=config,
             losses=[line["loss"] for line in metrics],
             val_losses=[line["val_loss"] for line in metrics],
+            train_error=train_error(self.engine, self.training.images),
             pca=pca,
             codes=last.codes,
             least=last.least,
             largest=last.largest,
-            comparable=objectives.is_plain(config),
-            variational=config.variational is not None,
             setbacks=self._position.setbacks,
             warming_up=warming_up(config),
-            model=config.model,
             traded=objectives.traded(config),
         )
         return doctor.diagnose(patient)

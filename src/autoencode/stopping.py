@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -23,15 +23,15 @@ def exit_status(error: KeyboardInterrupt) -> int:
 
 
 @contextmanager
-def noted(last_words: str = "") -> Iterator[list[int]]:
-    """The signals to stop that came so far: what runs looks at them between its steps, and ends in order.
+def noted(last_words: str = "", numbers: Sequence[int] = SIGNALS) -> Iterator[list[int]]:
+    """The signals to stop, of `numbers`, that came so far: what runs looks at them between its steps, and ends in order.
 
     An exception out of a handler, as Python's own for Ctrl-C, can be lost in a callback of a framework, and no handler
     runs within a long call of one. So a thread listens as well: after a second signal, what is under way has `GRACE`
     seconds; then the process prints `last_words` and ends at once.
     """
     received = []
-    before = {number: signal.signal(number, lambda number, _: received.append(number)) for number in SIGNALS}
+    before = {number: signal.signal(number, lambda number, _: received.append(number)) for number in numbers}
     told, telling = socket.socketpair()  # the system's side of a signal, which Python writes to at once
     telling.setblocking(False)
     earlier = signal.set_wakeup_fd(telling.fileno(), warn_on_full_buffer=False)

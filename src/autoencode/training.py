@@ -16,7 +16,7 @@ import numpy as np
 
 from autoencode.config import Config
 from autoencode.engines import Engine
-from autoencode.errors import AutoencodeError, UsageError
+from autoencode.errors import AutoencodeError
 from autoencode.feeding import Feed, feed
 from autoencode.images import Images
 from autoencode.mapped import release
@@ -31,6 +31,7 @@ HALVINGS = 3  # of the learning rate, before a training is given up
 # Judged by whole epochs, so that it does not depend on where chunks end; the first epoch against its first step.
 EXPLODED, ABOVE_FIRST = 10.0, 1.25
 EVALUATION_VALUES = 2**20  # pixels in a batch of test images: 4 MB as float32
+MOST_VALUES = 2**26  # pixels of training images that are looked at once the model is trained
 
 
 @dataclass(frozen=True)
@@ -138,15 +139,9 @@ def train(
 
     To go on from `start`, the engine has been given its state there; `good` is the state at the end of the epoch before.
     The end is then bit for bit that of a training that was never interrupted.
-    Raises `UsageError` at once where the batch is larger than the data; the iterator raises `Diverged` where the loss
-    becomes no number, or explodes, after the learning rate has been halved three times.
+    The iterator raises `Diverged` where the loss becomes no number, or explodes, after the learning rate has been halved
+    three times.
     """
-    count = len(images.train)
-    if config.batch_size > count:
-        raise UsageError(
-            f"--batch-size {config.batch_size} is larger than the {count} training images of {images.name}: "
-            f"choose at most {count}."
-        )
     return _events(engine, images, config, start or Position(), good or engine.state())
 
 
@@ -264,6 +259,15 @@ def evaluate(engine: Engine, images: np.ndarray, examples: int) -> Evaluation:
         least=min(extremes),
         largest=max(extremes),
     )
+
+
+def train_error(engine: Engine, images: Images) -> float:
+    """Return the mean squared error of training images, undisturbed: as many as there are test images at most, drawn evenly."""
+    most = max(1, MOST_VALUES // math.prod(images.shape))
+    count = min(len(images.train), len(images.test), most)
+    drawn = images.train[np.linspace(0, len(images.train) - 1, count).astype(int)]
+    release(images.train)
+    return evaluate(engine, drawn, 0).error
 
 
 def _batches(images: np.ndarray) -> Iterator[np.ndarray]:

@@ -247,21 +247,20 @@ def compare(
     config = config or Config()
     console = Screen()
     entries = comparison.plan(source, config, _words(models), _whole_numbers("--codes", codes), seeds)
-    folder = folder or Path(f"comparison-{Path(source).name}")
-    comparison.claim(folder, source, config)
-    results = []
+    folder = comparison.claim(folder, source, config)
+    done = 0
     try:
         with stopping.ended_by_sigterm():
             for entry, found, before in comparison.run(folder, source, config, entries):
-                results.append((entry, found))
-                _tell_entry(console, entry.folder, found, first=len(results) == 1, before=before)
+                done += 1
+                _tell_entry(console, entry.folder, found, first=done == 1, before=before)
     except KeyboardInterrupt as error:
         print(
-            f"autoencode: stopped early, {len(results)} of {len(entries)} done; the same command goes on",
+            f"autoencode: stopped early, {done} of {len(entries)} done; the same command goes on",
             file=sys.stderr,
         )
         sys.exit(stopping.exit_status(error))
-    for line in comparison.write(folder, results):
+    for line in comparison.write(folder):
         print(line)
     console.tell(f"leaderboard.md, leaderboard.csv, error.png and reconstructions.png in {folder}")
 

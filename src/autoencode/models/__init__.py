@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 class Architecture:
     """What is known of an architecture before Keras is loaded: what it is, and how it is best trained.
 
-    `quantized_rate` is the learning rate where the code is quantized, if it is another.
+    `batch_normalised` tells whether layers normalise over a batch; `quantized_rate` is the learning rate where the code is
+    quantized, if it is another.
     """
 
     summary: str
@@ -32,6 +33,7 @@ class Architecture:
     learning_rate: float
     schedule: str
     convolutional: bool = False
+    batch_normalised: bool = False
     quantized_rate: float | None = None
 
 
@@ -42,7 +44,12 @@ ARCHITECTURES = {
     ),
     "dense": Architecture("dense layers, each normalised by its root mean square", "adamw", 4e-3, "cosine"),
     "conv": Architecture(
-        "convolutions that halve the image, then dense layers", "adamw", 2e-3, "cosine", convolutional=True
+        "convolutions that halve the image, then dense layers",
+        "adamw",
+        2e-3,
+        "cosine",
+        convolutional=True,
+        batch_normalised=True,
     ),
     "feedback": Architecture(
         "dense layers that redraw a first code, see what is left over, and correct the code", "adamw", 4e-3, "cosine"

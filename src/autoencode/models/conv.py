@@ -19,7 +19,7 @@ def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.M
     rows, columns = -(-height // factor), -(-width_pixels // factor)  # of the smallest image
     below, right = rows * factor - height, columns * factor - width_pixels
     sizes = [max(4, round(32 * width) * 2 ** min(level, 3)) for level in range(halvings)]
-    units = max(8, round(256 * width))
+    units = max(8, code, round(256 * width))
 
     # Layers
     fill = layers.ZeroPadding2D(((0, below), (0, right)), name="fill")

@@ -14,9 +14,10 @@ def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.M
 
     # Layers
     flatten = layers.Flatten(name="pixels")
-    down = narrowing(shape, width, "down")
+    down = narrowing(shape, code, width, "down")
     to_code = layers.Dense(code, name="code")
-    up = [_hidden(size, f"up{size}") for size in reversed(_sizes(shape, width))]
+    sizes = _sizes(shape, code, width)
+    up = [_hidden(size, f"up{level}") for level, size in reversed(list(enumerate(sizes)))]
     to_pixels = layers.Dense(pixels, activation="sigmoid", dtype="float32", name="pixels")
     unflatten = layers.Reshape(shape, dtype="float32", name="image")
 
@@ -39,16 +40,16 @@ def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.M
     )
 
 
-def narrowing(shape: tuple[int, int, int], width: float, name: str) -> list[keras.Sequential]:
+def narrowing(shape: tuple[int, int, int], code: int, width: float, name: str) -> list[keras.Sequential]:
     """Return the hidden layers of the encoder, the widest first."""
-    return [_hidden(size, f"{name}{size}") for size in _sizes(shape, width)]
+    return [_hidden(size, f"{name}{level}") for level, size in enumerate(_sizes(shape, code, width))]
 
 
-def _sizes(shape: tuple[int, int, int], width: float) -> list[int]:
-    """Sizes of the hidden layers, each half of the one before, down to 512 at most; two at least.
+def _sizes(shape: tuple[int, int, int], code: int, width: float) -> list[int]:
+    """Sizes of the hidden layers, each half of the one before, down to 512 at most; two at least, none below the code's.
 
-    >>> _sizes((28, 28, 1), 1.0), _sizes((32, 32, 3), 2.0)
-    ([512, 256], [2024, 1012, 506])
+    >>> _sizes((28, 28, 1), 16, 1.0), _sizes((32, 32, 3), 16, 2.0), _sizes((512, 512, 3), 16, 1.0)
+    ([512, 256], [2024, 1012, 506], [16, 16])
     """
     pixels = math.prod(shape)
     # Two thirds of MNIST's pixels; more pixels widen it by their root, as more is known of each, until its weights
@@ -57,7 +58,7 @@ def _sizes(shape: tuple[int, int, int], width: float) -> list[int]:
     sizes = [max(8, round(widest * width / 8) * 8)]
     while len(sizes) < 2 or sizes[-1] > 512:
         sizes.append(sizes[-1] // 2)
-    return sizes
+    return [max(size, min(code, pixels)) for size in sizes]
 
 
 def _hidden(units: int, name: str) -> keras.Sequential:

@@ -60,9 +60,11 @@ class Loss(keras.layers.Layer):
 
 
 class Sparsity(keras.layers.Layer):
-    """`weight` times the mean absolute number of the codes (N, code), so that few of them are far from 0.
+    """`weight` times the mean over codes (N, code) of mean absolute number by root mean square, so that few are far from 0.
 
-    (The L1 penalty on codes: Goodfellow, Bengio and Courville, Deep Learning, MIT Press 2016, section 14.2.1.)
+    It is 1 where all numbers of a code are equally large, and 1 / sqrt(code) where one alone is not 0. The L1 penalty itself
+    (Goodfellow, Bengio and Courville, Deep Learning, MIT Press 2016, section 14.2.1) would shrink all of them, and the
+    decoder grow in turn. (Ratio of L1 to L2: Krishnan, Tay and Fergus, CVPR 2011, section 3.)
     """
 
     def __init__(self, weight: float) -> None:
@@ -70,7 +72,8 @@ class Sparsity(keras.layers.Layer):
         self._weight = weight
 
     def call(self, codes: keras.KerasTensor) -> keras.KerasTensor:
-        return self._weight * ops.mean(ops.abs(codes))
+        size = ops.sqrt(ops.mean(ops.square(codes), axis=1) + TINY**2)  # a ReLU may give a code of zeros
+        return self._weight * ops.mean(ops.mean(ops.abs(codes), axis=1) / size)
 
 
 def _rows(images: keras.KerasTensor) -> keras.KerasTensor:

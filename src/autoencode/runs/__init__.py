@@ -31,14 +31,14 @@ from autoencode.files import replacing
 from autoencode.images import Skipped
 from autoencode.mapped import check_npy
 from autoencode.runs import records
-from autoencode.runs.claiming import LOCK, RECORD, claim, hold
+from autoencode.runs.claiming import LOCK, RECORD, claim, hold, plain_name
 from autoencode.runs.records import FORMAT, damaged, not_written, seal, unseal
 
 if TYPE_CHECKING:
     import keras
     from matplotlib.figure import Figure
 
-__all__ = ["LOCK", "RECORD", "Run", "claim", "reclaim", "source"]
+__all__ = ["LOCK", "RECORD", "Run", "claim", "hold", "plain_name", "reclaim", "source"]
 
 METRICS, BASELINE, MODEL, STATE = "metrics.jsonl", "baseline.json", "model.keras", "state.json"
 FINDINGS = "doctor.json"

@@ -23,7 +23,7 @@ def claim(folder: str | os.PathLike | None, source: str) -> Iterator[Path]:
     Raises `AutoencodeError` where `folder` holds anything or cannot be written.
     """
     made = folder is None or not Path(folder).exists()
-    path = _claim_numbered(Path("runs"), _plain_name(source)) if folder is None else Path(folder)
+    path = _claim_numbered(Path("runs"), plain_name(source)) if folder is None else Path(folder)
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -72,7 +72,7 @@ def hold(folder: Path) -> Iterator[None]:
         yield
 
 
-def _plain_name(source: str) -> str:
+def plain_name(source: str) -> str:
     """The last part of a path or name, of letters that any file system takes."""
     return re.sub(r"[^\w.-]+", "_", Path(source).resolve().name)[:80].lstrip(".") or "images"
 

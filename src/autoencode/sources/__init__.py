@@ -113,7 +113,7 @@ def as_rows(images: Images) -> Rows:
     found = [{part: getattr(images, f"{part}{kind}") for part in parts} for kind in ("", "_labels", "_names")]
     rows, labels, names = (held if all(one is not None for one in held.values()) else None for held in found)
     labels = {f"{part}_labels": held for part, held in (labels or {}).items()}
-    return loading.ArrayRows(images.name, rows, labels, images.classes, names)
+    return loading.ArrayRows(images.name, rows, labels, images.classes, names, images.notes)
 
 
 def _open_folder(path: Path) -> Images | Rows:
@@ -162,7 +162,7 @@ def _head(path: Path) -> bytes:
 def _assemble(name: str, parts: dict[str, np.ndarray]) -> Images | Rows:
     from autoencode.sources import arrays, loading
 
-    train, test, labels = arrays.assemble(name, parts)
-    if test is not None:
-        return Images(name, train, test, **labels)
-    return loading.ArrayRows(name, {"train": train}, labels)
+    found = arrays.assemble(name, parts)
+    if found.test is not None:
+        return Images(name, found.train, found.test, **found.labels, classes=found.classes, notes=found.notes)
+    return loading.ArrayRows(name, {"train": found.train}, found.labels, found.classes, notes=found.notes)

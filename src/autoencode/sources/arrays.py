@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import zipfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -125,13 +126,42 @@ def _named(found: np.lib.npyio.NpzFile, path: Path) -> dict[str, np.ndarray]:
     return parts
 
 
-def assemble(name: str, parts: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray | None, dict[str, np.ndarray]]:
-    """Return of `parts`, as `load` gives them, the training images, the test images if any, and the labels that fit."""
+@dataclass(frozen=True)
+class Assembled:
+    """The arrays of a source under the contract: `test` is None where it has none, `labels` are by name as in `Images`."""
+
+    train: np.ndarray
+    test: np.ndarray | None
+    labels: dict[str, np.ndarray]
+    classes: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def assemble(name: str, parts: dict[str, np.ndarray]) -> Assembled:
+    """Return what `parts` hold, as `load` gives them; labels that are none are left out, and noted."""
     train = pixels(parts["train"], f"{name}: training images")
     test = pixels(parts["test"], f"{name}: test images") if "test" in parts else None
-    labels = {}
+    labels, notes = {}, []
     for part, images in (("train_labels", train), ("test_labels", test)):
-        found = parts.get(part)
-        if images is not None and found is not None and found.size == len(images) and found.dtype.kind in "iu":
+        if images is None or (found := parts.get(part)) is None:
+            continue
+        found = found.argmax(1) if _is_one_hot(found) else found
+        whole = found.dtype.kind == "f" and np.isfinite(found).all() and (found == np.round(found)).all()
+        found = found.astype(np.int64) if whole or found.dtype.kind == "b" else found
+        if found.size == len(images) and found.dtype.kind in "iuUS":
             labels[part] = found.reshape(-1)
-    return train, test, labels
+        else:
+            expected = f"{len(images):,} whole numbers or names"
+            notes.append(
+                f"{part} are no classes, and are left out: expected {expected}, found {found.dtype} {found.shape}"
+            )
+    if not any(found.dtype.kind in "US" for found in labels.values()):
+        return Assembled(train, test, labels, (), tuple(notes))
+    classes = np.unique(np.concatenate([found.astype(str) for found in labels.values()]))
+    labels = {part: np.searchsorted(classes, found.astype(str)) for part, found in labels.items()}
+    return Assembled(train, test, labels, tuple(classes.tolist()), tuple(notes))
+
+
+def _is_one_hot(rows: np.ndarray) -> bool:
+    told = rows.ndim == 2 and rows.shape[1] > 1 and rows.dtype.kind in "buif"
+    return told and bool(((rows == 0) | (rows == 1)).all() and (rows.sum(1) == 1).all())

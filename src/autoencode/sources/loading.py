@@ -41,6 +41,8 @@ class Rows(Protocol):
     skipped: Sequence[Skipped]
     named: bool
     """Whether each has a name of its own, which a store keeps."""
+    notes: Sequence[str]
+    """What its user should know."""
 
     def __len__(self) -> int:
         """How many there are."""
@@ -67,7 +69,7 @@ class Rows(Protocol):
 class PictureRows:
     """The pictures of a collection, decoded on all cores."""
 
-    named = True
+    named, notes = True, ()
 
     def __init__(self, pictures: Pictures) -> None:
         self.pictures, self.name, self.skipped = pictures, pictures.name, pictures.skipped
@@ -135,8 +137,9 @@ class ArrayRows:
         labels: dict[str, np.ndarray],
         classes: Sequence[str] = (),
         names: Mapping[str, Sequence[str]] | None = None,
+        notes: Sequence[str] = (),
     ) -> None:
-        self.name, self.skipped, self._parts, self._classes = name, (), parts, classes
+        self.name, self.skipped, self.notes, self._parts, self._classes = name, (), notes, parts, classes
         self.named, self._names = names is not None, names
         found = [labels.get(f"{part}_labels") for part in parts]
         self._labels = None if any(one is None for one in found) else np.concatenate(found)
@@ -283,7 +286,7 @@ def choose(rows: Rows, config: Config) -> Choice:
         raise AutoencodeError(nothing(rows))
     plan, notes = shaping.choose(probes, config.size, config.fit, config.colour)
     train, test, note = split(rows, config.split_seed)
-    return Choice(plan, train, test, (*notes, note))
+    return Choice(plan, train, test, (*rows.notes, *notes, note))
 
 
 def nothing(rows: Rows) -> str:
