@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator
 
 import autoencode
-from autoencode import AutoencodeError, Autoencoder, anomalies, engines, sources
+from autoencode import AutoencodeError, Autoencoder, anomalies, engines, pipeline, sources
 from autoencode.estimator import InvalidError
 
 # scipy, not this package, must be told to take arrays of other libraries before it is imported.
@@ -298,6 +298,33 @@ def test_a_loss_without_bound_is_told_of_the_estimator(digits):
     with pytest.raises(InvalidError, match=r"try a learning_rate below an eighth of 1e\+30, or another loss") as told:
         Autoencoder(code=2, epochs=9, batch_size=10, **rash).fit(digits[:200])
     assert "kept" not in str(told.value) and "--" not in str(told.value)
+
+
+def test_refined_codes_redraw_better(digits, fitted):
+    few = digits[:50]
+    codes = fitted.transform(few, refine=20)
+    np.testing.assert_array_equal(codes, fitted._trained.encode(few[..., np.newaxis], refine=20))
+    before, after = (
+        np.square(fitted.reconstruct(few, refine=steps) / 255.0 - few / 255.0).mean((1, 2)) for steps in (0, 20)
+    )
+    assert (after <= before + 1e-4).all()
+    assert after.mean() < 0.99 * before.mean()
+    np.testing.assert_array_equal(fitted.reconstruct(few, refine=20), fitted.inverse_transform(codes))
+    with pytest.raises(InvalidError, match="^refine must be a whole number"):
+        fitted.transform(few, refine=1.5)
+    with pytest.raises(InvalidError, match="quantized"):
+        Autoencoder(code=2, epochs=1, quantize=3).fit(few).transform(few, refine=1)
+
+
+def test_an_end_of_memory_is_told(digits, monkeypatch):
+    def fill(*_):
+        raise MemoryError("an array of 1 TB")
+
+    monkeypatch.setattr(pipeline, "start", fill)
+    with pytest.raises(
+        InvalidError, match=r"^memory ran out \(an array of 1 TB\): .* a smaller width, code or size\.$"
+    ):
+        Autoencoder(code=2).fit(digits[:9])
 
 
 def test_numbers_of_numpy_are_numbers(digits, tmp_path):

@@ -813,6 +813,8 @@ WRONG = [
     ("interpolate run 0 1 --steps 1001", 2, "Must be <= 1000"),
     ("interpolate run 0 1 --frame-seconds 0.01", 2, "Must be >= 0.02"),
     ("map run digits.npz --method tsne", 2, "unknown method"),
+    ("train digits.npz --code 2.9", 2, '--code: unable to convert "2.9" into int'),
+    ("encode run digits.npz --refine 1.5", 2, '--refine: unable to convert "1.5" into int'),
     ("info text.keras", 1, "expected a whole .keras file"),
 ]
 
@@ -851,6 +853,11 @@ BROKEN = {
     "bits.npz": (lambda path: np.savez(path, levels=np.full((2, 4), 9, "uint8"), bits=3), "levels of as many bits"),
     "many.npz": (lambda path: np.savez(path, levels=np.zeros((2, 4), "uint8"), bits=64), "levels of as many bits"),
     "word.npz": (lambda path: np.savez(path, levels=np.zeros((2, 4), "uint8"), bits="8"), "levels of as many bits"),
+    "long.csv": (
+        lambda path: path.write_text("name,code0,code1,code2,code3\na,1,2,3,4\nb,5,1,2,3,4\n"),
+        "row 2 has 6 cells, and the head 5",
+    ),
+    "twice.csv": (lambda path: path.write_text("code0,code1,code1\n1,2,3\n"), "one column called code1, it holds 2"),
     "words.csv": (lambda path: path.write_text("code0,code1,code2,code3\n1,2,3,oops\n"), "oops"),
     "other.csv": (lambda path: path.write_text("a,b\n1,2\n"), "columns code0, code1, ..., it holds a, b"),
     "cut.parquet": (lambda path: path.write_bytes(b"PAR1"), "cannot be read"),
@@ -966,3 +973,8 @@ def test_a_full_disk_leaves_no_half_file(opened, source, tmp_path, digits):
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_may_have_a_dot_in_its_name(tmp_path):
+    with outputs.claim("encode", "m", tmp_path / "v1.2") as place:
+        assert place.file == tmp_path / "v1.2" / "codes.npz"

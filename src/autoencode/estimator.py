@@ -17,8 +17,9 @@ from autoencode import anomalies, engines, models, pipeline, trained
 from autoencode.config import Config
 from autoencode.errors import AutoencodeError, reason
 from autoencode.images import Images, to_pixels
+from autoencode.recording import memory_told
 from autoencode.sources import arrays, loading
-from autoencode.training import Diverged, Epoch, train
+from autoencode.training import Epoch, train
 
 try:
     from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, OutlierMixin, TransformerMixin
@@ -125,21 +126,37 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
     def _fit(self, pixels: np.ndarray) -> None:
         images, config = Images("X", pixels, pixels[:1]), self._config(len(pixels))
         _, name = pipeline.check(images, config)
-        engine = pipeline.start(name, images, config)
+        with memory_told(config):
+            self._train(pipeline.start(name, images, config), images, config)
+        self._learn_normality(self._trained.encode(pixels[loading.evenly(len(pixels), trained.KEPT_CODES)]))
+        self._fitted = self._parameters()
+        self._n_features_out = config.code
+        self.offset_ = float(np.quantile(-self._normality.scores(self._trained, pixels), float(self.contamination)))
+
+    def _train(self, engine: engines.Engine, images: Images, config: Config) -> None:
         self.history_ = {"loss": [], "seconds": []}
         for event in train(engine, images, config):
             if isinstance(event, Epoch):
                 self.history_["loss"].append(event.loss)
                 self.history_["seconds"].append(event.seconds)
         self._take(models.unshared(engine.model))
-        self._learn_normality(self._trained.encode(pixels[loading.evenly(len(pixels), trained.KEPT_CODES)]))
-        self._fitted = self._parameters()
-        self._n_features_out = config.code
-        self.offset_ = float(np.quantile(-self._normality.scores(self._trained, pixels), float(self.contamination)))
 
-    def transform(self, X: Any) -> np.ndarray:
-        """Return the codes of X, float32 (N, code)."""
-        return self._trained_now().encode(self._images(X))
+    def transform(self, X: Any, refine: int = 0) -> np.ndarray:
+        """Return the codes of X, float32 (N, code).
+
+        `refine` steps of gradient descent on each row's own error follow the encoder's code, see `autoencode.refinement`.
+        Raises `InvalidError` where the codes are quantized, and cannot be moved a little.
+        """
+        return self._codes_of(X, refine)
+
+    def _codes_of(self, X: Any, refine: int) -> np.ndarray:
+        model = self._trained_now()
+        _check_whole("refine", refine, 0, 10_000)
+        if refine and self._fitted["quantize"] is not None:
+            raise InvalidError(
+                "refine moves codes a little, and those of a quantized model have few values: leave it out."
+            )
+        return model.encode(self._images(X), int(refine))
 
     def inverse_transform(self, X: Any) -> np.ndarray:
         """Return the pictures of codes (N, code), in the shape and range that the training images had."""
@@ -147,10 +164,10 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         with _told_in_python():
             return self._from_floats(model.decode(check_array(X, dtype=np.float32, input_name="codes")))
 
-    def reconstruct(self, X: Any) -> np.ndarray:
-        """Return what the model makes of X, in the shape and range that the training images had."""
+    def reconstruct(self, X: Any, refine: int = 0) -> np.ndarray:
+        """Return what the model makes of X, in the shape and range that the training images had; `refine` as in `transform`."""
         model = self._trained_now()
-        return self._from_floats(model.decode(model.encode(self._images(X))))
+        return self._from_floats(model.decode(self._codes_of(X, refine)))
 
     def denoise(self, X: Any) -> np.ndarray:
         """Return X without noise: its reconstruction by a model that was trained with `noise`.
@@ -375,10 +392,11 @@ def _told_in_python() -> Iterator[None]:
         yield
     except InvalidError:
         raise
-    except Diverged as error:  # the epochs that its last sentence speaks of lie in a run folder
-        raise InvalidError(_in_python(str(error).removesuffix(" Earlier epochs are kept."))) from error
     except AutoencodeError as error:
-        raise InvalidError(_in_python(str(error))) from error
+        line = str(error)
+        for told in (" Earlier epochs are kept.", " What was written before is intact."):  # of a run folder
+            line = line.removesuffix(told)
+        raise InvalidError(_in_python(line)) from error
     except ValueError as error:
         if str(error).startswith("The feature names"):  # scikit-learn compares these several lines word for word
             raise

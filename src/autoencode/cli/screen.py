@@ -6,9 +6,9 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from cyclopts import App
+from cyclopts import App, Parameter, convert
 
 from autoencode.config import cache_folder
 
@@ -20,8 +20,21 @@ if TYPE_CHECKING:
 
 SKIPPED_SHOWN = 5  # on the screen
 
+
+def _converted(kind: Any, tokens: Any) -> Any:
+    """Convert as Cyclopts does, but take no 2.9 for a 3."""
+    return convert(kind, tokens, converter=_one_converted)
+
+
+def _one_converted(kind: Any, word: str) -> Any:
+    if kind is int and "." in word:
+        raise ValueError
+    return convert(kind, [word])
+
+
 app = App(
     name="autoencode",
+    default_parameter=Parameter(converter=_converted),
     help="Train an autoencoder on images and watch it learn to redraw them.",
     suppress_keyboard_interrupt=False,  # `cli.main` tells it
 )

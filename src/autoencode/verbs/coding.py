@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import warnings
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -160,8 +161,16 @@ def _csv(path: Path) -> np.ndarray:
         if head is None:
             raise _nothing(path)
         wanted = _numbered(path, head)
-        options = {"delimiter": ",", "quotechar": '"', "comments": None}
-        return np.loadtxt(file, np.float32, usecols=list(wanted.values()), ndmin=2, **options)
+        rows = _picked(csv.reader(file), len(head), list(wanted.values()))
+        return np.loadtxt(rows, np.float32, delimiter=",", comments=None, ndmin=2)
+
+
+def _picked(rows: Iterable[list[str]], size: int, places: list[int]) -> Iterator[str]:
+    """What stands at `places` of each of the rows, which have `size` cells all."""
+    for number, row in enumerate(rows, start=1):
+        if row and len(row) != size:
+            raise ValueError(f"row {number} has {len(row)} cells, and the head {size}")
+        yield ",".join(row[place] for place in places) if row else ""
 
 
 def _parquet(path: Path) -> np.ndarray:
@@ -175,6 +184,8 @@ def _numbered(path: Path, names: list[str]) -> dict[str, int]:
     """The places of the columns code0, code1, ... in their order."""
     wanted = {}
     while (name := f"code{len(wanted)}") in names:
+        if names.count(name) > 1:
+            raise AutoencodeError(f"{path}: expected one column called {name}, it holds {names.count(name)}.")
         wanted[name] = names.index(name)
     if not wanted:
         raise AutoencodeError(f"{path}: expected columns code0, code1, ..., it holds {', '.join(names)[:200]}.")

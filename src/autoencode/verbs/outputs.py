@@ -127,7 +127,7 @@ def _remove(paths: Iterable[Path]) -> None:
 
 
 def _file(kind: Kind, out: Path) -> Path:
-    if out.is_dir() or not out.suffix:
+    if out.is_dir() or not out.suffix[1:2].isalpha():  # v1.2 is a folder
         return out / f"{kind.stem}{kind.suffixes[0]}"
     if out.suffix.lower() not in kind.suffixes:
         raise UsageError(f"--out takes a folder or a file that ends in {' or '.join(kind.suffixes)}, received {out}.")

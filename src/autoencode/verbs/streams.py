@@ -56,15 +56,27 @@ class Stream:
             waiting.append(images)
             held, read = held + len(images), read + len(images) + len(skipped)
             if held >= size:
-                yield from _pieces(waiting, size)
+                yield from self._hand_on(waiting, size, read)
                 waiting, held = [], 0
-            if self._progress is not None:
-                self._progress(read, len(self))
+            else:
+                self._tell(read - held)
         self.kept = np.concatenate(kept)
         if not len(self.kept):
             raise AutoencodeError(loading.nothing(self._rows))
         if held:
-            yield from _pieces(waiting, size)
+            yield from self._hand_on(waiting, size, read)
+
+    def _hand_on(self, chunks: list[np.ndarray], size: int, read: int) -> Iterator[np.ndarray]:
+        """Give what `chunks` hold in pieces, and tell of each once it is done with; `read` are these and all before."""
+        left = sum(map(len, chunks))
+        for piece in _pieces(chunks, size):
+            yield piece
+            left -= len(piece)
+            self._tell(read - left)
+
+    def _tell(self, done: int) -> None:
+        if self._progress is not None:
+            self._progress(done, len(self))
 
     def image(self, place: int) -> np.ndarray:
         """Return the image, uint8 (H, W, C), at `place` among all; raise `AutoencodeError` where it is not or cannot be read."""
