@@ -396,5 +396,5 @@ if __name__ == "__main__":
             with stopping.noted(numbers=(signal.SIGTERM,)) as received:
                 _measure(json.loads(sys.argv[2]), lambda: bool(received))
     except AutoencodeError as error:
-        print(error, file=sys.stderr)
+        sys.stderr.write(f"{error}\n")  # for the process that began this one
         sys.exit(error.exit_status)
