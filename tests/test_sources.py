@@ -774,6 +774,22 @@ def test_labels_are_taken_in_any_form_that_tells_classes(tmp_path, labels, class
     assert len(set(parted.test_labels.tolist())) == 2
 
 
+def test_a_lone_picture_is_packed_once(tmp_path):
+    Image.fromarray(np.arange(64, dtype="uint8").reshape(8, 8)).save(tmp_path / "one.png")
+    done = subprocess.run(
+        [sys.executable, "-m", "autoencode", "pack", "one.png", "one.store"],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout.splitlines()[-1].startswith("1 image of 8x8, grey, in one.store")
+    images = sources.load(tmp_path / "one.store", Config())
+    assert images.train is images.test
+    np.testing.assert_array_equal(images.train[0, ..., 0], np.arange(64).reshape(8, 8))
+    assert len(sources.as_rows(images)) == 1
+
+
 @pytest.mark.parametrize("labels", [np.linspace(0, 1, 30), np.arange(29), np.full(30, np.nan)])
 @pytest.mark.parametrize("extra", [{}, {"test": np.zeros((3, 4, 4), "uint8")}])
 def test_labels_that_are_no_classes_are_noted(tmp_path, labels, extra):

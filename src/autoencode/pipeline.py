@@ -83,6 +83,10 @@ def fit_batches(config: Config, count: int, *, given: bool) -> tuple[Config, lis
         size, notes = count, [f"a batch holds all {count} training images"]
     if config.quantize is not None or models.find(config.model).batch_normalised:
         what = f"--model {config.model}" if config.quantize is None else "--quantize"
+        if count == 1:
+            raise UsageError(
+                f"{what} normalises over the images of a batch: expected 2 training images at least, received 1."
+            )
         if size == 1:
             raise UsageError(
                 f"{what} normalises over the images of a batch: expected a --batch-size of 2 or more, received 1."

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cyclopts import App, Parameter, convert
+from cyclopts import App, CoercionError, Parameter, convert
 
 from autoencode.config import cache_folder
 
@@ -27,9 +27,12 @@ def _converted(kind: Any, tokens: Any) -> Any:
 
 
 def _one_converted(kind: Any, word: str) -> Any:
-    if kind is int and "." in word:
-        raise ValueError
-    return convert(kind, [word])
+    try:
+        if kind is int and "." in word:
+            raise ValueError
+        return convert(kind, [word])
+    except CoercionError:
+        raise ValueError from None  # which is then told with the name of the option
 
 
 app = App(

@@ -365,7 +365,8 @@ def _pack(
     rows: Rows, choice: Choice, config: Config, path: Path, fingerprint: str, progress: Progress | None
 ) -> Images:
     writer = store.Writer(path, fingerprint)
-    order = np.concatenate([choice.train, choice.test])
+    test = choice.test if len(rows) > 1 else choice.test[:0]  # a lone row is packed once and read as both
+    order = np.concatenate([choice.train, test])
     noted = time.monotonic()
     try:
         for first, last in ((0, len(choice.train)), (len(choice.train), len(order))):
@@ -382,7 +383,7 @@ def _pack(
                     writer.note()
                     noted = time.monotonic()
         # By index: several pictures may have one name.
-        parts = {"train": choice.train, "test": choice.test}
+        parts = {"train": choice.train, "test": test}
         kept = {part: indices[~np.isin(indices, writer.left_out)] for part, indices in parts.items()}
         _check_any(rows.name, kept, writer.skipped)
         labels, classes = rows.labels(kept)
