@@ -475,6 +475,10 @@ WAVES = np.tile([0.02, 0.022], 15)  # a loss that wavers by a tenth, of 30 epoch
         ({"val_losses": [0.028, 0.032]}, "val_loss 0.0320 stands against 0.0300 on training images and 0.0280 in a"),
         ({"val_losses": [0.028, 0.031]}, None),
         ({"val_losses": [0.04, 0.036], "pca": 0.035}, "images, and is worse than PCA with as many components (0.0350)"),
+        (
+            {"val_losses": [0.07, 0.065], "train_error": 0.051},
+            "the training is too short or the model too small: try more",
+        ),
         ({"val_losses": [0.04, 0.036], "codes": WELL["codes"] * 0}, "4 of 4 numbers of the code are the same"),
         ({"val_losses": [0.04, 0.036], "config": Config(augment="flip")}, "try a stronger --augment, more images, or"),
         ({"val_losses": [0.04, 0.036], "config": Config(model="conv")}, "or a smaller --width"),

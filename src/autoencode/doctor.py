@@ -165,6 +165,8 @@ def _overfitting(patient: Patient) -> Finding | None:
     last, best = patient.val_losses[-1], min(patient.val_losses)
     if not patient.judged or patient.unused.all():  # without a code, nothing is learned of a single image
         return None
+    if patient.train_error >= patient.pca:  # nor where the training images are still redrawn badly
+        return None
     risen = last > RISEN * best
     if last <= (SMALL_GAP if risen else GAP) * patient.train_error:
         return None
