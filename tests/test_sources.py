@@ -753,7 +753,7 @@ def test_a_broken_file_is_one_line(tmp_path, name, data):
     ("labels", "classes"),
     [
         (np.array(["cat", "ant", "cat"] * 10), ["ant", "cat"]),
-        (np.array([b"b", b"a", b"b"] * 10), ["a", "b"]),
+        (np.array(["ü".encode(), b"a", "ü".encode()] * 10), ["a", "ü"]),
         (np.array([2.0, 1.0, 2.0] * 10), ["1", "2"]),
         (np.eye(2)[[1, 0, 1] * 10], ["0", "1"]),
         (np.array([[7], [3], [7]] * 10), ["3", "7"]),

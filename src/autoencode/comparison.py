@@ -198,8 +198,7 @@ def _look(job: dict[str, Any]) -> None:
     config, path = Config(**job["settings"]), Path(job["folder"], SETTINGS)
     images = sources.load(job["source"], config)
     for model in job["models"]:
-        given = config.batch_size != Config.batch_size
-        pipeline.fit_batches(dataclasses.replace(config, model=model), len(images.train), given=given)
+        pipeline.fit_batches(dataclasses.replace(config, model=model), len(images.train))
     found, fingerprint = _settings(path), images.fingerprint()
     if found.setdefault("fingerprint", fingerprint) != fingerprint:
         raise AutoencodeError(

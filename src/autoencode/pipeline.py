@@ -56,7 +56,7 @@ def prepare(
         command = config.command(name)
         images, config = loading.result(), resolve(config)
         if resumed is None:
-            config, notes = fit_batches(config, len(images.train), given=config.batch_size != Config.batch_size)
+            config, notes = fit_batches(config, len(images.train))
             images = dataclasses.replace(images, notes=(*images.notes, *notes))
         engine = start(engine_name, images, config)
     if resumed is None:
@@ -70,13 +70,14 @@ def prepare(
     return Training(source, record["location"], command, config, images, engine, events, baseline, resumed)
 
 
-def fit_batches(config: Config, count: int, *, given: bool) -> tuple[Config, list[str]]:
+def fit_batches(config: Config, count: int, *, given: bool | None = None) -> tuple[Config, list[str]]:
     """Return `config` with a batch size that suits `count` training images, and notes of what was changed.
 
-    A size that was `given` is never changed: raises `UsageError` where it does not suit, as does a lone image where the model
-    normalises over a batch.
+    A size that was `given`, by default any but `Config`'s own, is never changed: raises `UsageError` where it does not suit, as
+    does a lone image where the model normalises over a batch.
     """
     size, notes = config.batch_size, []
+    given = size != Config.batch_size if given is None else given
     if given and size > count:
         raise UsageError(f"--batch-size {size} is larger than the {count} training images: choose at most {count}.")
     if size > count:
@@ -98,10 +99,8 @@ def fit_batches(config: Config, count: int, *, given: bool) -> tuple[Config, lis
                     f"{what} normalises over the images of a batch, and --batch-size {size} leaves one of {count} alone: "
                     f"choose {near}."
                 )
-            size, notes = (
-                near,
-                [*notes, f"a batch holds {near} images, so that none of {count} is left alone in the last"],
-            )
+            size = near
+            notes.append(f"a batch holds {near} images, so that none of {count} is left alone in the last")
     return dataclasses.replace(config, batch_size=size), notes
 
 

@@ -157,11 +157,16 @@ def assemble(name: str, parts: dict[str, np.ndarray]) -> Assembled:
             )
     if not any(found.dtype.kind in "US" for found in labels.values()):
         return Assembled(train, test, labels, (), tuple(notes))
-    classes = np.unique(np.concatenate([found.astype(str) for found in labels.values()]))
-    labels = {part: np.searchsorted(classes, found.astype(str)) for part, found in labels.items()}
+    words = {part: _words(found) for part, found in labels.items()}
+    classes = np.unique(np.concatenate(list(words.values())))
+    labels = {part: np.searchsorted(classes, found) for part, found in words.items()}
     return Assembled(train, test, labels, tuple(classes.tolist()), tuple(notes))
 
 
 def _is_one_hot(rows: np.ndarray) -> bool:
     told = rows.ndim == 2 and rows.shape[1] > 1 and rows.dtype.kind in "buif"
     return told and bool(((rows == 0) | (rows == 1)).all() and (rows.sum(1) == 1).all())
+
+
+def _words(labels: np.ndarray) -> np.ndarray:
+    return np.char.decode(labels, "utf-8", "replace") if labels.dtype.kind == "S" else labels.astype(str)
