@@ -16,9 +16,9 @@ import numpy as np
 from autoencode import anomalies, engines, models, pipeline, trained
 from autoencode.config import Config
 from autoencode.errors import AutoencodeError, reason
-from autoencode.images import Images, to_pixels
+from autoencode.images import Images, evenly, to_pixels
 from autoencode.recording import memory_told
-from autoencode.sources import arrays, loading
+from autoencode.sources import arrays
 from autoencode.training import Epoch, train
 
 try:
@@ -128,7 +128,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         _, name = pipeline.check(images, config)
         with memory_told(config):
             self._train(pipeline.start(name, images, config), images, config)
-        self._learn_normality(self._trained.encode(pixels[loading.evenly(len(pixels), trained.KEPT_CODES)]))
+        self._learn_normality(self._trained.encode(pixels[evenly(len(pixels), trained.KEPT_CODES)]))
         self._fitted = self._parameters()
         self._n_features_out = config.code
         self.offset_ = float(np.quantile(-self._normality.scores(self._trained, pixels), float(self.contamination)))

@@ -64,13 +64,27 @@ class Images:
         """Height, width and channels of one image."""
         return self.train.shape[1:]
 
+    @property
+    def parts(self) -> dict[str, np.ndarray]:
+        """The training and the test images, by name: the former alone where they are the latter too, as a lone image is."""
+        return {"train": self.train} if self.train is self.test else {"train": self.train, "test": self.test}
+
     def fingerprint(self) -> int:
         """Return the CRC-32 of rows evenly drawn from both parts, a megabyte in all: the same images give the same."""
         checksum, most = 0, max(1, FINGERPRINT_BYTES // 2 // math.prod(self.shape))
         for part in (self.train, self.test):
-            for index in np.linspace(0, len(part) - 1, min(len(part), most)).astype(int):
+            for index in evenly(len(part), most):
                 checksum = zlib.crc32(np.ascontiguousarray(part[index]), checksum)
         return checksum
+
+
+def evenly(count: int, most: int) -> list[int]:
+    """Return at most `most` of the indices below `count`, ascending, spread evenly from the first to the last.
+
+    >>> evenly(9, 3)
+    [0, 4, 8]
+    """
+    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int)).tolist()
 
 
 def to_pixels(floats: np.ndarray) -> np.ndarray:

@@ -16,7 +16,7 @@ from autoencode import pictures, sources
 from autoencode.config import Config
 from autoencode.errors import AutoencodeError, reason
 from autoencode.files import replacing
-from autoencode.images import Images, Skipped
+from autoencode.images import Images, Skipped, evenly
 from autoencode.sources import loading
 
 LOOKED_AT = 2000  # pictures whose sizes, colours and values are measured
@@ -70,10 +70,10 @@ def look(source: sources.Source, config: Config, progress: loading.Progress | No
     """
     found = sources.open_source(source)
     rows = sources.as_rows(found) if isinstance(found, Images) else found
-    probes = rows.sample(loading.evenly(len(rows), LOOKED_AT))
+    probes = rows.sample(evenly(len(rows), LOOKED_AT))
     images = sources.load(found if isinstance(found, Images) else rows, config, progress)
-    parts = (images.train,) if images.train is images.test else (images.train, images.test)
-    hashes = Counter(hashlib.blake2b(row.tobytes(), digest_size=12).digest() for part in parts for row in part)
+    rows_kept = (row for part in images.parts.values() for row in part)
+    hashes = Counter(hashlib.blake2b(row.tobytes(), digest_size=12).digest() for row in rows_kept)
     return Seen(
         name=rows.name,
         train=len(images.train),
@@ -87,7 +87,7 @@ def look(source: sources.Source, config: Config, progress: loading.Progress | No
         classes=images.classes,
         notes=images.notes,
         skipped=images.skipped,
-        shown=np.asarray(images.train[loading.evenly(len(images.train), SHOWN)]),
+        shown=np.asarray(images.train[evenly(len(images.train), SHOWN)]),
     )
 
 

@@ -18,7 +18,7 @@ from autoencode.config import Config
 from autoencode.engines import Engine
 from autoencode.errors import AutoencodeError
 from autoencode.feeding import Feed, feed
-from autoencode.images import Images
+from autoencode.images import Images, evenly
 from autoencode.mapped import release
 
 if TYPE_CHECKING:
@@ -264,8 +264,7 @@ def evaluate(engine: Engine, images: np.ndarray, examples: int) -> Evaluation:
 def train_error(engine: Engine, images: Images) -> float:
     """Return the mean squared error of training images, undisturbed: as many as there are test images at most, drawn evenly."""
     most = max(1, MOST_VALUES // math.prod(images.shape))
-    count = min(len(images.train), len(images.test), most)
-    drawn = images.train[np.linspace(0, len(images.train) - 1, count).astype(int)]
+    drawn = images.train[evenly(len(images.train), min(len(images.test), most))]
     release(images.train)
     return evaluate(engine, drawn, 0).error
 

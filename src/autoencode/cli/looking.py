@@ -88,8 +88,7 @@ def pack(source: str, file: Path, *, shape: Annotated[Shape | None, Parameter(na
         images = sources.pack(source, file, (shape or Shape()).config(), progress)
     for note in images.notes:
         console.tell(note)
-    parts = (images.train,) if images.train is images.test else (images.train, images.test)  # a lone one is both
-    count, (height, width, channels) = sum(map(len, parts)), images.shape
+    count, (height, width, channels) = sum(map(len, images.parts.values())), images.shape
     console.tell(
         f"{count:,} {'image' if count == 1 else 'images'} of {width}x{height}, {'grey' if channels == 1 else 'rgb'}, in {file} "
         f"({file.stat().st_size / 1e6:,.1f} MB)"

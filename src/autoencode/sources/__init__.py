@@ -109,8 +109,7 @@ def as_rows(images: Images) -> Rows:
     """Return ready images as rows, so that they can be sized, packed or streamed."""
     from autoencode.sources import loading
 
-    parts = ("train",) if images.train is images.test else ("train", "test")  # a lone image is read as both
-    found = [{part: getattr(images, f"{part}{kind}") for part in parts} for kind in ("", "_labels", "_names")]
+    found = [{part: getattr(images, f"{part}{kind}") for part in images.parts} for kind in ("", "_labels", "_names")]
     rows, labels, names = (held if all(one is not None for one in held.values()) else None for held in found)
     labels = {f"{part}_labels": held for part, held in (labels or {}).items()}
     return loading.ArrayRows(images.name, rows, labels, images.classes, names, images.notes)

@@ -18,7 +18,7 @@ from PIL import Image
 
 from autoencode.config import Config, cache_folder
 from autoencode.errors import AutoencodeError
-from autoencode.images import Images, Skipped
+from autoencode.images import Images, Skipped, evenly
 from autoencode.mapped import release
 from autoencode.sources import decode, shaping, store
 from autoencode.sources.collections import Pictures
@@ -210,15 +210,6 @@ def _rows(array: np.ndarray, indices: np.ndarray) -> np.ndarray:
     """Those at ascending `indices`: a slice, which copies nothing, where they are neighbours."""
     first, last = indices[0], indices[-1] + 1
     return array[first:last] if last - first == len(indices) else array[indices]
-
-
-def evenly(count: int, most: int) -> list[int]:
-    """Return at most `most` of the indices below `count`, ascending, spread evenly from the first to the last.
-
-    >>> evenly(9, 3)
-    [0, 4, 8]
-    """
-    return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int)).tolist()
 
 
 def _on_all_cores(work: Callable, jobs: Iterator) -> Iterator:

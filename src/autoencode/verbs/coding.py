@@ -11,8 +11,7 @@ import numpy as np
 
 from autoencode import pictures
 from autoencode.errors import AutoencodeError, UsageError, reason
-from autoencode.images import to_pixels
-from autoencode.sources.loading import evenly
+from autoencode.images import evenly, to_pixels
 from autoencode.verbs import Opened, outputs
 from autoencode.verbs.outputs import Place, spooled
 from autoencode.verbs.streams import Stream

@@ -8,6 +8,7 @@ import numpy as np
 
 from autoencode.config import Config
 from autoencode.errors import AutoencodeError, UsageError, unknown
+from autoencode.images import evenly
 from autoencode.sources import loading, shaping
 from autoencode.sources.decode import Plan
 from autoencode.sources.loading import Progress, Rows
@@ -142,5 +143,5 @@ def stream(
         train, test, how = loading.split(rows, split_seed)
         indices, note = train if part == "train" else test, "" if rows.parts() else how
     if most is not None:
-        indices = indices[loading.evenly(len(indices), most)]
+        indices = indices[evenly(len(indices), most)]
     return Stream(rows, indices, Plan(*shape, fit), note=note, strict=strict, progress=progress)
