@@ -18,7 +18,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 from speed import PEERS, environment
 
-from autoencode import Autoencoder, Images, anomalies, measures, sources
+from autoencode import Autoencoder, Images, anomalies, data, measures
 
 RESULT = Path(__file__).parent / "results" / "anomalies.json"
 RECIPE = {
@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--only", choices=["ours", "pyod"], help="renew a part of the results")
     options = parser.parse_args()
     environment("pyod", options)
-    images = sources.load("mnist")
+    images = data.load("mnist")
     if options.only in (None, "ours"):
         areas = pca(images)
         for found in (ours(images, seed) for seed in range(SEEDS)):

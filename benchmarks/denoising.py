@@ -16,7 +16,7 @@ import numpy as np
 from scipy.ndimage import median_filter
 from skimage.restoration import denoise_nl_means
 
-from autoencode import Autoencoder, Images, images, measures, sources
+from autoencode import Autoencoder, Images, data, images, measures
 
 RESULT = Path(__file__).parent / "results" / "denoising.json"
 NOISES = ("gaussian:0.1", "gaussian:0.2", "gaussian:0.4", "salt:0.1", "salt:0.3", "mask:0.25", "mask:0.5")
@@ -29,7 +29,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--noises", nargs="+", default=NOISES, choices=NOISES)
     options = parser.parse_args()
-    mnist = sources.load("mnist")
+    mnist = data.load("mnist")
     pca = measures.PCA.fit(mnist.train, mnist.train[0].size)
     rows = json.loads(RESULT.read_text())["rows"] if RESULT.exists() else {}
     for noise in options.noises:

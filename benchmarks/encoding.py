@@ -24,7 +24,7 @@ NUMPY = """
 import json, sys, time
 from pathlib import Path
 import numpy as np
-from autoencode.sources import store
+from autoencode.data import store
 rows = store.open_store(Path(sys.argv[1])).train
 kernel, codes = np.random.default_rng(0).random((784, 16), np.float32), np.empty((len(rows), 16), np.float32)
 started = time.perf_counter()
@@ -37,7 +37,7 @@ OURS = """
 import json, sys, time
 from pathlib import Path
 from autoencode import verbs
-from autoencode.sources import store
+from autoencode.data import store
 rows = store.open_store(Path(sys.argv[1])).train
 opened = verbs.open_model(verbs.find(sys.argv[2]), alone=True)
 started = time.perf_counter()

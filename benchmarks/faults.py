@@ -35,9 +35,9 @@ import machine
 import numpy as np
 from PIL import Image
 
-from autoencode import AutoencodeError, Config, Images, checkpoints, pipeline, recording, runs, sources
+from autoencode import AutoencodeError, Config, Images, checkpoints, data, pipeline, recording, runs
+from autoencode.data import idx
 from autoencode.runs import records
-from autoencode.sources import idx
 
 RESULT = Path(__file__).parent / "results" / "faults.json"
 CLOCKS = {"seconds", "step_seconds", "images_per_second", "crc32"}
@@ -401,7 +401,7 @@ def source_files(work: Path) -> dict[str, tuple[Path, bool]]:
     np.savez(folder / "set.npz", images=pixels)
     idx.write(pixels, folder / "set-idx3-ubyte")
     idx.write(pixels, folder / "set-idx3-ubyte.gz")
-    sources.pack(str(folder / "set.npy"), folder / "set.store", Config())
+    data.pack(str(folder / "set.npy"), folder / "set.store", Config())
     checked = {"zip": True, "tar": True, "tar.gz": True, "npy": False, "npz": True, "store": True}
     found |= {kind: (folder / f"set.{kind}", checks) for kind, checks in checked.items()}
     return found | {"idx": (folder / "set-idx3-ubyte", False), "idx.gz": (folder / "set-idx3-ubyte.gz", True)}
@@ -429,7 +429,7 @@ def _damage_source(sets: dict[str, tuple[Path, bool]], draw: random.Random) -> s
 
 
 def _rows(path: Path, config: Config) -> tuple[np.ndarray, np.ndarray]:
-    images = sources.load(str(path), config)
+    images = data.load(str(path), config)
     return np.array(images.train), np.array(images.test)
 
 

@@ -26,9 +26,9 @@ from typing import Any
 
 import faults
 
-from autoencode import AutoencodeError, Config, checkpoints, pipeline, recording, runs, sources
+from autoencode import AutoencodeError, Config, checkpoints, data, pipeline, recording, runs
+from autoencode.data import store
 from autoencode.runs import records
-from autoencode.sources import store
 
 CRASHES = Path(__file__).parents[1] / ".bench" / "crashes"  # inputs that a reader did not survive
 RUN_FILES = {
@@ -145,7 +145,7 @@ def _try(work: Path, own: Path, content: bytes) -> None:
         else:
             path = own / SOURCES[name]
             path.write_bytes(content)
-            sources.load(str(path), Config(size="8", colour="grey"))
+            data.load(str(path), Config(size="8", colour="grey"))
     except AutoencodeError as error:
         if "\n" in str(error):
             raise ValueError("more than one line") from error

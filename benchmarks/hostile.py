@@ -20,7 +20,7 @@ import h5py
 import numpy as np
 from PIL import Image
 
-from autoencode import Config, checkpoints, runs, sources, trained
+from autoencode import Config, checkpoints, data, runs, trained
 from autoencode.runs import listing, records
 from autoencode.trained import MOST_TEXT
 
@@ -43,7 +43,7 @@ class Canary:
 
 def load(path: Path, content: bytes) -> Any:
     path.write_bytes(content)
-    return sources.load(str(path), CONFIG)
+    return data.load(str(path), CONFIG)
 
 
 def npy_head(shape: str, kind: str = "'|u1'") -> bytes:
@@ -135,13 +135,13 @@ def npy_of_other_version(path: Path) -> Any:
 @case
 def runs_npy_of_pickles(path: Path) -> Any:
     np.save(path / "a.npy", np.array([Canary()], object), allow_pickle=True)
-    return sources.load(str(path / "a.npy"), CONFIG)
+    return data.load(str(path / "a.npy"), CONFIG)
 
 
 @case
 def runs_npz_of_pickles(path: Path) -> Any:
     np.savez(path / "a.npz", images=np.array([Canary()], object), allow_pickle=True)
-    return sources.load(str(path / "a.npz"), CONFIG)
+    return data.load(str(path / "a.npz"), CONFIG)
 
 
 @case
@@ -357,7 +357,7 @@ def png_at_the_limit_of_16_bits(path: Path) -> Any:
 
 @case
 def png_one_pixel_wide(path: Path) -> Any:
-    return sources.load(_written(path / "a.png", blank(1, 60_000, "L")), Config(size="4096", fit="crop", colour="rgb"))
+    return data.load(_written(path / "a.png", blank(1, 60_000, "L")), Config(size="4096", fit="crop", colour="rgb"))
 
 
 @case
@@ -365,7 +365,7 @@ def many_large_pictures_at_once(path: Path) -> Any:
     content = png(2**13, 2**13, 2, data=zeros(2**13 * (3 * 2**13 + 1)))
     for index in range(6):
         (path / f"{index}.png").write_bytes(content)
-    return sources.load(str(path), CONFIG)
+    return data.load(str(path), CONFIG)
 
 
 @case
@@ -439,7 +439,7 @@ def svg_named_png(path: Path) -> Any:
 def folder_of_links_to_itself(path: Path) -> Any:
     (path / "loop").symlink_to(path)
     (path / "a.png").symlink_to("/dev/zero")
-    return sources.load(str(path), CONFIG)
+    return data.load(str(path), CONFIG)
 
 
 # Tables and stores
@@ -455,7 +455,7 @@ def parquet_of_a_billion_rows(path: Path) -> Any:
     with parquet.ParquetWriter(path / "a.parquet", pyarrow.schema([("image", column.type)])) as writer:
         for _ in range(20):
             writer.write_table(pyarrow.table({"image": column}))
-    return sources.load(str(path / "a.parquet"), CONFIG)
+    return data.load(str(path / "a.parquet"), CONFIG)
 
 
 @case
@@ -467,7 +467,7 @@ def parquet_bomb(path: Path) -> Any:
     with parquet.ParquetWriter(path / "a.parquet", table.schema, compression="zstd", use_dictionary=False) as writer:
         for _ in range(50):
             writer.write_table(table)
-    return sources.load(str(path / "a.parquet"), CONFIG)
+    return data.load(str(path / "a.parquet"), CONFIG)
 
 
 def a_store(path: Path, **footer: Any) -> Any:

@@ -22,10 +22,10 @@ COUNT, SIDE, SMALL, ROUNDS = 20_000, 256, 64, 5
 PACK = """
 import sys, time
 from pathlib import Path
-from autoencode import Config, sources
+from autoencode import Config, data
 folder, store, side = sys.argv[1:]
 seen = []
-sources.pack(folder, Path(store), Config(size=side), lambda done, total: seen.append(time.perf_counter()))
+data.pack(folder, Path(store), Config(size=side), lambda done, total: seen.append(time.perf_counter()))
 print(seen[-1] - seen[0])
 """
 

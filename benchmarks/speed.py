@@ -19,7 +19,7 @@ from pathlib import Path
 import machine
 import numpy as np
 
-from autoencode import sources
+from autoencode import data
 
 HERE = Path(__file__).parent
 PEERS, RESULT = HERE / "peers", HERE / "results" / "speed.json"
@@ -61,7 +61,7 @@ def main() -> None:
     helps = {"ours": [], "empty": []}
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        images = sources.load("mnist")
+        images = data.load("mnist")
         np.savez(work / "mnist.npz", train=images.train[..., 0], test=images.test[..., 0])
         for number in range(options.rounds):
             for contender in contenders:

@@ -16,8 +16,8 @@ from pathlib import Path
 import machine
 import numpy as np
 
-from autoencode import sources
-from autoencode.sources import store
+from autoencode import data
+from autoencode.data import store
 
 HERE = Path(__file__).parent
 RESULT = HERE / "results" / "streaming.json"
@@ -28,7 +28,7 @@ import json, resource, sys
 import numpy as np
 from pathlib import Path
 from autoencode import Config, Images, engines, pipeline, training
-from autoencode.sources import store
+from autoencode.data import store
 where, path, epochs, model = sys.argv[1:]
 engines.load("jax", alone=True)
 images = store.open_store(Path(path))
@@ -47,7 +47,7 @@ print(json.dumps({"images_per_second": rates[-1], "memory_mb": peak}))
 
 def make(path: Path, count: int = ROWS) -> None:
     """Pack MNIST's training images over and over, each time in another order."""
-    images = sources.load("mnist").train
+    images = data.load("mnist").train
     writer = store.Writer(path, "streaming")
     random, total = np.random.default_rng(0), count + TEST
     while writer.rows < total:

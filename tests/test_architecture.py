@@ -15,13 +15,12 @@ from autoencode import engines
 SOURCE = Path(__file__).parents[1] / "src" / "autoencode"
 LADDER = [
     {"errors"},
-    {"config", "images", "files", "mapped", "stopping"},
+    {"config", "images", "files", "mapped", "stopping", "pictures"},
     {
-        "sources",
+        "data",
         "models",
         "objectives",
         "engines",
-        "pictures",
         "measures",
         "refinement",
         "doctor",
@@ -31,7 +30,7 @@ LADDER = [
     {"feeding"},
     {"training", "runs", "trained"},
     {"recording"},
-    {"pipeline", "inspection", "anomalies"},
+    {"pipeline", "anomalies"},
     {"comparison", "estimator", "verbs"},
     {"cli"},
     {"__init__", "__main__"},

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from autoencode import Config, Images, UsageError, engines, feeding, measures, pipeline, runs, sources, training
+from autoencode import Config, Images, UsageError, data, engines, feeding, measures, pipeline, runs, training
 
 IDX_SHA256 = {  # of the original files, unpacked
     "train": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -26,7 +26,7 @@ IDX_SHA256 = {  # of the original files, unpacked
 
 @pytest.fixture(scope="module")
 def mnist() -> Images:
-    return sources.load("mnist")
+    return data.load("mnist")
 
 
 @pytest.mark.parametrize("part", IDX_SHA256)

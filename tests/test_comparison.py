@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from autoencode import files, runs, sources
+from autoencode import data, files, runs
 
 
 def command(*words, cwd):
@@ -24,7 +24,7 @@ def command(*words, cwd):
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("comparison")
-    images = sources.load("mnist")
+    images = data.load("mnist")
     np.savez(
         path / "small.npz",
         x_train=images.train[:500],

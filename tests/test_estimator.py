@@ -20,7 +20,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator
 
 import autoencode
-from autoencode import AutoencodeError, Autoencoder, anomalies, engines, pipeline, sources
+from autoencode import AutoencodeError, Autoencoder, anomalies, data, engines, pipeline
 from autoencode.estimator import InvalidError
 
 # scipy, not this package, must be told to take arrays of other libraries before it is imported.
@@ -46,7 +46,7 @@ def compiled_once(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def digits():
-    return sources.load("mnist").train[:2000, ..., 0]
+    return data.load("mnist").train[:2000, ..., 0]
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +136,7 @@ def test_a_variational_one_samples_too(digits):
 
 
 def test_in_a_pipeline_and_a_search(digits):
-    labels = sources.load("mnist").train_labels[:600]
+    labels = data.load("mnist").train_labels[:600]
     steps = make_pipeline(Autoencoder(code=4, epochs=2), LogisticRegression(max_iter=500))
     search = GridSearchCV(steps, {"autoencoder__code": np.array([2, 16])}, cv=2)
     search.fit(digits[:600].reshape(600, -1), labels)

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from autoencode import AutoencodeError, Config, Images, pipeline, runs
-from autoencode.sources import mnist
+from autoencode.data import mnist
 
 
 def command(*words: str, cwd: Path) -> subprocess.CompletedProcess:

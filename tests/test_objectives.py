@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import integrate, ndimage, stats
 
-from autoencode import Config, Images, UsageError, doctor, engines, measures, models, pipeline, sources, training
+from autoencode import Config, Images, UsageError, data, doctor, engines, measures, models, pipeline, training
 
 engines.load("jax")
 
@@ -164,7 +164,7 @@ def test_the_sparsity_of_a_code_is_that_of_its_numbers_at_any_scale():
 
 
 def test_a_sparse_model_redraws_from_few_numbers_of_a_code():
-    images = sources.load("mnist")
+    images = data.load("mnist")
     few = Images("few", images.train[:3000], images.test[:500])
     shares = {}
     for sparsity in (0.0, 0.003):
@@ -240,7 +240,7 @@ def test_a_quantized_code_has_that_many_values_and_gradients_pass(bits):
 
 @pytest.mark.parametrize(("bits", "precision"), [(1, "float32"), (8, "float32"), (8, "bfloat16")])
 def test_a_quantized_code_learns_in_every_number_and_lies_on_the_grid(bits, precision):
-    mnist = sources.load("mnist")
+    mnist = data.load("mnist")
     images = Images("few", mnist.train[:3000], mnist.test[:1000])
     config = pipeline.resolve(Config(quantize=bits, epochs=4, batch_size=100, precision=precision, examples=1))
     engine = pipeline.start("jax", images, config)
@@ -370,7 +370,7 @@ def test_an_optimizer_steps_at_a_rate_of_its_own(settings, rate):
 
 @pytest.mark.parametrize("name", ["sgd", "muon"])
 def test_another_optimizer_learns_without_a_rate_given(name):
-    mnist = sources.load("mnist")
+    mnist = data.load("mnist")
     images = Images("few", mnist.train[:3000], mnist.test[:500])
     config = pipeline.resolve(Config(optimizer=name, epochs=8, batch_size=100, examples=1))
     engine = pipeline.start("jax", images, config)

@@ -36,8 +36,8 @@ from autoencode import (
     runs,
     training,
 )
+from autoencode.data import store
 from autoencode.runs import listing, records
-from autoencode.sources import store
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -24,17 +24,17 @@ from autoencode import (
     Config,
     Images,
     UsageError,
+    data,
     engines,
     feeding,
     measures,
     pipeline,
     runs,
-    sources,
     training,
     verbs,
 )
+from autoencode.data import decode, idx, loading, preprocessing, store
 from autoencode.mapped import Reader
-from autoencode.sources import decode, idx, loading, shaping, store
 
 EACH = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
@@ -152,25 +152,25 @@ def test_a_decompression_bomb_is_refused():
 
 
 def test_auto_keeps_one_small_size_and_shrinks_the_rest(tmp_path):
-    images = sources.load(str(fill(tmp_path / "same", noise(5, 23, 17, 1))), Config())
+    images = data.load(str(fill(tmp_path / "same", noise(5, 23, 17, 1))), Config())
     assert images.shape == (23, 17, 1)
     assert any("size 17x23" in note for note in images.notes)
-    images = sources.load(str(fill(tmp_path / "large", noise(3, 200, 400, 3))), Config())
+    images = data.load(str(fill(tmp_path / "large", noise(3, 200, 400, 3))), Config())
     assert images.shape == (32, 64, 3)
-    images = sources.load(str(tmp_path / "large"), Config(size="20x10", colour="grey"))
+    images = data.load(str(tmp_path / "large"), Config(size="20x10", colour="grey"))
     assert images.shape == (10, 20, 1)
 
 
 @pytest.mark.parametrize("size", ["0", "-3", "5x", "x5", "5000", "big", "3x4x5"])
 def test_a_wrong_size_is_refused(size):
     with pytest.raises(UsageError, match="--size must be auto"):
-        shaping.check(size, "pad", "auto")
+        preprocessing.check(size, "pad", "auto")
 
 
 def test_grey_saved_as_colour_is_grey(tmp_path):
     for index, pixels in enumerate(noise(4, 9, 9, 1)):
         picture(pixels.repeat(3, 2)).save(tmp_path / f"{index}.jpg")
-    assert sources.load(str(tmp_path), Config()).shape == (9, 9, 1)
+    assert data.load(str(tmp_path), Config()).shape == (9, 9, 1)
 
 
 # Folders and archives
@@ -180,7 +180,7 @@ def test_train_and_test_folders_and_classes(tmp_path):
     fill(tmp_path, noise(6, 5, 5, 1, 1), "train/cat/{}.png")
     fill(tmp_path, noise(3, 5, 5, 1, 2), "train/dog/{}.png")
     fill(tmp_path, noise(2, 5, 5, 1, 3), "test/dog/{}.png")
-    images = sources.load(str(tmp_path), Config())
+    images = data.load(str(tmp_path), Config())
     np.testing.assert_array_equal(images.train, np.concatenate([noise(6, 5, 5, 1, 1), noise(3, 5, 5, 1, 2)]))
     np.testing.assert_array_equal(images.test, noise(2, 5, 5, 1, 3))
     assert images.classes == ("cat", "dog")
@@ -191,7 +191,7 @@ def test_train_and_test_folders_and_classes(tmp_path):
 def test_split_by_seed_parts_every_picture_once(tmp_path):
     pixels = noise(40, 4, 4, 1)
     fill(tmp_path, pixels, "{:03}.png")
-    first, again, other = (sources.load(str(tmp_path), Config(split_seed=seed)) for seed in (0, 0, 1))
+    first, again, other = (data.load(str(tmp_path), Config(split_seed=seed)) for seed in (0, 0, 1))
     np.testing.assert_array_equal(first.test, again.test)
     assert not np.array_equal(first.test, other.test)
     together = np.concatenate([first.train, first.test]).reshape(40, -1)
@@ -215,8 +215,8 @@ def pack_archive(folder: Path, target: Path) -> Path:
 @pytest.mark.parametrize("name", ["set.zip", "set.tar", "set.tar.gz"])
 def test_archives_hold_what_the_folder_held(tmp_path, name):
     folder = fill(fill(tmp_path / "set", noise(9, 6, 5, 3), "a/{}.png"), noise(8, 6, 5, 3, 1), "b/{}.png")
-    expected = sources.load(str(folder), Config())
-    found = sources.load(str(pack_archive(folder, tmp_path / name)), Config())
+    expected = data.load(str(folder), Config())
+    found = data.load(str(pack_archive(folder, tmp_path / name)), Config())
     np.testing.assert_array_equal(found.train, expected.train)
     np.testing.assert_array_equal(found.test, expected.test)
     np.testing.assert_array_equal(found.train_labels, expected.train_labels)
@@ -233,14 +233,14 @@ def test_what_cannot_be_read_is_left_out_and_named(tmp_path):
     os.symlink("nowhere.png", tmp_path / "dangling.png")
     with open(os.fsencode(tmp_path) + b"/\xff\xfe.png", "wb") as file:
         file.write(b"x")
-    images = sources.load(str(tmp_path), Config())
+    images = data.load(str(tmp_path), Config())
     assert len(images.train) + len(images.test) == 5
     reasons = {one.name: one.reason for one in images.skipped}
     assert set(reasons) == {"empty.png", "text.jpg", "cut.png", "dangling.png", "\\xff\\xfe.png"}
     assert reasons["empty.png"] == "the file is empty"
     assert "No such file" in reasons["dangling.png"]
     with pytest.raises(AutoencodeError, match="--strict"):
-        sources.load(str(tmp_path), Config(strict=True))
+        data.load(str(tmp_path), Config(strict=True))
 
 
 def test_members_that_point_outside_are_left_out(tmp_path):
@@ -257,7 +257,7 @@ def test_members_that_point_outside_are_left_out(tmp_path):
         link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
         archive.addfile(link)
     for name, count in (("a.zip", 2), ("a.tar", 2)):
-        images = sources.load(str(tmp_path / name), Config())
+        images = data.load(str(tmp_path / name), Config())
         assert len(images.train) + len(images.test) == 2
         assert len(images.skipped) == count
     assert not (tmp_path.parent / "outside.png").exists()
@@ -266,13 +266,13 @@ def test_members_that_point_outside_are_left_out(tmp_path):
 def test_nothing_one_and_all_alike(tmp_path):
     (tmp_path / "none").mkdir()
     with pytest.raises(AutoencodeError, match="holds no picture: expected pictures"):
-        sources.load(str(tmp_path / "none"), Config())
+        data.load(str(tmp_path / "none"), Config())
     (tmp_path / "none" / "bad.png").write_text("x")
     with pytest.raises(AutoencodeError, match=r"no picture that can be read.*bad\.png"):
-        sources.load(str(tmp_path / "none"), Config())
-    one = sources.load(str(fill(tmp_path / "one", noise(1, 5, 5, 1))), Config())
+        data.load(str(tmp_path / "none"), Config())
+    one = data.load(str(fill(tmp_path / "one", noise(1, 5, 5, 1))), Config())
     np.testing.assert_array_equal(one.train, one.test)
-    alike = sources.load(str(fill(tmp_path / "alike", np.zeros((6, 5, 5, 1), "uint8"))), Config())
+    alike = data.load(str(fill(tmp_path / "alike", np.zeros((6, 5, 5, 1), "uint8"))), Config())
     assert measures.pca_error(alike.train, alike.test, 2) == 0
 
 
@@ -291,8 +291,8 @@ def test_arrays_of_other_types(tmp_path, scale):
         "uint16": pixels.astype(np.uint16) * 257,
     }[scale]
     np.save(tmp_path / "a.npy", stored)
-    found = sources.load(str(tmp_path / "a.npy"), Config())
-    from_memory = sources.load(stored, Config())
+    found = data.load(str(tmp_path / "a.npy"), Config())
+    from_memory = data.load(stored, Config())
     np.testing.assert_array_equal(found.train, from_memory.train)
     assert {row.tobytes() for row in np.concatenate([found.train, found.test])} == {row.tobytes() for row in pixels}
 
@@ -300,10 +300,10 @@ def test_arrays_of_other_types(tmp_path, scale):
 def test_npz_as_keras_hands_it_out(tmp_path):
     arrays = {"x_train": noise(9, 6, 6, 3), "x_test": noise(4, 6, 6, 3, 1), "y_train": np.arange(9) % 2}
     np.savez(tmp_path / "k.npz", **arrays, y_test=np.arange(4)[:, None] % 2)
-    images = sources.load(str(tmp_path / "k.npz"), Config())
+    images = data.load(str(tmp_path / "k.npz"), Config())
     np.testing.assert_array_equal(images.train, arrays["x_train"])
     np.testing.assert_array_equal(images.test_labels, [0, 1, 0, 1])
-    sized = sources.load(str(tmp_path / "k.npz"), Config(size="3", colour="grey"))
+    sized = data.load(str(tmp_path / "k.npz"), Config(size="3", colour="grey"))
     assert sized.train.shape == (9, 3, 3, 1)
 
 
@@ -314,19 +314,19 @@ def test_npz_as_keras_hands_it_out(tmp_path):
 )
 def test_arrays_that_are_no_images_are_refused(array):
     with pytest.raises(AutoencodeError, match="expected"):
-        sources.load(array, Config())
+        data.load(array, Config())
 
 
 def test_an_array_of_objects_is_never_unpickled(tmp_path):
     np.save(tmp_path / "o.npy", np.array([{"a": 1}], object), allow_pickle=True)
     with pytest.raises(AutoencodeError, match="cannot be read as arrays"):
-        sources.load(str(tmp_path / "o.npy"), Config())
+        data.load(str(tmp_path / "o.npy"), Config())
 
 
 def test_a_file_that_only_bears_the_name_is_told_without_advice_to_unpickle(tmp_path):
     (tmp_path / "r.npz").write_bytes(np.random.default_rng(0).bytes(100))
     with pytest.raises(AutoencodeError, match="begins as neither does") as told:
-        sources.load(str(tmp_path / "r.npz"), Config())
+        data.load(str(tmp_path / "r.npz"), Config())
     assert "pickle" not in str(told.value)
 
 
@@ -339,13 +339,13 @@ def test_idx_reads_back_what_was_written(tmp_path, array, packed):
 
 
 @EACH
-@given(data=st.data())
-def test_a_damaged_idx_file_is_told_or_reads_the_same_shape(tmp_path, data):
+@given(drawn=st.data())
+def test_a_damaged_idx_file_is_told_or_reads_the_same_shape(tmp_path, drawn):
     path = tmp_path / "b-ubyte"
     idx.write(noise(4, 3, 2, 1)[..., 0], path)
     whole = path.read_bytes()
-    place = data.draw(st.integers(0, len(whole) - 1))
-    path.write_bytes(whole[:place] + bytes([whole[place] ^ data.draw(st.integers(1, 255))]) + whole[place + 1 :])
+    place = drawn.draw(st.integers(0, len(whole) - 1))
+    path.write_bytes(whole[:place] + bytes([whole[place] ^ drawn.draw(st.integers(1, 255))]) + whole[place + 1 :])
     try:
         assert idx.read(path).size <= len(whole)
     except AutoencodeError as error:
@@ -366,31 +366,31 @@ def test_a_folder_of_idx_files_is_the_set(tmp_path):
     }
     for name, array in parts.items():
         idx.write(array, tmp_path / name)
-    images = sources.load(str(tmp_path), Config())
+    images = data.load(str(tmp_path), Config())
     assert images.train.shape == (9, 5, 5, 1)
     assert images.test_labels.tolist() == [0, 1, 2]
-    alone = sources.load(str(tmp_path / "train-images-idx3-ubyte.gz"), Config())
+    alone = data.load(str(tmp_path / "train-images-idx3-ubyte.gz"), Config())
     assert len(alone.train) + len(alone.test) == 9
 
 
 @EACH
-@given(data=st.data())
-def test_a_damaged_npz_is_told_or_the_same(tmp_path, data):
+@given(drawn=st.data())
+def test_a_damaged_npz_is_told_or_the_same(tmp_path, drawn):
     path, pixels = tmp_path / "c.npz", noise(4, 3, 2, 1)
     np.savez_compressed(path, train=pixels, test=pixels)
     whole = path.read_bytes()
-    place = data.draw(st.integers(0, len(whole) - 1))
-    path.write_bytes(whole[:place] + bytes([whole[place] ^ data.draw(st.integers(1, 255))]) + whole[place + 1 :])
+    place = drawn.draw(st.integers(0, len(whole) - 1))
+    path.write_bytes(whole[:place] + bytes([whole[place] ^ drawn.draw(st.integers(1, 255))]) + whole[place + 1 :])
     try:
-        np.testing.assert_array_equal(sources.load(str(path), Config()).train, pixels)
+        np.testing.assert_array_equal(data.load(str(path), Config()).train, pixels)
     except AutoencodeError as error:
         assert len(str(error).splitlines()) == 1
 
 
 def test_the_original_mnist_files_are_the_bundled_set():
-    folder = Path(__file__).parents[1] / "src" / "autoencode" / "sources" / "mnist_files"
-    bundled = sources.load("mnist")
-    np.testing.assert_array_equal(sources.load(str(folder / "mnist.npz"), Config()).train, bundled.train)
+    folder = Path(__file__).parents[1] / "src" / "autoencode" / "data" / "mnist_files"
+    bundled = data.load("mnist")
+    np.testing.assert_array_equal(data.load(str(folder / "mnist.npz"), Config()).train, bundled.train)
 
 
 # Tables and names
@@ -414,11 +414,11 @@ def test_parquet_as_hugging_face_writes_it(tmp_path):
     train, test = noise(7, 5, 5, 1), noise(3, 5, 5, 1, 1)
     table(tmp_path / "data" / "train-00000-of-00001.parquet", train, [3, 1, 3, 1, 1, 3, 3])
     table(tmp_path / "data" / "test-00000-of-00001.parquet", test, [1, 1, 3])
-    images = sources.load(str(tmp_path), Config())
+    images = data.load(str(tmp_path), Config())
     np.testing.assert_array_equal(images.train, train)
     np.testing.assert_array_equal(images.test, test)
     assert images.classes == ("1", "3")
-    alone = sources.load(str(tmp_path / "data" / "test-00000-of-00001.parquet"), Config())
+    alone = data.load(str(tmp_path / "data" / "test-00000-of-00001.parquet"), Config())
     assert len(alone.train) + len(alone.test) == 3
 
 
@@ -430,12 +430,12 @@ def test_tables_and_stores_tell_the_names_of_the_files(tmp_path, as_store):
     source = str(tmp_path / "a.parquet")
     rows = verbs.open_rows(source)
     if as_store:
-        packed = sources.pack(source, tmp_path / "a.store", Config())
+        packed = data.pack(source, tmp_path / "a.store", Config())
         _, test, _ = loading.split(rows, 0)
         found = [[*part] for part in (packed.train_names, packed.test_names)]
         assert found == [[expected[index] for index in range(4) if index not in test], [expected[i] for i in test]]
         rows, expected = verbs.open_rows(str(tmp_path / "a.store")), [*found[0], *found[1]]
-        again = sources.pack(str(tmp_path / "a.store"), tmp_path / "b.store", Config())
+        again = data.pack(str(tmp_path / "a.store"), tmp_path / "b.store", Config())
         assert [*again.train_names, *again.test_names] == expected
     assert rows.names(np.arange(4)) == expected
     assert rows.names(np.array([1, 3])) == [expected[1], expected[3]]
@@ -444,7 +444,7 @@ def test_tables_and_stores_tell_the_names_of_the_files(tmp_path, as_store):
 def test_a_store_keeps_the_names_of_the_pictures_that_could_be_read(tmp_path):
     folder = fill(tmp_path / "set", noise(20, 6, 6, 1), "{:03}.png")
     (folder / "005.png").write_text("x")
-    packed = sources.pack(str(folder), tmp_path / "a.store", Config())
+    packed = data.pack(str(folder), tmp_path / "a.store", Config())
     by_name = dict(zip([*packed.train_names, *packed.test_names], [*packed.train, *packed.test], strict=True))
     assert sorted(by_name) == [f"{number:03}.png" for number in range(20) if number != 5]
     for name, pixels in by_name.items():
@@ -461,7 +461,7 @@ def test_a_store_of_pictures_with_one_name_keeps_those_that_can_be_read(tmp_path
         if part == "train":
             rows[3]["bytes"] = b"x"
         pyarrow.parquet.write_table(pyarrow.table({"image": rows}), tmp_path / f"{part}.parquet")
-    packed = sources.pack(str(tmp_path), tmp_path / "a.store", Config())
+    packed = data.pack(str(tmp_path), tmp_path / "a.store", Config())
     assert [*packed.train_names] == ["0.png", "1.png", "2.png", "4.png", "5.png"]
     assert [*packed.test_names] == ["0.png", "1.png", "2.png"]
     np.testing.assert_array_equal(packed.train, pixels[[0, 1, 2, 4, 5]])
@@ -472,7 +472,7 @@ def test_a_store_of_one_picture_that_can_be_read_knows_its_name(tmp_path):
     for bad in range(2):
         folder = fill(tmp_path / f"set{bad}", noise(2, 6, 6, 1), "{}.png")
         (folder / f"{bad}.png").write_text("x")
-        sources.pack(str(folder), tmp_path / f"{bad}.store", Config())
+        data.pack(str(folder), tmp_path / f"{bad}.store", Config())
         rows = verbs.open_rows(str(tmp_path / f"{bad}.store"))
         assert rows.names(np.arange(len(rows))) == [f"{1 - bad}.png"]
 
@@ -482,16 +482,16 @@ def test_a_damaged_parquet_file_is_told(tmp_path):
     table(path, noise(4, 5, 5, 1), [0, 1, 0, 1])
     path.write_bytes(path.read_bytes()[:-20])
     with pytest.raises(AutoencodeError, match="Parquet"):
-        sources.load(str(path), Config())
+        data.load(str(path), Config())
 
 
 def test_hugging_face_by_name(tmp_path):
     table(tmp_path / "owner" / "name" / "train-00000-of-00001.parquet", noise(6, 5, 5, 1), [0, 1] * 3, [*"abcdef"])
     code = (
-        "from autoencode import sources, Config\n"
-        "images = sources.load('hf:owner/name', Config())\n"
+        "from autoencode import data, Config\n"
+        "images = data.load('hf:owner/name', Config())\n"
         "print(len(images.train), len(images.test), images.shape)\n"
-        "print(sources.open_source('hf:owner/name').names(__import__('numpy').arange(6)))"
+        "print(data.open_source('hf:owner/name').names(__import__('numpy').arange(6)))"
     )
     offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "home"), "HF_DATASETS_OFFLINE": "1"}
     done = subprocess.run(
@@ -510,7 +510,7 @@ def test_a_missing_extra_names_its_install_command(tmp_path, monkeypatch, module
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(AutoencodeError, match=rf"pip install 'autoencode\[{extra}\]'"):
-        sources.load(source, Config())
+        data.load(source, Config())
 
 
 def named(folder: Path, code: str) -> subprocess.CompletedProcess:
@@ -521,7 +521,7 @@ def named(folder: Path, code: str) -> subprocess.CompletedProcess:
 
 
 def test_a_named_set_comes_from_keras_cache_and_offline_says_where_to_put_it(tmp_path):
-    code = "from autoencode import sources\ni = sources.load('fashion_mnist')\nprint(i.train.shape, i.test_labels.tolist())"
+    code = "from autoencode import data\ni = data.load('fashion_mnist')\nprint(i.train.shape, i.test_labels.tolist())"
     folder = tmp_path / "datasets" / "fashion-mnist"
     missing = named(tmp_path, code)
     assert "fashion_mnist could not be downloaded" in missing.stderr
@@ -543,13 +543,13 @@ def small_store(folder: Path) -> tuple[Path, Images]:
     path = folder / "s.store"
     pixels = noise(30, 5, 4, 3)
     images = Images("noise", pixels, pixels[:7], np.arange(30), np.arange(7), tuple(map(str, range(30))))
-    sources.pack(images, path, Config())
+    data.pack(images, path, Config())
     return path, images
 
 
 def test_a_store_reads_back_what_was_packed(tmp_path):
     path, images = small_store(tmp_path)
-    found = sources.load(str(path), Config())
+    found = data.load(str(path), Config())
     for part in ("train", "test", "train_labels", "test_labels"):
         np.testing.assert_array_equal(getattr(found, part), getattr(images, part))
     assert isinstance(found.train, np.memmap)
@@ -557,13 +557,13 @@ def test_a_store_reads_back_what_was_packed(tmp_path):
 
 
 @EACH
-@given(data=st.data())
-def test_any_damaged_byte_of_a_store_is_found(tmp_path, data):
+@given(drawn=st.data())
+def test_any_damaged_byte_of_a_store_is_found(tmp_path, drawn):
     path = tmp_path / "s.store"
     if not path.exists():
         small_store(tmp_path)
     whole = path.read_bytes()
-    place, flip = data.draw(st.integers(0, len(whole) - 1)), data.draw(st.integers(1, 255))
+    place, flip = drawn.draw(st.integers(0, len(whole) - 1)), drawn.draw(st.integers(1, 255))
     other = tmp_path / "damaged.store"
     other.write_bytes(whole[:place] + bytes([whole[place] ^ flip]) + whole[place + 1 :])
     try:
@@ -579,7 +579,7 @@ def test_any_damaged_byte_of_a_store_is_found(tmp_path, data):
 def test_a_cut_off_packing_goes_on_where_it_was(tmp_path, monkeypatch):
     folder = fill(tmp_path / "set", noise(200, 6, 6, 1), "{:03}.png")
     (folder / "bad.png").write_text("x")
-    sources.pack(str(folder), tmp_path / "whole.store", Config())
+    data.pack(str(folder), tmp_path / "whole.store", Config())
     monkeypatch.setattr(store, "JOURNAL_SECONDS", 0)
 
     def stop(done, _):
@@ -587,10 +587,10 @@ def test_a_cut_off_packing_goes_on_where_it_was(tmp_path, monkeypatch):
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        sources.pack(str(folder), tmp_path / "cut.store", Config(), stop)
+        data.pack(str(folder), tmp_path / "cut.store", Config(), stop)
     assert not (tmp_path / "cut.store").exists()
     seen = []
-    sources.pack(str(folder), tmp_path / "cut.store", Config(), lambda done, total: seen.append(done))
+    data.pack(str(folder), tmp_path / "cut.store", Config(), lambda done, total: seen.append(done))
     assert seen[0] > 90
     assert (tmp_path / "cut.store").read_bytes() == (tmp_path / "whole.store").read_bytes()
 
@@ -598,9 +598,9 @@ def test_a_cut_off_packing_goes_on_where_it_was(tmp_path, monkeypatch):
 def test_a_set_too_large_for_memory_is_packed_into_the_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = fill(tmp_path / "set", noise(50, 6, 6, 1), "{:03}.png")
-    expected = sources.load(str(folder), Config())
+    expected = data.load(str(folder), Config())
     monkeypatch.setattr(loading, "MEMORY_SHARE", 0)
-    packed, again = (sources.load(str(folder), Config()) for _ in range(2))
+    packed, again = (data.load(str(folder), Config()) for _ in range(2))
     assert "packed into" in packed.notes[-1]
     assert "taken from" in again.notes[-1]
     np.testing.assert_array_equal(packed.train, expected.train)
@@ -610,7 +610,7 @@ def test_a_set_too_large_for_memory_is_packed_into_the_cache(tmp_path, monkeypat
 def test_training_from_a_store_is_bit_for_bit_that_from_memory_in_the_same_order(tmp_path, monkeypatch):
     pixels = noise(700, 6, 5, 1)
     images, config = Images("noise", pixels, pixels[:90]), Config(epochs=3, batch_size=16, code=4)
-    sources.pack(images, tmp_path / "s.store", config)
+    data.pack(images, tmp_path / "s.store", config)
     monkeypatch.setattr(feeding, "NEIGHBOURS_BYTES", 4 * 30)
     monkeypatch.setattr(feeding, "WINDOW_BYTES", 5 * 16 * 30)  # nine windows an epoch, the last one not full
 
@@ -668,7 +668,7 @@ def test_millions_of_rows_cost_no_object_each(tmp_path):
 def test_pca_by_iteration_is_the_exact_one(monkeypatch):
     from sklearn.decomposition import PCA
 
-    pixels = sources.load("mnist").train[:3000]
+    pixels = data.load("mnist").train[:3000]
     exact = measures.pca_error(pixels, pixels[:500], 16)
     monkeypatch.setattr(measures, "EXACT", 0)
     assert measures.pca_error(pixels, pixels[:500], 16) == pytest.approx(exact, rel=2e-4)
@@ -728,7 +728,7 @@ def test_look_and_pack_from_the_command_line(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "data"),
+    ("name", "content"),
     [
         ("a.zip", b"PK\x03\x04 and no more"),
         ("a.tar.gz", gzip.compress(b"no archive")),
@@ -741,10 +741,10 @@ def test_look_and_pack_from_the_command_line(tmp_path):
         ("a-ubyte", b"\x00\x00\x08\x03\x00\x00"),
     ],
 )
-def test_a_broken_file_is_one_line(tmp_path, name, data):
-    (tmp_path / name).write_bytes(data)
+def test_a_broken_file_is_one_line(tmp_path, name, content):
+    (tmp_path / name).write_bytes(content)
     with pytest.raises(AutoencodeError) as told:
-        sources.load(str(tmp_path / name), Config())
+        data.load(str(tmp_path / name), Config())
     assert len(str(told.value).splitlines()) == 1
     assert name.split(".")[0] in str(told.value)
 
@@ -763,12 +763,12 @@ def test_a_broken_file_is_one_line(tmp_path, name, data):
 def test_labels_are_taken_in_any_form_that_tells_classes(tmp_path, labels, classes):
     pixels = np.arange(30, dtype="uint8")[:, None, None].repeat(4, 1).repeat(4, 2)
     np.savez(tmp_path / "named.npz", images=pixels, labels=labels)
-    images = sources.load(tmp_path / "named.npz", Config())
+    images = data.load(tmp_path / "named.npz", Config())
     assert list(images.classes) == classes
     seen = dict(zip(images.train[:, 0, 0, 0].tolist(), images.train_labels.tolist(), strict=True))
     assert all(label == (0 if number % 3 == 1 else 1) for number, label in seen.items())
     np.savez(tmp_path / "parted.npz", train=pixels, y_train=labels, test=pixels[:3], y_test=labels[:3])
-    parted = sources.load(tmp_path / "parted.npz", Config())
+    parted = data.load(tmp_path / "parted.npz", Config())
     names = list(parted.classes) or [str(number) for number in np.unique(parted.train_labels)]
     assert names == classes
     assert len(set(parted.test_labels.tolist())) == 2
@@ -784,16 +784,16 @@ def test_a_lone_picture_is_packed_once(tmp_path):
         text=True,
     )
     assert done.stdout.splitlines()[-1].startswith("1 image of 8x8, grey, in one.store")
-    images = sources.load(tmp_path / "one.store", Config())
+    images = data.load(tmp_path / "one.store", Config())
     assert images.train is images.test
     np.testing.assert_array_equal(images.train[0, ..., 0], np.arange(64).reshape(8, 8))
-    assert len(sources.as_rows(images)) == 1
+    assert len(data.as_rows(images)) == 1
 
 
 @pytest.mark.parametrize("labels", [np.linspace(0, 1, 30), np.arange(29), np.full(30, np.nan)])
 @pytest.mark.parametrize("extra", [{}, {"test": np.zeros((3, 4, 4), "uint8")}])
 def test_labels_that_are_no_classes_are_noted(tmp_path, labels, extra):
     np.savez(tmp_path / "odd.npz", images=np.zeros((30, 4, 4), "uint8"), labels=labels, **extra)
-    images = sources.load(tmp_path / "odd.npz", Config())
+    images = data.load(tmp_path / "odd.npz", Config())
     assert images.train_labels is None
     assert "train_labels are no classes, and are left out: expected 30 whole numbers or names, found" in images.notes[0]

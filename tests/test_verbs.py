@@ -27,17 +27,17 @@ from autoencode import (
     Images,
     UsageError,
     anomalies,
+    data,
     engines,
     pictures,
     pipeline,
     refinement,
-    sources,
     verbs,
 )
 from autoencode.cli import main
+from autoencode.data import loading, streaming
 from autoencode.images import to_pixels
-from autoencode.sources import loading
-from autoencode.verbs import coding, describing, mapping, outputs, ranking, redrawing, sampling, streams
+from autoencode.verbs import coding, describing, mapping, outputs, ranking, redrawing, sampling
 
 EACH = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 COUNT = 300
@@ -79,12 +79,12 @@ def place(tmp_path):
 
 
 def rows(source) -> loading.Rows:
-    found = sources.open_source(source)
-    return sources.as_rows(found) if isinstance(found, Images) else found
+    found = data.open_source(source)
+    return data.as_rows(found) if isinstance(found, Images) else found
 
 
-def streamed(opened: verbs.Opened, source, **options) -> streams.Stream:
-    return streams.stream(rows(source), opened.trained.shape, **options)
+def streamed(opened: verbs.Opened, source, **options) -> streaming.Stream:
+    return streaming.stream(rows(source), opened.trained.shape, **options)
 
 
 def arrays(path: Path) -> dict[str, np.ndarray]:
@@ -373,7 +373,7 @@ def test_any_codes_come_back_bit_for_bit(tmp_path, codes, name, ending):
 def test_what_verbs_write_is_a_source_again(opened, source, place):
     for ending in (".npz", ".npy"):
         redrawing.reconstruct(opened, streamed(opened, source), place("reconstruct", ending))
-        again = sources.load(str(place("reconstruct", ending).file))
+        again = data.load(str(place("reconstruct", ending).file))
         assert (len(again.train) + len(again.test), again.shape) == (COUNT, (8, 8, 1))
     np.testing.assert_array_equal(
         np.load(place("reconstruct", ".npy").file), arrays(place("reconstruct").file)["images"]
@@ -401,7 +401,7 @@ def test_a_store_and_a_folder_give_what_memory_gives(opened, digits, tmp_path):
     expected = opened.trained.encode(images)
     fill(tmp_path / "pictures", images, "")
     (tmp_path / "pictures" / "45x.png").write_bytes(b"no picture")
-    sources.pack(Images("mine", images[:80], images[80:]), tmp_path / "mine.store", Config())
+    data.pack(Images("mine", images[:80], images[80:]), tmp_path / "mine.store", Config())
     folder, store = (streamed(opened, tmp_path / name) for name in ("pictures", "mine.store"))
     np.testing.assert_array_equal(coding.codes_of(opened, store), expected)
     codes = coding.codes_of(opened, folder)
@@ -421,14 +421,14 @@ def test_a_store_and_a_folder_give_what_memory_gives(opened, digits, tmp_path):
     counts=st.tuples(st.integers(1, 40), st.integers(1, 40)),
     size=st.integers(1, 50),
     chunk=st.integers(1, 2000),
-    part=st.sampled_from(streams.PARTS),
+    part=st.sampled_from(streaming.PARTS),
 )
 def test_batches_are_the_images_in_order(monkeypatch, counts, size, chunk, part):
     monkeypatch.setattr(loading, "CHUNK_BYTES", chunk)
     pixels = np.random.default_rng(0).integers(0, 256, (sum(counts), 5, 4, 3), "uint8")
     images = Images("noise", pixels[: counts[0]], pixels[counts[0] :])
     told = []
-    stream = streams.stream(rows(images), (5, 4, 3), part=part, progress=lambda *numbers: told.append(numbers))
+    stream = streaming.stream(rows(images), (5, 4, 3), part=part, progress=lambda *numbers: told.append(numbers))
     batches = list(stream.batches(size))
     assert all(batch.dtype == np.uint8 and 0 < len(batch) <= size for batch in batches)
     expected = {"all": pixels, "train": images.train, "test": images.test}[part]
@@ -438,13 +438,13 @@ def test_batches_are_the_images_in_order(monkeypatch, counts, size, chunk, part)
 
 
 def test_neighbouring_rows_are_not_copied(digits):
-    found = next(rows(digits[0]).chunks(np.arange(10, 60), streams.Plan(8, 8, 1)))[0]
+    found = next(rows(digits[0]).chunks(np.arange(10, 60), streaming.Plan(8, 8, 1)))[0]
     assert np.shares_memory(found, digits[0])
     np.testing.assert_array_equal(found, digits[0][10:60])
 
 
 def test_the_test_part_is_what_the_run_was_tested_on(run, source):
-    trained_on = sources.load(str(source), Config(split_seed=3))
+    trained_on = data.load(str(source), Config(split_seed=3))
     opened, stream = verbs.begin(verbs.find(run), source, part="test")
     np.testing.assert_array_equal(np.concatenate(list(stream.batches(64))), trained_on.test)
     assert "drawn for testing by split seed 3" in stream.note

@@ -24,7 +24,7 @@ from typing import Any
 
 import numpy as np
 
-from autoencode import measures, pictures, pipeline, runs, sources, stopping
+from autoencode import data, measures, pictures, pipeline, runs, stopping
 from autoencode.config import Config
 from autoencode.errors import AutoencodeError, UsageError, reason
 from autoencode.files import replacing, synchronise
@@ -74,7 +74,7 @@ class Entry:
 
 
 def plan(
-    source: sources.Source, config: Config, models: Sequence[str], codes: Sequence[int], seeds: int
+    source: data.Source, config: Config, models: Sequence[str], codes: Sequence[int], seeds: int
 ) -> list[Entry]:
     """Return what there is to do, PCA first; raise `AutoencodeError` where a name, a number or a package is missing."""
     for module, package in NEEDED.items():
@@ -196,7 +196,7 @@ def _run_apart(kind: str, job: dict[str, Any]) -> None:
 def _look(job: dict[str, Any]) -> None:
     """Raise `AutoencodeError` where the source holds other images than at first, or a batch does not suit them."""
     config, path = Config(**job["settings"]), Path(job["folder"], SETTINGS)
-    images = sources.load(job["source"], config)
+    images = data.load(job["source"], config)
     for model in job["models"]:
         pipeline.fit_batches(dataclasses.replace(config, model=model), len(images.train))
     found, fingerprint = _settings(path), images.fingerprint()
@@ -212,7 +212,7 @@ def _measure(job: dict[str, Any], ended: Callable[[], bool]) -> None:
     entry, config, folder = Entry(**job["entry"]), Config(**job["settings"]), Path(job["folder"])
     folder /= entry.folder
     if entry.seed is None:
-        images = sources.load(job["source"], config)
+        images = data.load(job["source"], config)
         folder.mkdir(parents=True, exist_ok=True)
         found = _measure_pca(images, entry.code, folder)
     else:

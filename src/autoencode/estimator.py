@@ -15,10 +15,10 @@ import numpy as np
 
 from autoencode import anomalies, engines, models, pipeline, trained
 from autoencode.config import Config
+from autoencode.data import arrays
 from autoencode.errors import AutoencodeError, reason
 from autoencode.images import Images, evenly, to_pixels
 from autoencode.recording import memory_told
-from autoencode.sources import arrays
 from autoencode.training import Epoch, train
 
 try:

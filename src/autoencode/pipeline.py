@@ -10,13 +10,13 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-from autoencode import engines, measures, models, objectives, runs, sources
+from autoencode import data, engines, measures, models, objectives, runs
 from autoencode.config import Config
+from autoencode.data import Source, preprocessing
 from autoencode.doctor import Finding
 from autoencode.errors import AutoencodeError, UsageError
 from autoencode.images import Images
 from autoencode.recording import Resumed, Stopped, Training, describe_epoch, memory_told, record, restore, take_up
-from autoencode.sources import Source, shaping
 from autoencode.training import Epoch, train
 
 __all__ = ["Finding", "Resumed", "Stopped", "Training", "describe_epoch", "record", "take_up"]
@@ -26,8 +26,8 @@ def check(source: Source, config: Config) -> tuple[str, str]:
     """Return the names of source and engine without loading either; raise `AutoencodeError` where there is none."""
     architecture = models.find(config.model)
     objectives.check(config)
-    shaping.check(config.size, config.fit, config.colour)
-    return sources.find(source), engines.choose(config.engine, convolutional=architecture.convolutional)
+    preprocessing.check(config.size, config.fit, config.colour)
+    return data.find(source), engines.choose(config.engine, convolutional=architecture.convolutional)
 
 
 def prepare(
@@ -35,7 +35,7 @@ def prepare(
     config: Config,
     *,
     alone: bool = False,
-    progress: sources.Progress | None = None,
+    progress: data.Progress | None = None,
     resumed: Resumed | None = None,
 ) -> Training:
     """Load images and framework side by side, build the model, and return the training, not yet begun.
@@ -47,7 +47,7 @@ def prepare(
     # Importing a framework keeps one core busy for a second: the other one loads, and measures PCA in the meantime.
     engines.announce(engine_name)  # a source may come through Keras, which must then find the same engine
     beside = ThreadPoolExecutor(1)
-    loading = beside.submit(sources.load, source, config, progress)
+    loading = beside.submit(data.load, source, config, progress)
     baseline = beside.submit(_measure_baseline, loading, config.code)
     beside.submit(_import_for_the_end)
     beside.shutdown(wait=False)
@@ -106,7 +106,7 @@ def fit_batches(config: Config, count: int, *, given: bool | None = None) -> tup
 
 def _location(source: Source) -> str | None:
     """Where a source lies, so that another process finds it from another folder; None where it is no path."""
-    named = isinstance(source, (str, Path)) and str(source) not in sources.NAMES and not str(source).startswith("hf:")
+    named = isinstance(source, (str, Path)) and str(source) not in data.NAMES and not str(source).startswith("hf:")
     return str(Path(source).resolve()) if named else None
 
 
@@ -194,7 +194,7 @@ def source_of(run: runs.Run) -> str:
     """Return the source that a run was trained on; raise `AutoencodeError` where it is not there any more."""
     word = runs.source(run.record)
     try:
-        return sources.find(word)
+        return data.find(word)
     except AutoencodeError as error:
         raise AutoencodeError(
             f"{run.folder} was trained on {word}, which is not there: bring it back, or hand the images to "

@@ -53,16 +53,16 @@ def look(
     sheet
         PNG file for the contact sheet [default: NAME-look.png].
     """
-    from autoencode import inspection
     from autoencode.cli.console import Screen
+    from autoencode.data import summary
 
     console = Screen()
     with decoding(console) as progress:
-        seen = inspection.look(source, (shape or Shape()).config(), progress)
+        seen = summary.look(source, (shape or Shape()).config(), progress)
     for line in seen.lines():
         console.tell(line)
     path = sheet or Path(f"{seen.name}-look.png")
-    inspection.write_sheet(seen, path)
+    summary.write_sheet(seen, path)
     console.tell(f"contact sheet in {path}")
     tell_skipped(console, seen.skipped, None)
 
@@ -80,12 +80,12 @@ def pack(source: str, file: Path, *, shape: Annotated[Shape | None, Parameter(na
     file
         The packed store to write; train, look and pack take it as a source.
     """
-    from autoencode import sources
+    from autoencode import data
     from autoencode.cli.console import Screen
 
     console = Screen()
     with decoding(console) as progress:
-        images = sources.pack(source, file, (shape or Shape()).config(), progress)
+        images = data.pack(source, file, (shape or Shape()).config(), progress)
     for note in images.notes:
         console.tell(note)
     count, (height, width, channels) = sum(map(len, images.parts.values())), images.shape

@@ -16,10 +16,10 @@ from autoencode.cli.screen import app, decoding, prepare_process, tell_skipped
 
 if TYPE_CHECKING:
     from autoencode.cli.console import Screen
+    from autoencode.data.streaming import Stream
     from autoencode.images import Skipped
     from autoencode.verbs import Opened, Saved
     from autoencode.verbs.outputs import Place
-    from autoencode.verbs.streams import Stream
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 A model is a run folder or a .keras file. `find` says what is known of it before a framework is loaded, and `begin` opens
 it while another thread opens the source. The verbs live in the files beside; each takes an `Opened` model, a
-`streams.Stream` of images where it reads any, and the `outputs.Place` that it writes to.
+`streaming.Stream` of images where it reads any, and the `outputs.Place` that it writes to.
 """
 
 from __future__ import annotations
@@ -14,15 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from autoencode import engines, runs, sources
+from autoencode import data, engines, runs
 from autoencode.config import Config
+from autoencode.data import streaming
+from autoencode.data.loading import Progress, Rows
+from autoencode.data.streaming import Stream
 from autoencode.errors import AutoencodeError, UsageError
 from autoencode.images import Images
 from autoencode.runs import MODEL, RECORD, Run
-from autoencode.sources.loading import Progress, Rows
 from autoencode.trained import Trained, read_model, read_notes
-from autoencode.verbs import streams
-from autoencode.verbs.streams import Stream
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def open_model(saved: Saved, engine: str = "auto", *, alone: bool = False) -> Op
 
 def begin(
     saved: Saved,
-    source: sources.Source,
+    source: data.Source,
     engine: str = "auto",
     *,
     part: str = "all",
@@ -145,12 +145,12 @@ def begin(
     """Return the model, opened, and the images of `source` as it expects them, not yet read.
 
     Another thread opens the source while the framework is imported. `part`, `most`, `strict` and `progress` are those of
-    `streams.stream`; `fit` and the seed that parts are drawn from are by default those of the training. Raises as
-    `open_model`, `sources.open_source` and `streams.stream` do.
+    `streaming.stream`; `fit` and the seed that parts are drawn from are by default those of the training. Raises as
+    `open_model`, `data.open_source` and `streaming.stream` do.
     """
     fit = fit or saved.fit
-    streams.check(part, fit)
-    sources.find(source)
+    streaming.check(part, fit)
+    data.find(source)
     # A source may come through Keras, which must then find the same engine.
     engines.announce(engines.choose(engine, convolutional=saved.convolutional))
     with ThreadPoolExecutor(1) as beside:
@@ -158,7 +158,7 @@ def begin(
         opened = open_model(saved, engine, alone=alone)
         rows = opening.result()
     chosen = {"part": part, "fit": fit, "split_seed": saved.split_seed, "most": most}
-    return opened, streams.stream(rows, opened.trained.shape, **chosen, strict=strict, progress=progress)
+    return opened, streaming.stream(rows, opened.trained.shape, **chosen, strict=strict, progress=progress)
 
 
 def own_source(saved: Saved, source: str | None, option: str = "--source") -> str:
@@ -167,19 +167,19 @@ def own_source(saved: Saved, source: str | None, option: str = "--source") -> st
     Raises `UsageError` where that is not known or gone.
     """
     if source is not None:
-        return sources.find(source)
+        return data.find(source)
     if saved.run is None:
         raise UsageError(f"{saved.file} does not tell what it was trained on: name a source with {option}.")
     told = runs.source(saved.run.record)
     try:
-        return sources.find(told)
+        return data.find(told)
     except UsageError as error:
         raise UsageError(
             f"{saved.name} was trained on {told!r}, which is not here: name a source with {option}."
         ) from error
 
 
-def open_rows(source: sources.Source) -> Rows:
-    """Return the rows of `source`, whether it holds images ready or not; raise as `sources.open_source` does."""
-    found = sources.open_source(source)
-    return sources.as_rows(found) if isinstance(found, Images) else found
+def open_rows(source: data.Source) -> Rows:
+    """Return the rows of `source`, whether it holds images ready or not; raise as `data.open_source` does."""
+    found = data.open_source(source)
+    return data.as_rows(found) if isinstance(found, Images) else found

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from autoencode import pictures
+from autoencode.data.streaming import Stream
 from autoencode.errors import AutoencodeError, UsageError, reason
 from autoencode.images import evenly, to_pixels
 from autoencode.verbs import Opened, outputs
 from autoencode.verbs.outputs import Place, spooled
-from autoencode.verbs.streams import Stream
 
 LOOKED_AT = 20_000  # codes whose distribution is drawn
 

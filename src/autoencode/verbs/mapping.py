@@ -9,12 +9,12 @@ from importlib.util import find_spec
 import numpy as np
 
 from autoencode import measures, pictures
+from autoencode.data.streaming import Stream
 from autoencode.errors import AutoencodeError, unknown
 from autoencode.images import to_pixels
 from autoencode.verbs import Opened, outputs
 from autoencode.verbs.coding import codes_of, columns
 from autoencode.verbs.outputs import Place
-from autoencode.verbs.streams import Stream
 
 METHODS = {"auto": "", "pca": "PCA", "umap": "UMAP", "code": "the two numbers of the code"}
 CELLS = 12  # of the map on either side, each with one image at most

@@ -8,14 +8,15 @@ import numpy as np
 
 from autoencode import anomalies, measures, pictures
 from autoencode.anomalies import Normality
+from autoencode.data import streaming
+from autoencode.data.loading import Progress, Rows
+from autoencode.data.streaming import Stream
 from autoencode.errors import AutoencodeError, UsageError
 from autoencode.images import Skipped, to_pixels
-from autoencode.sources.loading import Progress, Rows
 from autoencode.trained import KEPT_CODES
-from autoencode.verbs import Opened, outputs, streams
+from autoencode.verbs import Opened, outputs
 from autoencode.verbs.coding import codes_of, columns
 from autoencode.verbs.outputs import Place
-from autoencode.verbs.streams import Stream
 
 
 @dataclass(frozen=True)
@@ -73,10 +74,10 @@ def learn(
     }
     codes, part, skipped = opened.saved.codes, "all", []
     if codes is None:
-        train = streams.stream(rows, opened.trained.shape, part="train", most=KEPT_CODES, **words)
+        train = streaming.stream(rows, opened.trained.shape, part="train", most=KEPT_CODES, **words)
         codes, part, skipped = codes_of(opened, train), "test", train.skipped
     normality = Normality(codes)
-    test = streams.stream(rows, opened.trained.shape, part=part, **words)
+    test = streaming.stream(rows, opened.trained.shape, part=part, **words)
     batches = test.batches(opened.trained.batch_size)
     held_out = np.concatenate([normality.scores(opened.trained, batch) for batch in batches])
     skipped = tuple(dict.fromkeys([*skipped, *test.skipped]))

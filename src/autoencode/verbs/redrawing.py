@@ -7,11 +7,11 @@ from collections.abc import Callable
 import numpy as np
 
 from autoencode import measures, objectives, pictures
+from autoencode.data.streaming import Stream
 from autoencode.errors import AutoencodeError
 from autoencode.images import to_pixels
 from autoencode.verbs import Opened, Saved, outputs
 from autoencode.verbs.outputs import Place, spooled
-from autoencode.verbs.streams import Stream
 
 
 def reconstruct(

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 
 from autoencode import pictures
+from autoencode.data import decode
+from autoencode.data.streaming import Stream
 from autoencode.errors import AutoencodeError, UsageError
 from autoencode.images import to_pixels
-from autoencode.sources import decode
 from autoencode.trained import new_codes
 from autoencode.verbs import Opened, Saved, outputs
 from autoencode.verbs.outputs import Place
-from autoencode.verbs.streams import Stream
 
 FRAME = 256  # pixels of a frame of the GIF, on its longer side
 STILL = 4  # frames for which the GIF rests at either end

@@ -6,8 +6,8 @@ import re
 import statistics
 from collections.abc import Sequence
 
+from autoencode.data.decode import Plan, Probe
 from autoencode.errors import UsageError, unknown
-from autoencode.sources.decode import Plan, Probe
 
 FITS = ("pad", "crop", "stretch")
 COLOURS = ("auto", "grey", "rgb")

@@ -17,7 +17,7 @@ from autoencode.errors import AutoencodeError, UsageError, unknown
 from autoencode.images import Images
 
 if TYPE_CHECKING:
-    from autoencode.sources.loading import Progress, Rows
+    from autoencode.data.loading import Progress, Rows
 
 Source = str | Path | np.ndarray | Images
 NAMES = ("mnist", "fashion_mnist", "cifar10", "cifar100")
@@ -54,7 +54,7 @@ def load(
     >>> load("mnist").train.shape
     (60000, 28, 28, 1)
     """
-    from autoencode.sources import loading
+    from autoencode.data import loading
 
     config = config or Config()
     found = source if isinstance(source, (loading.PictureRows, loading.ArrayRows)) else open_source(source)
@@ -76,9 +76,9 @@ def pack(
     A packing of the same that was cut off is continued. Raises as `load` does, and `AutoencodeError` where `path`
     cannot be written or is there already.
     """
-    from autoencode.sources import loading, shaping
+    from autoencode.data import loading, preprocessing
 
-    shaping.check(config.size, config.fit, config.colour)
+    preprocessing.check(config.size, config.fit, config.colour)
     if path.exists():
         raise AutoencodeError(f"{path} is there already: choose another file, or remove it.")
     found = open_source(source)
@@ -92,22 +92,22 @@ def open_source(source: Source) -> Images | Rows:
     if isinstance(source, Images):
         return source
     if word == "mnist":
-        return import_module("autoencode.sources.mnist").load()
+        return import_module("autoencode.data.mnist").load()
     if word in NAMES:
-        return import_module("autoencode.sources.named").load(word)
-    from autoencode.sources import arrays, loading
+        return import_module("autoencode.data.keras_datasets").load(word)
+    from autoencode.data import arrays, loading
 
     if not isinstance(source, (str, Path)):
         return loading.ArrayRows("array", {"train": arrays.pixels(source, "array")}, {})
     if word.startswith("hf:"):
-        return loading.PictureRows(import_module("autoencode.sources.tables").HuggingFace(word[3:]))
+        return loading.PictureRows(import_module("autoencode.data.tables").HuggingFace(word[3:]))
     path = Path(word)
     return _open_folder(path) if path.is_dir() else _open_file(path)
 
 
 def as_rows(images: Images) -> Rows:
     """Return ready images as rows, so that they can be sized, packed or streamed."""
-    from autoencode.sources import loading
+    from autoencode.data import loading
 
     found = [{part: getattr(images, f"{part}{kind}") for part in images.parts} for kind in ("", "_labels", "_names")]
     rows, labels, names = (held if all(one is not None for one in held.values()) else None for held in found)
@@ -116,7 +116,7 @@ def as_rows(images: Images) -> Rows:
 
 
 def _open_folder(path: Path) -> Images | Rows:
-    from autoencode.sources import collections, idx, loading
+    from autoencode.data import archives, idx, loading
 
     try:
         found, tables = idx.find(path), sorted(path.rglob("*.parquet"))
@@ -125,28 +125,28 @@ def _open_folder(path: Path) -> Images | Rows:
     if found:
         return _assemble(path.resolve().name, {part: idx.read(file) for part, file in found.items()})
     if tables:
-        return loading.PictureRows(import_module("autoencode.sources.tables").Parquet(path.resolve().name, tables))
-    return loading.PictureRows(collections.Folder(path))
+        return loading.PictureRows(import_module("autoencode.data.tables").Parquet(path.resolve().name, tables))
+    return loading.PictureRows(archives.Folder(path))
 
 
 def _open_file(path: Path) -> Images | Rows:
-    from autoencode.sources import arrays, collections, decode, idx, loading, store
+    from autoencode.data import archives, arrays, decode, idx, loading, store
 
     head = _head(path)
     if path.suffix.lower() in decode.SUFFIXES:
-        return loading.PictureRows(collections.Single(path))
+        return loading.PictureRows(archives.Single(path))
     if store.is_store(path):
         return store.open_store(path)
     if path.suffix in (".npy", ".npz") or head.startswith(b"\x93NUMPY"):
         return _assemble(path.stem, arrays.load(path))
     if head.startswith(b"PAR1"):
-        return loading.PictureRows(import_module("autoencode.sources.tables").Parquet(path.stem, [path]))
+        return loading.PictureRows(import_module("autoencode.data.tables").Parquet(path.stem, [path]))
     if head.startswith(b"PK"):
-        return loading.PictureRows(collections.Zip(path))
+        return loading.PictureRows(archives.Zip(path))
     if idx.matches(path):
         return _assemble(path.name.split(".")[0], {"train": idx.read(path)})
-    if ".tar" in path.suffixes or path.suffix == ".tgz" or collections.is_tar(path):
-        return loading.PictureRows(collections.Tar(path))
+    if ".tar" in path.suffixes or path.suffix == ".tgz" or archives.is_tar(path):
+        return loading.PictureRows(archives.Tar(path))
     raise AutoencodeError(f"{path} is none of what a source can be: expected {KINDS}.")
 
 
@@ -159,7 +159,7 @@ def _head(path: Path) -> bytes:
 
 
 def _assemble(name: str, parts: dict[str, np.ndarray]) -> Images | Rows:
-    from autoencode.sources import arrays, loading
+    from autoencode.data import arrays, loading
 
     found = arrays.assemble(name, parts)
     if found.test is not None:

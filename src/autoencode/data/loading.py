@@ -17,11 +17,11 @@ import numpy as np
 from PIL import Image
 
 from autoencode.config import Config, cache_folder
+from autoencode.data import decode, preprocessing, store
+from autoencode.data.archives import Pictures
 from autoencode.errors import AutoencodeError
 from autoencode.images import Images, Skipped, evenly
 from autoencode.mapped import release
-from autoencode.sources import decode, shaping, store
-from autoencode.sources.collections import Pictures
 
 CHUNK, PACKED_BYTES = 64, 2**24  # pictures, and bytes of packed ones, that a core decodes in one go
 CHUNK_BYTES = 2**23  # of an array that are handed on at a time: 10,699 rows of MNIST
@@ -275,7 +275,7 @@ def choose(rows: Rows, config: Config) -> Choice:
     probes = rows.sample(evenly(count, LOOKED_AT)) or rows.sample(range(count))
     if not probes:
         raise AutoencodeError(nothing(rows))
-    plan, notes = shaping.choose(probes, config.size, config.fit, config.colour)
+    plan, notes = preprocessing.choose(probes, config.size, config.fit, config.colour)
     train, test, note = split(rows, config.split_seed)
     return Choice(plan, train, test, (*rows.notes, *notes, note))
 

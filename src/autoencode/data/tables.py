@@ -8,10 +8,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from autoencode.data.archives import PARTS, Entry, shown, stamp_of
+from autoencode.data.decode import Unreadable
 from autoencode.errors import AutoencodeError, reason
 from autoencode.files import check_unpacked
-from autoencode.sources.collections import PARTS, Entry, shown, stamp_of
-from autoencode.sources.decode import Unreadable
 
 IMAGE_COLUMNS = ("image", "img", "picture", "jpg", "png")
 LABEL_COLUMNS = ("label", "labels", "fine_label", "class", "target")

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from autoencode.config import Config
+from autoencode.data import loading, preprocessing
+from autoencode.data.decode import Plan
+from autoencode.data.loading import Progress, Rows
 from autoencode.errors import AutoencodeError, UsageError, unknown
 from autoencode.images import evenly
-from autoencode.sources import loading, shaping
-from autoencode.sources.decode import Plan
-from autoencode.sources.loading import Progress, Rows
 
 PARTS = ("all", "train", "test")
 
@@ -117,7 +117,7 @@ def check(part: str, fit: str) -> None:
     """Raise `UsageError` for an unknown part or fit."""
     if part not in PARTS:
         raise unknown("part", part, PARTS)
-    shaping.check("auto", fit, "auto")
+    preprocessing.check("auto", fit, "auto")
 
 
 def stream(

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from autoencode import pictures, sources
+from autoencode import data, pictures
 from autoencode.config import Config
+from autoencode.data import loading
 from autoencode.errors import AutoencodeError, reason
 from autoencode.files import replacing
 from autoencode.images import Images, Skipped, evenly
-from autoencode.sources import loading
 
 LOOKED_AT = 2000  # pictures whose sizes, colours and values are measured
 SHOWN = 60  # pictures on the contact sheet
@@ -63,15 +63,15 @@ class Seen:
         return lines + list(self.notes)
 
 
-def look(source: sources.Source, config: Config, progress: loading.Progress | None = None) -> Seen:
+def look(source: data.Source, config: Config, progress: loading.Progress | None = None) -> Seen:
     """Look at all of `source`: decode it as `config` says, and measure some of it as it is stored.
 
-    Raises as `sources.load` does.
+    Raises as `data.load` does.
     """
-    found = sources.open_source(source)
-    rows = sources.as_rows(found) if isinstance(found, Images) else found
+    found = data.open_source(source)
+    rows = data.as_rows(found) if isinstance(found, Images) else found
     probes = rows.sample(evenly(len(rows), LOOKED_AT))
-    images = sources.load(found if isinstance(found, Images) else rows, config, progress)
+    images = data.load(found if isinstance(found, Images) else rows, config, progress)
     rows_kept = (row for part in images.parts.values() for row in part)
     hashes = Counter(hashlib.blake2b(row.tobytes(), digest_size=12).digest() for row in rows_kept)
     return Seen(

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
+from autoencode.data.decode import MOST_BYTES, SUFFIXES, Unreadable
 from autoencode.errors import AutoencodeError, printable, reason
 from autoencode.files import check_unpacked
 from autoencode.images import Skipped
-from autoencode.sources.decode import MOST_BYTES, SUFFIXES, Unreadable
 
 MOST_SPARSE = 2**24  # bytes that a picture may have however small it is packed: several wait in memory at a time
 UNPACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
