@@ -18,7 +18,79 @@ PRECISIONS = ("float32", "bfloat16", "auto")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Config:
+class DataConfig:
+    """The settings by which a source becomes images.
+
+    Raises `UsageError` where one is invalid.
+
+    >>> DataConfig(size="32", range="0:4095").range
+    '0:4095'
+    """
+
+    size: str = "auto"
+    """Size of the images: auto, a number for squares, or WIDTHxHEIGHT in pixels."""
+
+    fit: str = "pad"
+    """How a picture of other proportions fills that size: pad, crop or stretch."""
+
+    colour: str = "auto"
+    """Colour of the images: auto, grey or rgb."""
+
+    range: str = "auto"
+    """Stored values that become black and white: auto, full (all that the type holds), MIN:MAX or percentile:LOW:HIGH."""
+
+    bands: str = "all"
+    """Channels to take, counted from 0: all, one for grey (3) or three for RGB (2,1,0)."""
+
+    frames: str = "auto"
+    """Pages and frames of a file: first, all, or auto (all pages of a TIFF stack, the first frame of an animation)."""
+
+    transpose: bool = False
+    """Swap rows and columns, as EMNIST's files need."""
+
+    include_masks: bool = False
+    """Take masks of other pictures too: ground_truth/, masks/ and NAME_mask beside NAME."""
+
+    validation: str = "join"
+    """Validation images where there are test images too: join (to the training images), test (to those) or drop."""
+
+    max_pixels: int = 2**26
+    """Pixels of one picture, above which it is skipped; a JPEG of any size is decoded straight to a smaller one."""
+
+    split_seed: int = 0
+    """Random seed for drawing test images, where a source has none of its own."""
+
+    strict: bool = False
+    """Stop at a picture that cannot be read, instead of skipping it."""
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            if field.type is str or field.type is bool:
+                self._check_type(field.name, field.type)
+        self._check_whole("split_seed", 0, 2**32 - 1)
+        self._check_whole("max_pixels", 1, 2**32 - 1)
+
+    def _check_type(self, name: str, kind: type) -> None:
+        value = getattr(self, name)
+        if not isinstance(value, kind):
+            raise UsageError(f"{_option(name)} must be {'text' if kind is str else 'yes or no'}, received {value!r}.")
+
+    def _check_whole(self, name: str, least: int, most: int) -> None:
+        value = getattr(self, name)
+        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
+            raise UsageError(f"{_option(name)} must be a whole number from {least} to {most}, received {value!r}.")
+
+    def _check_positive(self, name: str, most: float, *, zero: bool = False) -> None:
+        value = getattr(self, name)
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not number or not math.isfinite(value) or not (0 < value <= most or (zero and value == 0)):
+            limit = "" if most == math.inf else f" and at most {most:g}"
+            least = "0 or a number above it" if zero else "a number above 0"
+            raise UsageError(f"{_option(name)} must be {least}{limit}, received {value!r}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(DataConfig):
     """The settings of one training.
 
     Raises `UsageError` where a number is out of its range.
@@ -60,18 +132,6 @@ class Config:
     loss: str = "mse"
     """What is made small: mse, mae, bce, ssim, or a weighted sum such as mse+0.1*ssim."""
 
-    size: str = "auto"
-    """Size of the images: auto, a number for squares, or WIDTHxHEIGHT in pixels."""
-
-    fit: str = "pad"
-    """How a picture of other proportions fills that size: pad, crop or stretch."""
-
-    colour: str = "auto"
-    """Colour of the images: auto, grey or rgb."""
-
-    strict: bool = False
-    """Stop at a picture that cannot be read, where it would be left out."""
-
     engine: str = "auto"
     """What computes: auto, jax, tensorflow or torch."""
 
@@ -99,9 +159,6 @@ class Config:
     seed: int = 0
     """Start of the initial weights and of the order of the images."""
 
-    split_seed: int = 0
-    """Start of the draw of test images, where a source has none of its own."""
-
     examples: int = 10
     """Test images redrawn in the picture of each epoch."""
 
@@ -109,14 +166,11 @@ class Config:
     """Seconds that each epoch stays in the GIF."""
 
     def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            if field.type is str or field.type is bool:
-                self._check_type(field.name, field.type)
+        super().__post_init__()
         for name in ("code", "epochs", "batch_size"):
             self._check_whole(name, 1, 2**31 - 1)
         self._check_whole("examples", 1, MOST_EXAMPLES)
-        for name in ("seed", "split_seed"):
-            self._check_whole(name, 0, 2**32 - 1)
+        self._check_whole("seed", 0, 2**32 - 1)
         if self.quantize is not None:
             self._check_whole("quantize", 1, 16)
         if self.learning_rate != "auto":
@@ -129,24 +183,6 @@ class Config:
         if self.precision not in PRECISIONS:
             raise unknown("precision", self.precision, PRECISIONS)
         self._check_positive("frame_seconds", 600)  # a GIF holds at most 655 seconds a frame
-
-    def _check_type(self, name: str, kind: type) -> None:
-        value = getattr(self, name)
-        if not isinstance(value, kind):
-            raise UsageError(f"{_option(name)} must be {'text' if kind is str else 'yes or no'}, received {value!r}.")
-
-    def _check_whole(self, name: str, least: int, most: int) -> None:
-        value = getattr(self, name)
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise UsageError(f"{_option(name)} must be a whole number from {least} to {most}, received {value!r}.")
-
-    def _check_positive(self, name: str, most: float, *, zero: bool = False) -> None:
-        value = getattr(self, name)
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number or not math.isfinite(value) or not (0 < value <= most or (zero and value == 0)):
-            limit = "" if most == math.inf else f" and at most {most:g}"
-            least = "0 or a number above it" if zero else "a number above 0"
-            raise UsageError(f"{_option(name)} must be {least}{limit}, received {value!r}.")
 
     def options(self) -> list[str]:
         """Return the command-line words that differ from the defaults."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 import zlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from autoencode.errors import AutoencodeError
 
 FINGERPRINT_BYTES = 2**20
+UNLABELLED = -1  # in labels: an image of no class
+NAMED_UNUSED = 4  # files or folders that are named in one line
 
 
 @dataclass(frozen=True)
@@ -27,12 +29,32 @@ class Skipped:
 
 
 @dataclass(frozen=True)
+class Unused:
+    """How many images or files were left out on purpose, why, and the names of some of them, or of their folders."""
+
+    why: str
+    count: int
+    names: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """A phrase of one line.
+
+        >>> str(Unused("masks", 5, ("ground_truth/",)))
+        'masks: 5 (ground_truth/)'
+        """
+        shown = ", ".join(self.names[:NAMED_UNUSED]) + (", ..." if len(self.names) > NAMED_UNUSED else "")
+        return f"{self.why}: {self.count:,}" + (f" ({shown})" if shown else "")
+
+
+@dataclass(frozen=True)
 class Images:
     """A named set of images, training and test apart.
 
     `train` and `test` are uint8 (N, H, W, C) with C 1 (grey) or 3 (RGB); labels, where they exist, are integers (N,),
     and `classes` their names. `train_names` and `test_names` are what single images are called, where a packed store knows.
-    `notes` tell what was chosen on the way here, `skipped` what was left out.
+    A label of -1 means unlabelled. `notes` tell what was chosen on the way here, `skipped` what could not be read, `unused`
+    what was left out on purpose. `ranges` are the stored values that became black and white, by the kind they are stored
+    as, where they were not 8 bits from the start.
     Raises `AutoencodeError` where an array breaks that contract.
 
     >>> Images("noise", train=np.zeros((8, 4, 4, 1), "uint8"), test=np.zeros((2, 4, 4, 1), "uint8")).shape
@@ -49,6 +71,8 @@ class Images:
     test_names: Sequence[str] | None = None
     notes: tuple[str, ...] = ()
     skipped: tuple[Skipped, ...] = ()
+    unused: tuple[Unused, ...] = ()
+    ranges: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for part in ("train", "test"):
@@ -68,6 +92,20 @@ class Images:
     def parts(self) -> dict[str, np.ndarray]:
         """The training and the test images, by name: the former alone where they are the latter too, as a lone image is."""
         return {"train": self.train} if self.train is self.test else {"train": self.train, "test": self.test}
+
+    def account(self) -> str:
+        """Return the sum of all that was found: what is trained on, tested on, skipped and unused.
+
+        >>> Images("noise", np.zeros((8, 4, 4, 1), "uint8"), np.zeros((2, 4, 4, 1), "uint8")).account()
+        '8 to train + 2 to test + 0 skipped + 0 unused = 10 found'
+        """
+        parts = {part: len(images) for part, images in self.parts.items()}
+        unused = sum(one.count for one in self.unused)
+        total = sum(parts.values()) + len(self.skipped) + unused
+        counts = " + ".join(f"{count:,} to {part}" for part, count in parts.items())
+        both = " and test" if len(parts) == 1 else ""
+        line = f"{counts}{both} + {len(self.skipped):,} skipped + {unused:,} unused = {total:,} found"
+        return line + (f"; unused: {'; '.join(map(str, self.unused))}" if self.unused else "")
 
     def fingerprint(self) -> int:
         """Return the CRC-32 of rows evenly drawn from both parts, a megabyte in all: the same images give the same."""

@@ -26,7 +26,7 @@ def check(source: Source, config: Config) -> tuple[str, str]:
     """Return the names of source and engine without loading either; raise `AutoencodeError` where there is none."""
     architecture = models.find(config.model)
     objectives.check(config)
-    preprocessing.check(config.size, config.fit, config.colour)
+    preprocessing.check_options(config)
     return data.find(source), engines.choose(config.engine, convolutional=architecture.convolutional)
 
 
@@ -106,8 +106,8 @@ def fit_batches(config: Config, count: int, *, given: bool | None = None) -> tup
 
 def _location(source: Source) -> str | None:
     """Where a source lies, so that another process finds it from another folder; None where it is no path."""
-    named = isinstance(source, (str, Path)) and str(source) not in data.NAMES and not str(source).startswith("hf:")
-    return str(Path(source).resolve()) if named else None
+    found = data.locate(source)
+    return str(found.path.resolve()) if found.kind in ("path", "idx") else None
 
 
 def resolve(config: Config) -> Config:

@@ -58,7 +58,7 @@ def look(
 
     console = Screen()
     with decoding(console) as progress:
-        seen = summary.look(source, (shape or Shape()).config(), progress)
+        seen = summary.summarise(source, (shape or Shape()).config(), progress)
     for line in seen.lines():
         console.tell(line)
     path = sheet or Path(f"{seen.name}-look.png")

@@ -1,4 +1,4 @@
-"""Many picture files under one name: a folder or an archive. Lists and reads them; decodes nothing, unpacks nothing."""
+"""Many files under one name: a folder, a .zip or a .tar. Lists and reads them; decodes nothing, unpacks nothing."""
 
 from __future__ import annotations
 
@@ -6,23 +6,27 @@ import bz2
 import gzip
 import lzma
 import os
+import sys
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Protocol
 
-from autoencode.data.decode import MOST_BYTES, SUFFIXES, Unreadable
+from autoencode import marks
+from autoencode.data import formats, layout
+from autoencode.data.decode import MAX_BYTES, Unreadable
 from autoencode.errors import AutoencodeError, printable, reason
 from autoencode.files import check_unpacked
-from autoencode.images import Skipped
+from autoencode.images import Skipped, Unused
 
-MOST_SPARSE = 2**24  # bytes that a picture may have however small it is packed: several wait in memory at a time
-UNPACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
-PARTS = {"train": "train", "training": "train", "test": "test", "testing": "test"}
+MAX_SPARSE = 2**24  # bytes that a picture may have however small it is packed
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
+UNPACKERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
+IGNORED = {"__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini", "$RECYCLE.BIN"}
 
 # What archive readers raise on a broken file.
 BROKEN = (
@@ -40,129 +44,216 @@ BROKEN = (
     NotImplementedError,
 )
 
+OWN_OUTPUT = "written by autoencode"
+LINKED_AGAIN = "links to folders that are read already"
+
+Content = bytes | str | Unreadable  # of a file: its bytes, its path, or why there is none
+
 
 @dataclass(frozen=True)
-class Entry:
-    """One picture: its name for people, the part and the class that its folders or columns tell."""
+class Member:
+    """A file in a container: its path in it, and `number`, by which the container finds it.
+
+    `head` holds the first bytes of PNG, GIF, CSV and nameless files, and of TIFF the whole where it was read already.
+    """
+
+    path: tuple[str, ...]
+    number: int
+    head: bytes = b""
+    shard: str = ""
+
+    @property
+    def ending(self) -> str:
+        """The ending of its name in lower case; that of its content where it has none."""
+        found = formats.ending_of(self.path[-1])
+        return found or formats.sniff_ending(self.head)
+
+    @property
+    def name(self) -> str:
+        """The path as any screen can show it, with that of its shard."""
+        return show_name("/".join((self.shard, *self.path) if self.shard else self.path))
+
+    @property
+    def place(self) -> tuple[str, ...]:
+        """The path that tells split and class: the name of a shard may tell the split, and never the class."""
+        split = layout.split_word(self.shard) if self.shard else None
+        return (split, *self.path) if split else self.path
+
+
+class Container(Protocol):
+    """What every container does. `members` are its files in order, but for hidden ones and the program's own output."""
 
     name: str
-    part: str | None = None
-    label: str | None = None
+    members: list[Member]
+    skipped: list[Skipped]
+    """What was left out while listing, and why."""
+    unused: list[Unused]
 
-
-class Pictures(Protocol):
-    """What every collection does."""
-
-    name: str
-    entries: Sequence[Entry]
-    skipped: Sequence[Skipped]
-    """What was left out while listing."""
-
-    def read(self, indices: Sequence[int]) -> Iterator[bytes | str | Unreadable]:
-        """Give the files of the entries at ascending `indices`, as a path or content, or why there is none."""
+    def read(self, numbers: Sequence[int]) -> Iterator[Content]:
+        """Give the files at ascending `numbers`."""
 
     def stamp(self) -> list:
         """What changes when a file does, as JSON: sizes and times."""
 
 
 class Folder:
-    """The pictures below a folder, in the order of their paths; links are followed, each folder is entered once."""
+    """The files below a folder, in the order of their paths; links are followed, each folder is entered once."""
 
     def __init__(self, path: Path) -> None:
-        self.name, self.skipped = path.resolve().name or "folder", []
-        self._paths = sorted(self._walk(path))
+        self.name = path.resolve().name or "folder"
+        self.skipped: list[Skipped] = []
+        self._own = _Counter(OWN_OUTPUT)
+        self._linked = _Counter(LINKED_AGAIN)
+
         start = len(os.path.join(path, ""))
-        self.entries = [_entry(one[start:].split(os.sep)) for one in self._paths]
+        found = sorted(self._walk(path))
+        self._paths = []
+        self.members = []
+        for file in found:
+            parts = tuple(file[start:].split(os.sep))
+            head = _head_of_file(file)
+            if marks.is_marked_picture(head):
+                self._own.add(parts)
+            else:
+                self.members.append(Member(parts, len(self._paths), head))
+                self._paths.append(file)
+        self.unused = [*self._own.result(), *self._linked.result()]
 
     def _walk(self, top: Path) -> Iterator[str]:
         def note(error: OSError) -> None:
-            self.skipped.append(Skipped(shown(error.filename), reason(error)))
+            self.skipped.append(Skipped(show_name(error.filename), reason(error)))
 
-        entered = {_place(parent) for parent in top.resolve().parents}  # a link to these would lead out and back
+        start = len(os.path.join(top, ""))
+        entered = {_identity(parent) for parent in top.resolve().parents}  # a link to these would lead out and back
         for folder, below, files in os.walk(top, onerror=note, followlinks=True):
-            if (place := _place(folder)) in entered:
+            place = _identity(folder)
+            if place in entered:
                 below.clear()  # a link led back here
+                self._linked.add((os.path.basename(folder),))
                 continue
             entered.add(place)
-            below[:] = sorted(name for name in below if not name.startswith("."))
-            yield from (os.path.join(folder, name) for name in files if _is_picture(name))
 
-    def read(self, indices: Sequence[int]) -> Iterator[str]:
+            if marks.is_marked_folder(files):
+                below.clear()
+                self._own.add_folder(folder[start:] or ".", _count_files(folder))
+                continue
+            below[:] = sorted(name for name in below if not is_ignored(name))
+            yield from (os.path.join(folder, name) for name in files if not is_ignored(name))
+
+    def read(self, numbers: Sequence[int]) -> Iterator[str]:
         """Give the paths."""
-        return (self._paths[index] for index in indices)
+        return (self._paths[number] for number in numbers)
+
+    def path_of(self, number: int) -> Path:
+        """Return where a file lies."""
+        return Path(self._paths[number])
 
     def stamp(self) -> list:
         """Size and time of each file."""
         return [stamp_of(path) for path in self._paths]
 
 
-class Single(Folder):
-    """One picture."""
+class Paths(Folder):
+    """Files that were named one by one, in that order."""
 
-    def __init__(self, path: Path) -> None:
-        self.name, self.skipped, self._paths = path.stem, [], [str(path)]
-        self.entries = [Entry(shown(path.name))]
+    def __init__(self, name: str, paths: Sequence[Path]) -> None:
+        self.name = name
+        self.skipped = []
+        own = _Counter(OWN_OUTPUT)
+        parents = [os.path.dirname(os.path.abspath(path)) for path in paths]
+        top = os.path.commonpath(parents) if paths else ""
+        self._paths = [str(path) for path in paths]
+        self.members = []
+        for number, path in enumerate(paths):
+            head = _head_of_file(path)
+            if marks.is_marked_picture(head):
+                own.add((path.name,))
+                continue
+            parts = tuple(os.path.relpath(os.path.abspath(path), top).split(os.sep))
+            self.members.append(Member(parts, number, head))
+        self.unused = own.result()
 
 
 class Zip:
-    """The pictures in a .zip file, in the order of their names."""
+    """The files in a .zip file, in the order of their names."""
 
     def __init__(self, path: Path) -> None:
-        self.name, self.skipped, self._path = path.stem, [], path
-        with _archive(path), zipfile.ZipFile(path) as archive:
-            members = [member for member in archive.infolist() if not member.is_dir()]
-        self._members = []
-        for member in sorted(members, key=lambda member: member.filename):
-            if _wanted(member.filename, self.skipped):
-                self._members.append(member)
-        self.entries = [_entry(PurePosixPath(member.filename).parts) for member in self._members]
+        self.name = path.stem
+        self._path = path
+        self.skipped: list[Skipped] = []
+        with _told(path), zipfile.ZipFile(path) as archive:
+            listed = [member for member in archive.infolist() if not member.is_dir()]
+            listed.sort(key=lambda member: member.filename)
+            self._infos = listed
+            names = [member.filename for member in listed]
+            sift = _Sift(names, self.skipped, lambda number: _zip_head(archive, listed[number]))
+        self.members = sift.members
+        self.unused = sift.unused
 
-    def read(self, indices: Sequence[int]) -> Iterator[bytes | Unreadable]:
+    def read(self, numbers: Sequence[int]) -> Iterator[Content]:
         """Give the contents."""
-        with _archive(self._path), zipfile.ZipFile(self._path) as archive:
-            for index in indices:
-                yield self._content(archive, self._members[index])
+        with _told(self._path), zipfile.ZipFile(self._path) as archive:
+            for number in numbers:
+                yield self._content(archive, self._infos[number])
 
     def stamp(self) -> list:
         """Size and time of the archive."""
         return stamp_of(self._path)
 
-    def _content(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes | Unreadable:
-        if member.file_size > MOST_BYTES:
-            return Unreadable(f"it holds {member.file_size:,} bytes, more than {MOST_BYTES:,}")
+    def _content(self, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Content:
+        if member.file_size > MAX_BYTES:
+            return Unreadable(f"it holds {member.file_size:,} bytes, more than {MAX_BYTES:,}")
         try:
-            check_unpacked(member.file_size, member.compress_size, MOST_SPARSE)
-        except ValueError as error:
-            return Unreadable(reason(error))
-        try:
+            check_unpacked(member.file_size, member.compress_size, MAX_SPARSE)
             with archive.open(member) as file:
-                return file.read(MOST_BYTES)
-        # RuntimeError: encrypted; NotImplementedError: a compression that Python lacks.
-        except (OSError, EOFError, RuntimeError, NotImplementedError, zipfile.BadZipFile, zlib.error) as error:
-            return Unreadable(reason(error))
+                return file.read(MAX_BYTES)
+        # ValueError: a bomb; RuntimeError: encrypted; NotImplementedError: a compression that Python lacks.
+        except (*BROKEN, RuntimeError) as error:
+            return Unreadable(_zip_reason(error))
+
+
+def _zip_head(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes:
+    with suppress(*BROKEN, RuntimeError), archive.open(member) as file:
+        return file.read(formats.HEAD_BYTES)
+    return b""
+
+
+def _zip_reason(error: BaseException) -> str:
+    if isinstance(error, RuntimeError) and "password" in str(error):
+        return "it is encrypted: unpack the archive with its password"
+    return reason(error)
 
 
 class Tar:
-    """The pictures in a .tar file, compressed or not, in its own order: it can only be read forwards."""
+    """The files in a .tar file, compressed or not, in its own order: it can only be read forwards."""
 
     def __init__(self, path: Path) -> None:
-        self.name, self.skipped, self._path = path.name.split(".")[0], [], path
-        members = list(self._members())
-        self._positions = [position for position, _ in members]
-        self.entries = [_entry(PurePosixPath(member.name).parts) for _, member in members]
+        self.name = path.name.split(".")[0]
+        self._path = path
+        self.skipped: list[Skipped] = []
+        names = []
+        heads = []
+        self._positions = []
+        for position, member, head in self._list():
+            names.append(member.name)
+            heads.append(head)
+            self._positions.append(position)
+        sift = _Sift(names, self.skipped, heads.__getitem__)
+        self.members = sift.members
+        self.unused = sift.unused
 
-    def _members(self) -> Iterator[tuple[int, tarfile.TarInfo]]:
-        with _archive(self._path), _open_tar(self._path) as archive:
+    def _list(self) -> Iterator[tuple[int, tarfile.TarInfo, bytes]]:
+        with _told(self._path), open_tar(self._path) as archive:
             for position, member in enumerate(archive):
-                if member.isfile() and _wanted(member.name, self.skipped):
-                    yield position, member
-                elif (member.issym() or member.islnk()) and _is_picture(member.name):
-                    self.skipped.append(Skipped(shown(member.name), "it is a link"))
+                if member.isfile():
+                    yield position, member, _tar_head(archive, member)
+                elif (member.issym() or member.islnk()) and not is_ignored(member.name):
+                    self.skipped.append(Skipped(show_name(member.name), "it is a link"))
 
-    def read(self, indices: Sequence[int]) -> Iterator[bytes | Unreadable]:
+    def read(self, numbers: Sequence[int]) -> Iterator[Content]:
         """Give the contents."""
-        wanted = {self._positions[index] for index in indices}
-        with _archive(self._path), _open_tar(self._path) as archive:
+        wanted = {self._positions[number] for number in numbers}
+        with _told(self._path), open_tar(self._path) as archive:
             for position, member in enumerate(archive):
                 if position in wanted:
                     yield _tar_content(archive, member)
@@ -172,50 +263,205 @@ class Tar:
         return stamp_of(self._path)
 
 
+def _tar_head(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+    if not _wants_head(member.name):
+        return b""
+    with suppress(*BROKEN):
+        return archive.extractfile(member).read(formats.HEAD_BYTES)
+    return b""
+
+
+def _tar_content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Content:
+    if member.size > MAX_BYTES:
+        return Unreadable(f"it holds {member.size:,} bytes, more than {MAX_BYTES:,}")
+    content = archive.extractfile(member).read()
+    return content if len(content) == member.size else Unreadable("the archive ends in the middle of it")
+
+
+class Shards:
+    """Several archives as one: their names tell train from test, where they do, and stand before those of the files."""
+
+    def __init__(self, name: str, paths: Sequence[Path]) -> None:
+        self.name = name
+        self._archives = [open_archive(path) for path in paths]
+        self.members = []
+        self.skipped = []
+        self.unused = []
+        self._homes = []
+        for path, archive in zip(paths, self._archives, strict=True):
+            for member in archive.members:
+                shard = path.name.split(".")[0]
+                self._homes.append((archive, member.number))
+                self.members.append(Member(member.path, len(self._homes) - 1, member.head, shard))
+            self.skipped += archive.skipped
+            self.unused += archive.unused
+
+    def read(self, numbers: Sequence[int]) -> Iterator[Content]:
+        """Give the contents."""
+        for archive in self._archives:
+            own = [self._homes[number][1] for number in numbers if self._homes[number][0] is archive]
+            if own:
+                yield from archive.read(own)
+
+    def stamp(self) -> list:
+        """Size and time of each archive."""
+        return [archive.stamp() for archive in self._archives]
+
+
+def open_archive(path: Path) -> Zip | Tar:
+    """Return the archive at `path`; raise `AutoencodeError` where it is damaged or packed in a way that is not read."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    return Zip(path) if head.startswith(b"PK") else Tar(path)
+
+
+class _Sift:
+    """The files of an archive that are listed, by their `names`: hidden ones, own output and unsafe names are not."""
+
+    def __init__(self, names: Sequence[str], skipped: list[Skipped], head: Callable[[int], bytes]) -> None:
+        own = _Counter(OWN_OUTPUT)
+        self.members: list[Member] = []
+
+        paths = [tuple(part for part in name.replace("\\", "/").split("/") if part not in ("", ".")) for name in names]
+        marked = _marked_folders(paths)
+        for number, (name, path) in enumerate(zip(names, paths, strict=True)):
+            if not path or any(map(is_ignored, path)):
+                continue
+            folder = next((path[:depth] for depth in range(len(path)) if path[:depth] in marked), None)
+            if folder is not None:
+                own.add_folder("/".join(folder) or ".", 1)
+            elif name.startswith(("/", "\\")) or ".." in path or path[0][1:2] == ":":
+                skipped.append(Skipped(show_name(name), "its name points outside the archive"))
+            else:
+                first = head(number) if _wants_head(path[-1]) else b""
+                if marks.is_marked_picture(first):
+                    own.add(path)
+                else:
+                    self.members.append(Member(path, number, first))
+        self.unused = own.result()
+
+
+def _marked_folders(paths: Sequence[tuple[str, ...]]) -> set[tuple[str, ...]]:
+    """The folders among `paths` that the program made."""
+    suspects = {path[:-1] for path in paths if path and path[-1] in marks.MARKING_NAMES}
+    if not suspects:
+        return set()
+    held: dict[tuple[str, ...], list[str]] = {folder: [] for folder in suspects}
+    for path in paths:
+        if path and path[:-1] in held:
+            held[path[:-1]].append(path[-1])
+    return {folder for folder, names in held.items() if marks.is_marked_folder(names)}
+
+
+class _Counter:
+    """Files that are left unused for one reason, and where they are."""
+
+    def __init__(self, why: str) -> None:
+        self._why = why
+        self._count = 0
+        self._names: dict[str, None] = {}
+
+    def add(self, path: tuple[str, ...]) -> None:
+        self._count += 1
+        self._names.setdefault(show_name("/".join(path)))
+
+    def add_folder(self, folder: str, count: int) -> None:
+        self._count += count
+        self._names.setdefault(show_name(folder.replace(os.sep, "/") + "/"))
+
+    def result(self) -> list[Unused]:
+        return [Unused(self._why, self._count, tuple(self._names))] if self._count else []
+
+
+def is_ignored(name: str) -> bool:
+    """Whether a file or folder of this name is hidden, or what a system leaves behind."""
+    last = name.rpartition("/")[2]
+    return last.startswith(".") or last in IGNORED
+
+
+def _wants_head(name: str) -> bool:
+    ending = formats.ending_of(name)
+    return ending in ("", ".png", ".apng", ".gif", ".csv", ".tsv")
+
+
+def _head_of_file(path: str | os.PathLike) -> bytes:
+    if not _wants_head(os.path.basename(path)):
+        return b""
+    with suppress(OSError):
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+        try:
+            return os.read(descriptor, formats.HEAD_BYTES)
+        finally:
+            os.close(descriptor)
+    return b""
+
+
+def _count_files(folder: str) -> int:
+    """How many files lie below `folder`, hidden ones aside."""
+    count = 0
+    for _, below, files in os.walk(folder):
+        below[:] = [name for name in below if not is_ignored(name)]
+        count += sum(not is_ignored(name) for name in files)
+    return count
+
+
 @contextmanager
-def _open_tar(path: Path) -> Iterator[tarfile.TarFile]:
+def open_tar(path: Path) -> Iterator[tarfile.TarFile]:
+    """Open a .tar file, however it is compressed; raise `AutoencodeError` where zstd is not installed."""
     with path.open("rb") as packed:
         head = packed.read(6)
         packed.seek(0)
-        opened = next((opened for magic, opened in UNPACKED.items() if head.startswith(magic)), None)
-        file = _Bounded(packed if opened is None else opened(packed), path.stat().st_size)
+        if head.startswith(ZSTD_MAGIC):
+            unpack = _zstd_opener(path)
+        else:
+            unpack = next((opener for magic, opener in UNPACKERS.items() if head.startswith(magic)), None)
+        file = _Bounded(packed if unpack is None else unpack(packed), path.stat().st_size)
         with tarfile.open(fileobj=file, mode="r:") as archive:
             yield archive
+
+
+def _zstd_opener(path: Path) -> Callable[..., Any]:
+    try:
+        if sys.version_info >= (3, 14):
+            from compression import zstd
+        else:
+            from backports import zstd
+    except ImportError:
+        raise AutoencodeError(
+            f"{path} is packed with zstd, which Python reads from 3.14 on; for this Python install it with: "
+            "pip install 'autoencode[zstd]', or unpack it with: tar --zstd -xf " + path.name
+        ) from None
+    return zstd.open
 
 
 class _Bounded:
     """The content of a file, as far as it is no decompression bomb: a header alone could fill memory."""
 
     def __init__(self, file: Any, packed: int) -> None:
-        self._file, self._packed, self.tell = file, packed, file.tell
+        self._file = file
+        self._packed = packed
+        self.tell = file.tell
 
     def seek(self, position: int, whence: int = os.SEEK_SET) -> int:
-        check_unpacked(position, self._packed, MOST_BYTES)
+        check_unpacked(position, self._packed, MAX_BYTES)
         return self._file.seek(position, whence)
 
     def read(self, size: int) -> bytes:
-        check_unpacked(self._file.tell() + size, self._packed, MOST_BYTES)
+        check_unpacked(self._file.tell() + size, self._packed, MAX_BYTES)
         return self._file.read(size)
 
 
 def is_tar(path: Path) -> bool:
     """Whether the file begins as a .tar does, compressed or not."""
     try:
-        with _open_tar(path):
+        with open_tar(path):
             return True
-    except BROKEN:
+    except (*BROKEN, AutoencodeError):
         return False
 
 
-def _tar_content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes | Unreadable:
-    if member.size > MOST_BYTES:
-        return Unreadable(f"it holds {member.size:,} bytes, more than {MOST_BYTES:,}")
-    content = archive.extractfile(member).read()
-    return content if len(content) == member.size else Unreadable("the archive ends in the middle of it")
-
-
 @contextmanager
-def _archive(path: Path) -> Iterator[None]:
+def _told(path: Path) -> Iterator[None]:
     """Turn what archive readers raise on a broken file into one line."""
     try:
         yield
@@ -225,7 +471,7 @@ def _archive(path: Path) -> Iterator[None]:
         ) from error
 
 
-def _place(folder: str | Path) -> tuple[int, int]:
+def _identity(folder: str | Path) -> tuple[int, int]:
     status = os.stat(folder)
     return status.st_dev, status.st_ino
 
@@ -234,33 +480,11 @@ def stamp_of(path: str | Path) -> list[int]:
     """Return size and time of a file, or nothing where there is none."""
     try:
         status = os.stat(path)
-    except OSError:  # a link to nothing: it will be left out
+    except OSError:  # a link to nothing: it will be skipped
         return []
     return [status.st_size, status.st_mtime_ns]
 
 
-def shown(name: str | os.PathLike) -> str:
+def show_name(name: str | os.PathLike) -> str:
     """Return a name that any screen and line of a file can show: bytes that are no text stand as \\\\xNN."""
     return printable(os.fsencode(name).decode("utf-8", "backslashreplace"))
-
-
-def _is_picture(name: str) -> bool:
-    name = name.rpartition("/")[2]
-    return os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith(".")
-
-
-def _wanted(name: str, skipped: list[Skipped]) -> bool:
-    path = PurePosixPath(name.replace("\\", "/"))
-    if not _is_picture(path.name) or "__MACOSX" in path.parts:
-        return False
-    if path.is_absolute() or ".." in path.parts:
-        skipped.append(Skipped(shown(name), "its name points outside the archive"))
-        return False
-    return True
-
-
-def _entry(parts: Sequence[str]) -> Entry:
-    folders = parts[:-1]
-    part = next((PARTS[folder.lower()] for folder in folders if folder.lower() in PARTS), None)
-    own = [folder for folder in folders if folder.lower() not in PARTS]
-    return Entry(shown("/".join(parts)), part, shown(own[-1]) if own else None)

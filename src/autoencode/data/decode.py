@@ -5,33 +5,34 @@ from __future__ import annotations
 import io
 import math
 import os
-import threading
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
-from functools import reduce
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from functools import cache, reduce
+from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, JpegImagePlugin, UnidentifiedImageError
 
+from autoencode.data import formats
+from autoencode.data.budget import decoded_bytes
+from autoencode.data.scaling import Extent, Scale, kind_of, measure_extent
 from autoencode.errors import AutoencodeError, reason
+from autoencode.mapped import check_npy
 
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"}
-MOST_PIXELS = 2**26  # of one picture: 67 million, 268 MB as Pillow keeps RGB; more is taken for a decompression bomb
-LARGE = 2**23  # pixels; of pictures with more, one is decoded at a time
+MAX_PIXELS = 2**26  # of one picture: 67 million, 268 MB as Pillow keeps RGB; more is taken for a decompression bomb
 STRIP = 2**20  # pixels that are converted at a time
-MOST_BYTES = 2**28  # of one file
+MAX_BYTES = 2**28  # of one file
+MAX_PROGRESSIVE_PIXELS = 2**28  # of a progressive JPEG, whose coefficients are decoded before it is made smaller
 TRANSPARENT = ("RGBA", "LA", "PA", "La", "RGBa")
 GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 TOLERANCE = 8  # levels by which the channels of a grey picture may differ after JPEG
+NPY_MAGIC = b"\x93NUMPY"
+PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+REDUCED = 1  # bit of the TIFF tag NewSubfileType: a smaller copy of another page
 
-# Pictures over MOST_PIXELS are refused here, with the reason; Pillow would warn on the screen of some smaller ones.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
-
-
-_one_large = threading.Lock()
 # Pieces of this size go back to the system as soon as a picture is done with; of smaller ones, each thread keeps its own.
 Image.core.set_block_size(2**26)
 
@@ -45,13 +46,19 @@ class Plan:
     """What every picture becomes: `height` x `width` pixels with `channels` (1 grey, 3 RGB), fitted as `fit` says.
 
     "pad" keeps the whole picture and fills up with black, "crop" fills the frame and cuts off what stands out,
-    "stretch" changes the proportions.
+    "stretch" changes the proportions. `scale` says which values become black and white, `bands` which channels are taken,
+    `transpose` swaps rows and columns first. A picture of more than `max_pixels` is refused, unless it can be decoded
+    straight to a smaller size.
     """
 
     height: int
     width: int
     channels: int
     fit: str = "pad"
+    scale: Scale = field(default_factory=Scale)
+    bands: tuple[int, ...] | None = None
+    transpose: bool = False
+    max_pixels: int = MAX_PIXELS
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -59,63 +66,242 @@ class Plan:
         return self.height, self.width, self.channels
 
 
-def decode(file: bytes | str, plan: Plan) -> np.ndarray:
-    """Return the picture in `file`, its path (str) or content (bytes), as uint8 (H, W, C) of `plan`; raise `Unreadable` with the reason.
+@dataclass
+class Tally:
+    """What was noticed while pictures were decoded: how many values there were, and how many a range cut."""
 
-    EXIF rotation is applied, transparency laid on white, 16-bit values are scaled to 8, of an animation the first frame
-    is taken.
+    values: int = 0
+    cut: int = 0
+    kinds: set[str] = field(default_factory=set)
+
+    def add(self, kind: str, values: int, cut: int) -> None:
+        """Count `values` of `kind`, of which `cut` lay outside the range."""
+        self.values += values
+        self.cut += cut
+        self.kinds.add(kind)
+
+    def join(self, other: Tally) -> None:
+        """Add what another thread noticed."""
+        self.values += other.values
+        self.cut += other.cut
+        self.kinds |= other.kinds
+
+
+def decode(file: Any, plan: Plan, tally: Tally | None = None) -> np.ndarray:
+    """Return the picture in `file` as uint8 (H, W, C) of `plan`; raise `Unreadable` with the reason.
+
+    `file` is a path (str), the content (bytes), a PIL image or an array. EXIF rotation is applied, transparency laid on
+    white, other depths than 8 bits are scaled as the plan says, of an animation the first frame is taken.
     """
-    with _opened(file) as picture:
-        orientation = _orientation(picture)
-        height, width = (plan.width, plan.height) if orientation in SIDEWAYS else (plan.height, plan.width)
-        inner = _inner_size(picture.size, (width, height), plan.fit)
-        picture.draft("L" if plan.channels == 1 else "RGB", inner)  # JPEG alone: decodes straight to a smaller picture
-        picture = ImageOps.exif_transpose(picture) if orientation != 1 else picture
-        return fit(_plain(picture), plan)
+    return next(decode_frames(file, (0,), plan, tally))
+
+
+def decode_frames(
+    file: Any, frames: Sequence[int], plan: Plan, tally: Tally | None = None
+) -> Iterator[np.ndarray]:
+    """Give the pictures of `file` at ascending `frames`, counted from 0, each as `decode` does."""
+    tally = Tally() if tally is None else tally
+    with opened(file, plan.max_pixels) as picture:
+        if isinstance(picture, np.ndarray):
+            for frame in frames:
+                yield fit_array(_frame_of(picture, frame), plan, tally)
+            return
+        for frame in frames:
+            if frame:
+                picture.seek(frame)
+                _check_pixels(picture, plan.max_pixels)
+            yield _decode_one(picture, plan, tally, is_last=frame == frames[-1])
+
+
+def _decode_one(picture: Image.Image, plan: Plan, tally: Tally, *, is_last: bool) -> np.ndarray:
+    orientation = _orientation(picture)
+    is_sideways = (orientation in SIDEWAYS) != plan.transpose
+    frame = (plan.height, plan.width) if is_sideways else (plan.width, plan.height)
+    inner = _inner_size(picture.size, frame, plan.fit)
+    full_pixels = math.prod(picture.size)
+    if plan.bands is None:
+        # JPEG alone: decodes straight to a smaller picture.
+        picture.draft("L" if plan.channels == 1 else "RGB", inner)
+
+    with decoded_bytes.hold(_decoding_cost(picture, full_pixels)):
+        if orientation != 1:
+            picture = ImageOps.exif_transpose(picture)
+        plain = make_plain(picture, plan.scale, tally, keep=not is_last)
+        if plan.transpose:
+            plain = plain.transpose(Image.Transpose.TRANSPOSE)
+        return fit(plain, plan)
 
 
 def fit(picture: Image.Image, plan: Plan) -> np.ndarray:
     """Return `picture`, mode L or RGB, as uint8 (H, W, C) of `plan`."""
+    picture = _take_bands(picture, plan.bands)
     mode = "L" if plan.channels == 1 else "RGB"
     picture = picture if picture.mode == mode else picture.convert(mode)
     frame = plan.width, plan.height
     inner = _inner_size(picture.size, frame, plan.fit)
-    if math.prod(inner) > MOST_PIXELS:
+    if math.prod(inner) > MAX_PIXELS:
         raise Unreadable(f"at {inner[0]:,} x {inner[1]:,} pixels, which {plan.fit} makes of it, it would fill memory")
     if picture.size != inner:
         picture = picture.resize(inner, Image.Resampling.LANCZOS)
     if inner != frame:
-        left, top = (frame[0] - inner[0]) // 2, (frame[1] - inner[1]) // 2  # negative where "crop" cuts off
+        left = (frame[0] - inner[0]) // 2  # negative where "crop" cuts off
+        top = (frame[1] - inner[1]) // 2
         page = Image.new(mode, frame)
         page.paste(picture, (left, top))
         picture = page
     return np.frombuffer(picture.tobytes(), np.uint8).reshape(plan.shape)  # twice as fast as asarray
 
 
+def fit_array(values: np.ndarray, plan: Plan, tally: Tally) -> np.ndarray:
+    """Return one image, (H, W) or (H, W, C) of any numeric dtype, as uint8 (H, W, C) of `plan`."""
+    values = values if values.ndim == 3 else values[..., np.newaxis]
+    pixels = array_to_pixels(values[np.newaxis], plan, tally)[0]
+    return pixels if pixels.shape == plan.shape else fit(picture_of(pixels), _without_bands(plan))
+
+
+def _without_bands(plan: Plan) -> Plan:
+    return Plan(plan.height, plan.width, plan.channels, plan.fit)
+
+
+def array_to_pixels(values: np.ndarray, plan: Plan, tally: Tally) -> np.ndarray:
+    """Return images (N, H, W, C) of any numeric dtype as uint8 (N, H, W, C) with C 1 or 3, in their own size.
+
+    Of four channels the last is alpha, and the rest is laid on white; `plan.bands` takes others instead.
+    """
+    if plan.bands is not None:
+        values = values[..., list(plan.bands)]
+    alpha = values[..., 3:] if values.shape[3] == 4 else None
+    colours = values[..., :3] if alpha is not None else values
+
+    kind = kind_of(values.dtype)
+    pixels, cut = plan.scale.to_pixels(colours)
+    tally.add(kind, colours.size, cut)
+    if alpha is not None:
+        pixels = lay_on_white(pixels, alpha)
+    return pixels.swapaxes(1, 2) if plan.transpose else pixels
+
+
+def lay_on_white(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
+    """Return uint8 (N, H, W, 3) seen through `alpha`, (N, H, W, 1) up to 255, or 1 in floats, on a white page.
+
+    >>> lay_on_white(np.zeros((1, 1, 1, 3), "uint8"), np.zeros((1, 1, 1, 1), "uint8")).tolist()
+    [[[[255, 255, 255]]]]
+    """
+    opaque = 1.0 if alpha.dtype.kind == "f" else float(np.iinfo(alpha.dtype).max)
+    share = np.clip(alpha.astype(np.float32) / opaque, 0, 1)
+    return np.round(255 + (pixels - np.float32(255)) * share).astype(np.uint8)
+
+
+def picture_of(pixels: np.ndarray) -> Image.Image:
+    """Return uint8 (H, W, C) with C 1 or 3 as a PIL image."""
+    return Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
+
+
+def _take_bands(picture: Image.Image, bands: tuple[int, ...] | None) -> Image.Image:
+    if bands is None:
+        return picture
+    channels = picture.split()
+    if max(bands) >= len(channels):
+        raise Unreadable(f"it has {len(channels)} channels, and --bands asks for channel {max(bands)}, counted from 0")
+    taken = [channels[band] for band in bands]
+    return taken[0] if len(taken) == 1 else Image.merge("RGB", taken)
+
+
 @dataclass(frozen=True)
 class Probe:
-    """What a look at one picture shows: its size as a viewer shows it, whether it is grey, its least and largest value."""
+    """What a look at one picture shows: its size as a viewer shows it, whether it is grey, the extent of its values.
+
+    `kind` is what the values are stored as; `extent` is that of a smaller copy for 8-bit colour.
+    """
 
     width: int
     height: int
     grey: bool
-    least: int
-    largest: int
+    kind: str
+    extent: Extent
 
 
-def probe(file: bytes | str) -> Probe:
-    """Look at a picture; raise `Unreadable` with the reason."""
-    with _opened(file) as picture:
+def probe(file: Any, frame: int, plan: Plan) -> Probe:
+    """Look at a picture; raise `Unreadable` with the reason. Of `plan`, the size and the scale are not used."""
+    with opened(file, plan.max_pixels) as picture:
+        if isinstance(picture, np.ndarray):
+            return probe_array(_frame_of(picture, frame), plan)
+        if frame:
+            picture.seek(frame)
+            _check_pixels(picture, plan.max_pixels)
         width, height = picture.size
-        if _orientation(picture) in SIDEWAYS:
+        if (_orientation(picture) in SIDEWAYS) != plan.transpose:
             width, height = height, width
         mode = picture.mode
+        full_pixels = math.prod(picture.size)
         picture.draft(None, (64, 64))
-        plain = _plain(picture)
-        plain.thumbnail((64, 64), Image.Resampling.BOX)
-        pixels = np.asarray(plain)
+        with decoded_bytes.hold(_decoding_cost(picture, full_pixels)):
+            values = stored_values(picture)
+            if values is not None:
+                return Probe(width, height, True, kind_of(values.dtype), measure_extent(values))
+            plain = _take_bands(make_plain(picture, Scale(), Tally()), plan.bands)
+            plain.thumbnail((64, 64), Image.Resampling.BOX)
+            pixels = np.asarray(plain)
         grey = mode in GREY or pixels.ndim == 2 or is_grey(pixels)
-        return Probe(width, height, grey, int(pixels.min()), int(pixels.max()))
+        kind = "bool" if mode == "1" else "uint8"
+        return Probe(width, height, grey, kind, measure_extent(pixels))
+
+
+def probe_array(values: np.ndarray, plan: Plan) -> Probe:
+    """Look at one image, (H, W) or (H, W, C) of any numeric dtype."""
+    values = values if values.ndim == 3 else values[..., np.newaxis]
+    if plan.bands is not None:
+        values = values[..., list(plan.bands)]
+    height, width = values.shape[:2]
+    if plan.transpose:
+        height, width = width, height
+    colours = values[..., :3]
+    channels = [colours[..., channel] for channel in range(colours.shape[2])]
+    grey = len(channels) == 1 or (is_grey(colours) if values.dtype == np.uint8 else _are_same(channels))
+    return Probe(width, height, grey, kind_of(values.dtype), measure_extent(colours))
+
+
+def _are_same(channels: list[np.ndarray]) -> bool:
+    return all(np.array_equal(channels[0], channel) for channel in channels[1:])
+
+
+def read_extent(file: Any, frames: Sequence[int], plan: Plan) -> dict[str, Extent]:
+    """Return the extent of all values of a picture by the kind they are stored as; of one that cannot be read, nothing."""
+    extents: dict[str, Extent] = {}
+    for kind, values in _read_values(file, frames, plan):
+        extents[kind] = extents.get(kind, Extent()) | measure_extent(values)
+    return extents
+
+
+def read_sample(file: Any, frames: Sequence[int], plan: Plan, count: int) -> dict[str, np.ndarray]:
+    """Return up to `count` finite values of each frame of a picture, evenly drawn, by the kind they are stored as."""
+    samples: dict[str, list[np.ndarray]] = {}
+    for kind, values in _read_values(file, frames, plan):
+        flat = values.reshape(-1)
+        drawn = flat[:: max(1, len(flat) // count)]
+        samples.setdefault(kind, []).append(drawn[np.isfinite(drawn)])
+    return {kind: np.concatenate(drawn) for kind, drawn in samples.items()}
+
+
+def _read_values(file: Any, frames: Sequence[int], plan: Plan) -> Iterator[tuple[str, np.ndarray]]:
+    with suppress(Unreadable), opened(file, plan.max_pixels) as picture:
+        for frame in frames:
+            if isinstance(picture, np.ndarray):
+                values = _frame_of(picture, frame)
+                values = values[..., list(plan.bands)] if plan.bands is not None and values.ndim == 3 else values
+                yield kind_of(values.dtype), values[..., :3] if values.ndim == 3 else values
+                continue
+            if frame:
+                picture.seek(frame)
+                _check_pixels(picture, plan.max_pixels)
+            with decoded_bytes.hold(_decoding_cost(picture, math.prod(picture.size))):
+                values = stored_values(picture)
+                if values is None:
+                    kind = "bool" if picture.mode == "1" else "uint8"
+                    plain = _take_bands(make_plain(picture, Scale(), Tally(), keep=True), plan.bands)
+                    yield kind, np.asarray(plain)
+                else:
+                    yield kind_of(values.dtype), values
 
 
 def is_grey(pixels: np.ndarray) -> bool:
@@ -125,30 +311,202 @@ def is_grey(pixels: np.ndarray) -> bool:
     return int(spread.max()) <= TOLERANCE
 
 
+def count_frames(file: Any) -> tuple[list[int], int]:
+    """Return the indices of the images of `file`, and how many more pages are but smaller copies of another.
+
+    Raises `Unreadable` where it cannot be opened.
+    """
+    with opened(file, MAX_PIXELS, check=False) as picture:
+        if isinstance(picture, np.ndarray):
+            return list(range(_frames_of(picture))), 0
+        count = getattr(picture, "n_frames", 1)
+        if picture.format != "TIFF" or count == 1:
+            return list(range(count)), 0
+        frames = []
+        for frame in range(count):
+            picture.seek(frame)
+            if not int(picture.tag_v2.get(254, 0)) & REDUCED:
+                frames.append(frame)
+        return frames, count - len(frames)
+
+
 @contextmanager
-def _opened(file: bytes | str) -> Iterator[Image.Image]:
-    """Open a picture, and turn whatever Pillow raises on broken and hostile files into `Unreadable`."""
+def opened(file: Any, max_pixels: int, *, check: bool = True) -> Iterator[Image.Image | np.ndarray]:
+    """Open a picture, and turn whatever Pillow raises on broken and hostile files into `Unreadable`.
+
+    An .npy file, and an array, is given as an array.
+    """
+    handle = None
     try:
+        if isinstance(file, np.ndarray):
+            yield file
+            return
+        if isinstance(file, Image.Image):
+            yield file.copy()
+            return
         if isinstance(file, str):
-            # In one go and without a buffer: Pillow reads headers byte by byte, and a buffer costs a tenth of decoding.
-            with open(file, "rb", buffering=0) as opened:
-                _check_bytes(os.fstat(opened.fileno()).st_size)
-                file = opened.read()
-        _check_bytes(len(file))
-        with Image.open(io.BytesIO(file)) as picture:
-            pixels = math.prod(picture.size)
-            if pixels > MOST_PIXELS:
-                raise Unreadable(f"it holds {pixels:,} pixels, more than {MOST_PIXELS:,}")
-            with _one_large if pixels > LARGE else nullcontext():
-                yield picture
+            handle, file = _read_file(file)
+        else:
+            _check_bytes(len(file))
+        if isinstance(file, bytes) and file.startswith(NPY_MAGIC):
+            yield _load_npy(io.BytesIO(file), len(file))
+            return
+
+        picture = _open_picture(file if handle else io.BytesIO(file))
+        with picture:
+            if check:
+                _check_pixels(picture, max_pixels)
+            yield picture
     except Unreadable:
         raise
     except UnidentifiedImageError as error:
         raise Unreadable("it is not a picture of a known format") from error
     except Image.DecompressionBombError as error:
-        raise Unreadable(f"it holds more than {MOST_PIXELS:,} pixels") from error
+        raise Unreadable(f"it holds more than {MAX_PIXELS:,} pixels") from error
     except Exception as error:  # decoders raise almost anything: OSError, SyntaxError, struct.error, MemoryError
         raise Unreadable(reason(error)) from error
+    finally:
+        if handle is not None:
+            handle.close()
+
+
+def _read_file(path: str) -> tuple[Any, Any]:
+    """The content of a file, or, of a large stack of pages, the file itself."""
+    handle = open(path, "rb", buffering=0)  # without a buffer: a buffer costs a tenth of decoding
+    try:
+        size = os.fstat(handle.fileno()).st_size
+        if size > MAX_BYTES // 4 and formats.ending_of(path) in formats.STACKS:
+            buffered = io.BufferedReader(handle)
+            return buffered, buffered
+        _check_bytes(size)
+        content = handle.read()
+    except BaseException:
+        handle.close()
+        raise
+    handle.close()
+    return None, content
+
+
+def _load_npy(file: io.BytesIO, size: int) -> np.ndarray:
+    check_npy(file, size)
+    array = np.load(file, allow_pickle=False)
+    if array.dtype.kind not in "buif" or array.ndim not in (2, 3, 4) or 0 in array.shape:
+        raise Unreadable(f"expected an image (H, W) or (H, W, C), or several, received {array.dtype} {array.shape}")
+    return _channels_last(array)
+
+
+def _channels_last(array: np.ndarray) -> np.ndarray:
+    """An image, or several, with 1, 3 or 4 channels in the last axis."""
+    if array.ndim > 2 and array.shape[-1] not in (1, 3, 4) and array.shape[-3] in (1, 3, 4):
+        return np.moveaxis(array, -3, -1)
+    return array
+
+
+def _frames_of(array: np.ndarray) -> int:
+    """How many images an array holds: (H, W) and (H, W, C) with C 1, 3 or 4 are one."""
+    is_one = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4))
+    return 1 if is_one else len(array)
+
+
+def _frame_of(array: np.ndarray, frame: int) -> np.ndarray:
+    is_one = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4))
+    image = array if is_one else array[frame]
+    if image.ndim == 3 and image.shape[2] not in (1, 3, 4):
+        raise Unreadable(f"expected 1, 3 or 4 channels, received {image.shape[2]}: choose some with --bands")
+    return image
+
+
+@cache
+def _decoders() -> tuple[str, ...]:
+    """The decoders of `formats.DECODERS` that are installed."""
+    Image.init()
+    with suppress(ImportError):
+        import pillow_heif
+
+        pillow_heif.register_heif_opener()
+    return tuple(name for name in formats.DECODERS if name in Image.OPEN)
+
+
+def _open_picture(file: Any) -> Image.Image:
+    """Open by one of the decoders on the list, and by no other.
+
+    Image.open would refuse a picture by its full size, although a JPEG can be decoded straight to a smaller one.
+    """
+    prefix = file.read(16)
+    for name in _decoders():
+        factory, accept = Image.OPEN[name]
+        file.seek(0)
+        try:
+            accepted = not accept or accept(prefix)
+            if accepted is not True:  # a decoder that lacks a library says so in words
+                continue
+            if name == "JPEG":
+                return JpegImagePlugin.JpegImageFile(file)  # of several pictures in one, as phones write them, the first
+            if name in ("ICO", "CUR", "ICNS"):
+                _check_embedded(file)
+                file.seek(0)
+            return factory(file, "")
+        except (SyntaxError, IndexError, TypeError, KeyError, EOFError, struct.error):
+            continue
+    raise UnidentifiedImageError
+
+
+def _check_embedded(file: Any) -> None:
+    """Raise `Unreadable` where an icon holds a picture larger than its directory says, which is decoded all the same."""
+    content = file.read()
+    place = content.find(PNG_MAGIC)
+    while place >= 0:
+        width, height = struct.unpack(">II", content[place + 16 : place + 24].ljust(8, b"\0"))
+        _check_size(width, height, MAX_PIXELS // 16)
+        place = content.find(PNG_MAGIC, place + 8)
+
+    place = content.find(b"ihdr")  # of JPEG 2000
+    while place >= 0:
+        height, width = struct.unpack(">II", content[place + 4 : place + 12].ljust(8, b"\0"))
+        _check_size(width, height, MAX_PIXELS // 16)
+        place = content.find(b"ihdr", place + 4)
+
+    place = content.find(b"\xff\x4f\xff\x51")  # of a bare JPEG 2000 stream
+    while place >= 0:
+        width, height = struct.unpack(">II", content[place + 8 : place + 16].ljust(8, b"\0"))
+        _check_size(width, height, MAX_PIXELS // 16)
+        place = content.find(b"\xff\x4f\xff\x51", place + 4)
+
+    for entry in range(6, 6 + 16 * min(int.from_bytes(content[4:6], "little"), 256), 16):
+        offset = int.from_bytes(content[entry + 12 : entry + 16], "little")
+        header = content[offset : offset + 12]
+        if len(header) == 12 and header[:4] == b"\x28\0\0\0":  # of a bitmap
+            width, height = struct.unpack("<ii", header[4:])
+            _check_size(abs(width), abs(height), MAX_PIXELS // 16)
+
+
+def _check_size(width: int, height: int, most: int) -> None:
+    if width * height > most:
+        raise Unreadable(f"it holds a picture of {width:,} x {height:,} pixels, more than an icon's {most:,}")
+
+
+def _check_pixels(picture: Image.Image, max_pixels: int) -> None:
+    """Raise `Unreadable` where a picture is too large to be decoded; a JPEG is decoded straight to a smaller one."""
+    pixels = math.prod(picture.size)
+    if picture.format == "JPEG":
+        is_progressive = bool(picture.info.get("progressive"))
+        max_pixels = max(max_pixels, MAX_PROGRESSIVE_PIXELS if is_progressive else 2**32)
+    if pixels > max_pixels:
+        raise Unreadable(
+            f"it holds {pixels:,} pixels, more than {max_pixels:,}: make it smaller, or allow it with "
+            f"--max-pixels {pixels}"
+        )
+
+
+def _decoding_cost(picture: Image.Image, full_pixels: int) -> int:
+    """The bytes that decoding and converting take at the most: twice what Pillow keeps of the picture.
+
+    A progressive JPEG has all coefficients of its `full_pixels` in memory as well, of two bytes.
+    """
+    size = 1 if picture.mode in ("1", "L", "P") else 4
+    cost = 2 * size * math.prod(picture.size)
+    is_progressive = picture.format == "JPEG" and picture.info.get("progressive")
+    return cost + 3 * full_pixels if is_progressive else cost
 
 
 def _orientation(picture: Image.Image) -> int:
@@ -161,21 +519,69 @@ def _orientation(picture: Image.Image) -> int:
 def _check_bytes(size: int) -> None:
     if size == 0:
         raise Unreadable("the file is empty")
-    if size > MOST_BYTES:
-        raise Unreadable(f"the file holds {size:,} bytes, more than {MOST_BYTES:,}")
+    if size > MAX_BYTES:
+        raise Unreadable(f"the file holds {size:,} bytes, more than {MAX_BYTES:,}")
 
 
-def _plain(picture: Image.Image) -> Image.Image:
-    """The picture as 8-bit L or RGB, transparency laid on white."""
-    if picture.mode.startswith("I") or picture.mode == "F":
-        values = np.asarray(picture)
-        top, pixels = values.max(initial=0, where=np.isfinite(values)), np.empty(values.shape, np.uint8)
-        for first, last in _strips(picture.size):
-            pixels[first:last] = _eight_bits(values[first:last], picture.mode, top)
+def stored_values(picture: Image.Image) -> np.ndarray | None:
+    """Return the values of a picture of another depth than 8 bits, (H, W), as they are stored; else None."""
+    if not (picture.mode.startswith("I") or picture.mode == "F"):
+        return None
+    values = np.asarray(picture)
+    if picture.mode.startswith("I;16"):
+        return values.astype(np.uint16, copy=False)
+    if picture.mode == "I":
+        return values.astype(_integer_dtype(picture), copy=False)
+    return values
+
+
+def _integer_dtype(picture: Image.Image) -> str:
+    """What a picture that Pillow keeps as 32-bit integers holds in its file."""
+    if picture.format in ("PNG", "PPM"):  # of 16 bits
+        return "uint16"
+    tags = getattr(picture, "tag_v2", {})
+    is_signed = _first(tags.get(339, 2)) == 2
+    if _first(tags.get(258, 32)) == 16:
+        return "int16" if is_signed else "uint16"
+    return "int32" if is_signed else "uint32"
+
+
+def _first(value: Any) -> Any:
+    return value[0] if isinstance(value, tuple) else value
+
+
+def make_plain(picture: Image.Image, scale: Scale, tally: Tally, *, keep: bool = False) -> Image.Image:
+    """Return `picture` as 8-bit L or RGB, its values scaled, transparency laid on white.
+
+    It may be closed by that, unless `keep`.
+    """
+    values = stored_values(picture)
+    if values is not None:
+        pixels, cut = scale.to_pixels(values)
+        tally.add(kind_of(values.dtype), values.size, cut)
         return Image.fromarray(pixels)
+
+    if picture.mode == "1":
+        tally.add("bool", math.prod(picture.size), 0)
+        return picture.convert("L")
     if picture.mode in TRANSPARENT or "transparency" in picture.info:
-        return _on_white(picture)
-    return picture if picture.mode in ("L", "RGB") else picture.convert("L" if picture.mode == "1" else "RGB")
+        plain = _on_white(picture, keep=keep)
+    else:
+        plain = picture if picture.mode in ("L", "RGB") else picture.convert("RGB")
+    return _scale_eight_bits(plain, scale, tally)
+
+
+def _scale_eight_bits(picture: Image.Image, scale: Scale, tally: Tally) -> Image.Image:
+    if scale.is_identity("uint8"):
+        tally.add("uint8", math.prod(picture.size), 0)
+        return picture
+    least, largest = scale.range_of("uint8")
+    table, _ = scale.to_pixels(np.arange(256, dtype=np.uint8))
+    histogram = np.array(picture.histogram()).reshape(-1, 256)
+    levels = np.arange(256)
+    cut = int(histogram[:, (levels < least) | (levels > largest)].sum())
+    tally.add("uint8", int(histogram.sum()), cut)
+    return picture.point(table.tolist() * len(picture.getbands()))
 
 
 def _strips(size: tuple[int, int]) -> Iterator[tuple[int, int]]:
@@ -184,28 +590,16 @@ def _strips(size: tuple[int, int]) -> Iterator[tuple[int, int]]:
     return ((first, min(first + rows, size[1])) for first in range(0, size[1], rows))
 
 
-def _on_white(picture: Image.Image) -> Image.Image:
+def _on_white(picture: Image.Image, *, keep: bool) -> Image.Image:
     picture.load()
     page = Image.new("RGB", picture.size)
     for first, last in _strips(picture.size):
         strip = picture.crop((0, first, picture.width, last)).convert("RGBA")
         white = Image.new("RGBA", strip.size, "white")
         page.paste(Image.alpha_composite(white, strip).convert("RGB"), (0, first))
-    picture.close()  # a large one would stay in memory beside the page
+    if not keep:
+        picture.close()  # a large one would stay in memory beside the page
     return page
-
-
-def _eight_bits(values: np.ndarray, mode: str, top: float) -> np.ndarray:
-    """Grey values of other depths as uint8: 16 bits always scaled, 32 bits where they exceed 255, floats up to 1.
-
-    `top` is the largest of the whole picture.
-    """
-    values = np.nan_to_num(values.astype(np.float64))
-    if mode.startswith("I;16") or (mode == "I" and top > 255):
-        values = values / 257  # 65535 is white
-    elif mode == "F" and top <= 1:
-        values = values * 255
-    return np.clip(np.round(values), 0, 255).astype(np.uint8)
 
 
 def _inner_size(size: tuple[int, int], frame: tuple[int, int], how: str) -> tuple[int, int]:

@@ -19,8 +19,9 @@ from autoencode.files import check_unpacked
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MOST_BYTES = 2**34  # of one unpacked file: 16 GB
+MAPPED_BYTES = 2**26  # of values, from which on a file is mapped and not read
 # train-images-idx3-ubyte.gz, t10k-labels.idx1-ubyte, emnist-letters-test-images-idx3-ubyte.gz
-NAME = re.compile(r".*?(train|t10k|test)[-_.]?(images|labels)[-_.].*ubyte(\.gz)?$")
+NAME = re.compile(r"(.*?)(train|t10k|test)[-_.]?(images|labels)[-_.].*ubyte(\.gz)?$")
 PART = {"train": "train", "t10k": "test", "test": "test"}
 
 
@@ -47,6 +48,8 @@ def read(path: Path) -> np.ndarray:
             if len(sizes) != head[3] or size > MOST_BYTES:
                 raise ValueError(f"it announces {' x '.join(map(str, sizes))} values")
             check_unpacked(size, path.stat().st_size)
+            if size >= MAPPED_BYTES and not isinstance(file, gzip.GzipFile):
+                return _map(path, dtype, sizes, file.tell(), size)
             content = file.read(size)
             if len(content) < size or file.read(1):
                 raise ValueError(
@@ -58,6 +61,14 @@ def read(path: Path) -> np.ndarray:
         raise AutoencodeError(f"{path} is a damaged IDX file: {reason(error)}.") from error
 
 
+def _map(path: Path, dtype: np.dtype, sizes: list[int], offset: int, size: int) -> np.ndarray:
+    """The array of a file that is not packed, and may be larger than memory."""
+    held = path.stat().st_size - offset
+    if held != size:
+        raise ValueError(f"it announces {size:,} bytes and holds {held:,}")
+    return np.memmap(path, dtype, "r", offset, tuple(sizes))
+
+
 def write(array: np.ndarray, path: Path) -> None:
     """Write a uint8 array of up to four dimensions as an IDX file, gzipped where `path` ends in .gz."""
     head = bytes([0, 0, 0x08, array.ndim]) + np.array(array.shape, ">u4").tobytes()
@@ -65,14 +76,25 @@ def write(array: np.ndarray, path: Path) -> None:
         file.write(head + array.astype(np.uint8, casting="safe").tobytes())
 
 
-def find(folder: Path) -> dict[str, Path]:
-    """Return the IDX files of a folder by part, `train`, `test`, `train_labels`, `test_labels`; empty where none are."""
-    parts = {}
-    for path in sorted(folder.iterdir()):
-        if (found := NAME.match(path.name)) and path.is_file():
-            kind = "" if found[2] == "images" else "_labels"
-            parts.setdefault(PART[found[1]] + kind, path)
-    return parts if "train" in parts else {}
+def parse_name(name: str) -> tuple[str, str]:
+    """Return which set a file of this name belongs to and which part of it the file holds; `NAME` must match.
+
+    >>> parse_name("emnist-letters-test-labels-idx1-ubyte.gz"), parse_name("train-images-idx3-ubyte")
+    (('emnist-letters', 'test_labels'), ('', 'train'))
+    """
+    found = NAME.match(name)
+    kind = "" if found[3] == "images" else "_labels"
+    return found[1].rstrip("-_."), PART[found[2]] + kind
+
+
+def count(path: Path) -> int:
+    """Return how many images an IDX file announces; 0 where it is damaged."""
+    try:
+        with _open(path) as file:
+            head = file.read(8)
+    except (OSError, EOFError, zlib.error):
+        return 0
+    return int.from_bytes(head[4:8], "big")
 
 
 def _open(path: Path):

@@ -1,167 +1,342 @@
-"""Room 1: a word on the command line becomes images. Knows files and pictures, no model and no framework.
+"""A path, a name or an array is opened as a `Dataset`: the one place where it is decided what a source is.
 
 A source is a name (`NAMES`), `hf:OWNER/NAME`, the path of a folder, archive, table, array, IDX file or packed store, a
-NumPy array, or `Images`. Each kind has a file beside this one, imported when it is needed.
+CSV file with a column of paths, a NumPy array, `Images`, or what `memory` reads. Each kind has a file beside this one,
+imported when it is needed.
 """
 
 from __future__ import annotations
 
+import os
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autoencode.config import Config
+from autoencode.config import DataConfig
 from autoencode.errors import AutoencodeError, UsageError, unknown
-from autoencode.images import Images
+from autoencode.images import Images, Skipped, Unused
 
 if TYPE_CHECKING:
-    from autoencode.data.loading import Progress, Rows
+    from autoencode.data.dataset import Dataset
 
-Source = str | Path | np.ndarray | Images
+Source = Any  # a name, a path, an array, `Images`, or what `memory` reads
 NAMES = ("mnist", "fashion_mnist", "cifar10", "cifar100")
-KINDS = "a folder, .zip, .tar, .parquet, .npz, .npy, IDX file, a picture or a packed store"
+KINDS = "a folder, .zip, .tar, .parquet, .npz, .npy, .csv of paths, IDX file, a picture or a packed store"
+IDX_DEPTH = 2  # folders below a source, in which IDX files are looked for
+
+
+@dataclass(frozen=True)
+class Location:
+    """What a source is: `kind` is named, hub, path, idx or object. `name` is what it is called, `path` where it lies."""
+
+    kind: str
+    name: str
+    path: Path | None = None
+    note: str = ""
+
+
+def locate(source: Source) -> Location:
+    """Return what `source` is, without opening it; raise `UsageError` at once where there is no such source.
+
+    A path that exists goes before a name.
+    """
+    if isinstance(source, Images):
+        return Location("object", source.name)
+    if isinstance(source, np.ndarray):
+        return Location("object", "array")
+    if isinstance(source, (bytes, bytearray)) or source is None or isinstance(source, (int, float)):
+        raise UsageError(
+            "a source is a name, a path, a NumPy array, a list of paths or pictures, or an autoencode.Images, received "
+            f"{source!r:.80}."
+        )
+    if not isinstance(source, (str, os.PathLike)):
+        return Location("object", type(source).__name__)
+    return _locate_word(str(source))
+
+
+def _locate_word(word: str) -> Location:
+    path = Path(word).expanduser()
+    if path.exists():
+        note = f"{word} is taken for the path {path}, and not for the built-in dataset of that name" if word in NAMES else ""
+        return Location("path", str(path), path, note)
+    if word in NAMES:
+        return Location("named", word)
+    if word.startswith("hf:"):
+        return Location("hub", word)
+    if path.parent.is_dir() and _idx_group(path) is not None:
+        return Location("idx", str(path), path)
+
+    error = str(unknown("source", word, NAMES))[:-1]
+    raise UsageError(f"{error}, hf:OWNER/NAME, or the path of {KINDS}; {_why_nothing(word)}.")
+
+
+def _why_nothing(word: str) -> str:
+    if "://" in word:
+        return f"{word!r} is an address: download it first"
+    if any(sign in word for sign in "*?["):
+        return f"{word!r} is a pattern: name the folder itself"
+    return f"there is nothing at {word!r}"
 
 
 def find(source: Source) -> str:
     """Return what `source` is called; raise `UsageError` at once where there is no such source."""
-    if isinstance(source, Images):
-        return source.name
-    if isinstance(source, np.ndarray):
-        return "array"
-    if not isinstance(source, (str, Path)):
-        raise UsageError(
-            f"a source is a name, a path, a NumPy array or an autoencode.Images, received {type(source).__name__}."
-        )
-    word = str(source)
-    if word not in NAMES and not word.startswith("hf:") and not Path(word).exists():
-        error = unknown("source", word, NAMES)
-        raise UsageError(f"{str(error)[:-1]}, hf:OWNER/NAME, or the path of {KINDS}; there is nothing at {word!r}.")
-    return word
+    return locate(source).name
 
 
-def load(
-    source: Source | Rows,
-    config: Config | None = None,
-    progress: Progress | None = None,
-) -> Images:
-    """Return the images of `source`, sized and coloured as `config` says.
+def open_dataset(source: Source, config: DataConfig | None = None) -> Dataset:
+    """Return `source`, opened and listed but not yet decoded, as `config` says.
 
-    `progress` is told how many of how many pictures are done. Raises `UsageError` for an unknown source and
-    `AutoencodeError` for one that cannot be read.
-
-    >>> load("mnist").train.shape
-    (60000, 28, 28, 1)
+    Raises `UsageError` for an unknown source and `AutoencodeError` for one that cannot be read.
     """
-    from autoencode.data import loading
+    from autoencode.data.dataset import Dataset
 
-    config = config or Config()
-    found = source if isinstance(source, (loading.PictureRows, loading.ArrayRows)) else open_source(source)
-    if isinstance(found, Images):
-        if config.size == config.colour == "auto":
-            return found
-        found = as_rows(found)
-    return loading.load(found, config, progress)
-
-
-def pack(
-    source: Source,
-    path: Path,
-    config: Config,
-    progress: Progress | None = None,
-) -> Images:
-    """Write `source`, sized and coloured as `config` says, into a packed store and return the store's images.
-
-    A packing of the same that was cut off is continued. Raises as `load` does, and `AutoencodeError` where `path`
-    cannot be written or is there already.
-    """
-    from autoencode.data import loading, preprocessing
-
-    preprocessing.check(config.size, config.fit, config.colour)
-    if path.exists():
-        raise AutoencodeError(f"{path} is there already: choose another file, or remove it.")
-    found = open_source(source)
-    rows = as_rows(found) if isinstance(found, Images) else found
-    return loading.pack(rows, config, path, progress)
-
-
-def open_source(source: Source) -> Images | Rows:
-    """Return `source` as images where it holds them ready, else as rows that are still to be decoded or parted."""
-    word = find(source)
-    if isinstance(source, Images):
+    if isinstance(source, Dataset):
         return source
-    if word == "mnist":
+    config = config or DataConfig()
+    location = locate(source)
+    dataset = _open(source, location, config)
+    if location.note:
+        dataset.notes.insert(0, location.note)
+    return dataset
+
+
+def _open(source: Source, location: Location, config: DataConfig) -> Dataset:
+    if location.kind == "named":
+        return as_dataset(load_named(location.name))
+    if location.kind == "hub":
+        return import_module("autoencode.data.tables").HubDataset(location.name[3:])
+    if location.kind == "idx":
+        name, files = _idx_group(location.path)
+        return _open_idx(name, files, config)
+    if location.kind == "path":
+        try:
+            is_folder = location.path.is_dir()
+            return _open_folder(location.path, config) if is_folder else _open_file(location.path, config)
+        except OSError as error:
+            raise AutoencodeError(f"{location.path} cannot be read ({error.strerror or error}).") from error
+    return _open_object(source, config)
+
+
+def load_named(name: str) -> Images:
+    """Return the images of one of `NAMES`."""
+    if name == "mnist":
         return import_module("autoencode.data.mnist").load()
-    if word in NAMES:
-        return import_module("autoencode.data.keras_datasets").load(word)
-    from autoencode.data import arrays, loading
-
-    if not isinstance(source, (str, Path)):
-        return loading.ArrayRows("array", {"train": arrays.pixels(source, "array")}, {})
-    if word.startswith("hf:"):
-        return loading.PictureRows(import_module("autoencode.data.tables").HuggingFace(word[3:]))
-    path = Path(word)
-    return _open_folder(path) if path.is_dir() else _open_file(path)
+    return import_module("autoencode.data.keras_datasets").load(name)
 
 
-def as_rows(images: Images) -> Rows:
-    """Return ready images as rows, so that they can be sized, packed or streamed."""
-    from autoencode.data import loading
+def as_dataset(images: Images) -> Dataset:
+    """Return images that are ready, so that they can be sized, packed or streamed."""
+    from autoencode.data.dataset import ArrayDataset
+    from autoencode.data.scaling import EIGHT_BITS, Scale
 
     found = [{part: getattr(images, f"{part}{kind}") for part in images.parts} for kind in ("", "_labels", "_names")]
     rows, labels, names = (held if all(one is not None for one in held.values()) else None for held in found)
-    labels = {f"{part}_labels": held for part, held in (labels or {}).items()}
-    return loading.ArrayRows(images.name, rows, labels, images.classes, names, images.notes)
+    scale = Scale.from_record(images.ranges) if images.ranges else Scale({"uint8": EIGHT_BITS})
+    dataset = ArrayDataset(images.name, rows, labels or {}, images.classes, names, images.notes, scale)
+    dataset.ready = images
+    dataset.skipped += images.skipped
+    dataset.unused += images.unused
+    return dataset
 
 
-def _open_folder(path: Path) -> Images | Rows:
-    from autoencode.data import archives, idx, loading
+def _open_object(source: Source, config: DataConfig) -> Dataset:
+    from autoencode.data import arrays, memory
 
-    try:
-        found, tables = idx.find(path), sorted(path.rglob("*.parquet"))
-    except OSError as error:
-        raise AutoencodeError(f"{path} cannot be read ({error.strerror}).") from error
-    if found:
-        return _assemble(path.resolve().name, {part: idx.read(file) for part, file in found.items()})
-    if tables:
-        return loading.PictureRows(import_module("autoencode.data.tables").Parquet(path.resolve().name, tables))
-    return loading.PictureRows(archives.Folder(path))
+    if isinstance(source, Images):
+        return as_dataset(source)
+    if isinstance(source, np.ndarray):
+        return arrays.open_arrays("array", {"train": np.asarray(source)}, config.bands)
+    dataset = memory.open_object(source, config)
+    if dataset is None:
+        raise UsageError(
+            "a source is a name, a path, a NumPy array, a list of paths or pictures, or an autoencode.Images, received "
+            f"{type(source).__name__}."
+        )
+    return dataset
 
 
-def _open_file(path: Path) -> Images | Rows:
-    from autoencode.data import archives, arrays, decode, idx, loading, store
+# Folders
 
-    head = _head(path)
-    if path.suffix.lower() in decode.SUFFIXES:
-        return loading.PictureRows(archives.Single(path))
+
+def _open_folder(path: Path, config: DataConfig) -> Dataset:
+    """What a folder is: pictures where it holds any, else IDX files, tables, arrays or archives.
+
+    Where it holds pictures and a set in another form, the one with more images is taken, and the other named.
+    """
+    from autoencode.data import archives, formats, pictures
+
+    name = path.resolve().name or "folder"
+    folder = archives.Folder(path)
+    by_kind: dict[str, list[Path]] = {}
+    count = 0
+    for member in folder.members:
+        ending = member.ending
+        count += ending in formats.PICTURES or ending in formats.HEIF
+        kind = "idx" if _looks_like_idx(member.path[-1]) else _kind_of_ending(ending)
+        if kind and len(member.path) <= IDX_DEPTH + 1:
+            by_kind.setdefault(kind, []).append(folder.path_of(member.number))
+
+    idx_groups = _group_idx(by_kind.get("idx", ())) if "idx" in by_kind else {}
+    complete = {key: files for key, files in idx_groups.items() if "train" in files}
+    if complete and not _has_more_pictures(complete, count):
+        return _with_rest(_open_idx_groups(path, name, complete, config), folder, by_kind["idx"])
+
+    tables = []
+    if "parquet" in by_kind:
+        tables, rows = import_module("autoencode.data.tables").count_pictures(by_kind["parquet"])
+        if tables and (rows >= count > 0 or not count):
+            dataset = import_module("autoencode.data.tables").ParquetDataset(name, tables, path)
+            return _with_rest(dataset, folder, tables)
+
+    options = {"frames": config.frames, "masks": config.include_masks}
+    if count:
+        return pictures.FileDataset(folder, **options)
+    if "archive" in by_kind:
+        shards = sorted(by_kind["archive"])
+        dataset = pictures.FileDataset(archives.Shards(name, shards), **options)
+        if len(dataset):
+            return _with_rest(dataset, folder, shards)
+    if "npy" in by_kind:
+        return pictures.FileDataset(folder, **options, reads_arrays=True)
+    if "npz" in by_kind and len(by_kind["npz"]) == 1:
+        return _with_rest(_open_file(by_kind["npz"][0], config), folder, by_kind["npz"])
+    return pictures.FileDataset(folder, **options)
+
+
+def _kind_of_ending(ending: str) -> str:
+    from autoencode.data import formats
+
+    if ending in formats.ARCHIVES:
+        return "archive"
+    return {".parquet": "parquet", ".npy": "npy", ".npz": "npz"}.get(ending, "")
+
+
+def _with_rest(dataset: Dataset, folder: Any, used: list[Path]) -> Dataset:
+    """Account for the other files of a folder: those that are pictures or tables too, and all else."""
+    taken = {str(path) for path in used}
+    rest = [member for member in folder.members if str(folder.path_of(member.number)) not in taken]
+    if rest:
+        names = tuple(member.name for member in rest)
+        dataset.unused.append(Unused("other files", len(rest), names))
+    dataset.skipped += folder.skipped
+    dataset.unused += folder.unused
+    return dataset
+
+
+# IDX files
+
+
+def _looks_like_idx(name: str) -> bool:
+    from autoencode.data import idx
+
+    return idx.NAME.match(name) is not None
+
+
+def _group_idx(paths: Any) -> dict[str, dict[str, Path]]:
+    """The IDX files at `paths` by set and part: a folder may hold several sets, as EMNIST's does."""
+    from autoencode.data import idx
+
+    groups: dict[str, dict[str, Path]] = {}
+    for path in sorted(paths):
+        word, part = idx.parse_name(path.name)
+        key = str(path.parent / word) if word else str(path.parent)
+        groups.setdefault(key, {}).setdefault(part, path)  # of a file and the same unpacked, the first
+    return groups
+
+
+def _idx_group(path: Path) -> tuple[str, dict[str, Path]] | None:
+    """The IDX files of which `path` is the beginning of the names, as gzip/emnist-letters is."""
+    from autoencode.data import idx
+
+    files = [file for file in path.parent.iterdir() if file.name.startswith(path.name) and idx.NAME.match(file.name)]
+    groups = {key: found for key, found in _group_idx(files).items() if "train" in found}
+    exact = groups.get(str(path))
+    if exact is not None:
+        return path.name, exact
+    return (path.name, next(iter(groups.values()))) if len(groups) == 1 else None
+
+
+def _has_more_pictures(groups: dict[str, dict[str, Path]], count: int) -> bool:
+    from autoencode.data import idx
+
+    return count > max(idx.count(files["train"]) for files in groups.values())
+
+
+def _open_idx_groups(path: Path, name: str, groups: dict[str, dict[str, Path]], config: DataConfig) -> Dataset:
+    if len(groups) > 1:
+        names = sorted(groups)
+        shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
+        raise UsageError(f"{path} holds {len(names)} sets of IDX files, and one at a time is read: name one of {shown}.")
+    return _open_idx(name, next(iter(groups.values())), config)
+
+
+def _open_idx(name: str, files: dict[str, Path], config: DataConfig) -> Dataset:
+    from autoencode.data import arrays, idx
+
+    return arrays.open_arrays(name, {part: idx.read(file) for part, file in files.items()}, config.bands)
+
+
+# Files
+
+
+def _open_file(path: Path, config: DataConfig) -> Dataset:
+    from autoencode.data import archives, arrays, formats, idx, memory, pictures, store
+
+    head = _read_head(path)
+    ending = formats.ending_of(path.name) or formats.sniff_ending(head)
+    options = {"frames": config.frames, "masks": True}
     if store.is_store(path):
-        return store.open_store(path)
-    if path.suffix in (".npy", ".npz") or head.startswith(b"\x93NUMPY"):
-        return _assemble(path.stem, arrays.load(path))
+        return as_dataset(store.open_store(path))
+    if ending in (".npy", ".npz") or head.startswith(b"\x93NUMPY"):
+        found, notes = arrays.load_arrays(path)
+        return arrays.open_arrays(path.stem, found, config.bands, notes)
+    if ending in formats.PICTURES or ending in formats.HEIF:
+        dataset = pictures.FileDataset(archives.Paths(path.stem, [path]), **options)
+        return dataset
     if head.startswith(b"PAR1"):
-        return loading.PictureRows(import_module("autoencode.data.tables").Parquet(path.stem, [path]))
+        return import_module("autoencode.data.tables").ParquetDataset(path.stem, [path])
     if head.startswith(b"PK"):
-        return loading.PictureRows(archives.Zip(path))
+        return _open_archive(archives.Zip(path), path, config)
     if idx.matches(path):
-        return _assemble(path.name.split(".")[0], {"train": idx.read(path)})
-    if ".tar" in path.suffixes or path.suffix == ".tgz" or archives.is_tar(path):
-        return loading.PictureRows(archives.Tar(path))
+        return arrays.open_arrays(path.name.split(".")[0], {"train": idx.read(path)}, config.bands)
+    if why := formats.why_not_read(path.name, ending, head):
+        raise AutoencodeError(f"{path} is not read: {why}.")
+    if ending in (".csv", ".tsv"):
+        return memory.open_table_of_paths(path, config)
+    if ending in formats.ARCHIVES or archives.is_tar(path):
+        return _open_archive(archives.Tar(path), path, config)
     raise AutoencodeError(f"{path} is none of what a source can be: expected {KINDS}.")
 
 
-def _head(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(8)
-    except OSError as error:
-        raise AutoencodeError(f"{path} cannot be read ({error.strerror}).") from error
+def _open_archive(archive: Any, path: Path, config: DataConfig) -> Dataset:
+    from autoencode.data import formats, pictures
+
+    dataset = pictures.FileDataset(archive, frames=config.frames, masks=config.include_masks)
+    if len(dataset) or dataset.skipped:
+        return dataset
+    dataset = pictures.FileDataset(archive, frames=config.frames, masks=config.include_masks, reads_arrays=True)
+    if len(dataset):
+        return dataset
+    inner = [member.name for member in archive.members if member.ending in formats.ARCHIVES]
+    data = [member.name for member in archive.members if _kind_of_ending(member.ending) or _looks_like_idx(member.path[-1])]
+    if inner:
+        raise AutoencodeError(
+            f"{path} holds no picture but {len(inner):,} {'archive' if len(inner) == 1 else 'archives'} ({inner[0]}), "
+            "which are not read within another: unpack it, and name the folder."
+        )
+    if data:
+        raise AutoencodeError(f"{path} holds no picture but {data[0]}: unpack it, and name that file or its folder.")
+    return dataset
 
 
-def _assemble(name: str, parts: dict[str, np.ndarray]) -> Images | Rows:
-    from autoencode.data import arrays, loading
+def _read_head(path: Path) -> bytes:
+    from autoencode.data import formats
 
-    found = arrays.assemble(name, parts)
-    if found.test is not None:
-        return Images(name, found.train, found.test, **found.labels, classes=found.classes, notes=found.notes)
-    return loading.ArrayRows(name, {"train": found.train}, found.labels, found.classes, notes=found.notes)
+    with path.open("rb") as file:
+        return file.read(formats.HEAD_BYTES * 16)
+
+
+__all__ = ["NAMES", "Location", "Skipped", "Source", "as_dataset", "find", "load_named", "locate", "open_dataset"]

@@ -1,4 +1,4 @@
-"""Which size and colour a set of pictures gets: what the user said, or what a look at the pictures suggests."""
+"""What a set of images becomes: size, colour and range, as the settings say or as a look at the images suggests."""
 
 from __future__ import annotations
 
@@ -6,18 +6,22 @@ import re
 import statistics
 from collections.abc import Sequence
 
+from autoencode.config import DataConfig
 from autoencode.data.decode import Plan, Probe
+from autoencode.data.scaling import parse_range
 from autoencode.errors import UsageError, unknown
 
 FITS = ("pad", "crop", "stretch")
 COLOURS = ("auto", "grey", "rgb")
-KEPT = 128  # pixels: pictures of one size keep it up to here
+FRAMES = ("auto", "first", "all")
+VALIDATIONS = ("join", "test", "drop")
+KEPT = 128  # pixels: images of one size keep it up to here
 CHOSEN = 64  # pixels: the longer side otherwise
-MOST = 4096
+MAX_SIDE = 4096
 
 
 def parse_size(size: str) -> tuple[int, int] | None:
-    """Return (height, width) of "28" or "64x48" (width x height), None of "auto"; raise `UsageError` of anything else.
+    """Return (height, width) of "28" or "64x48" (width x height), None of "auto"; raise `UsageError` for anything else.
 
     >>> parse_size("64x48")
     (48, 64)
@@ -26,36 +30,63 @@ def parse_size(size: str) -> tuple[int, int] | None:
         return None
     found = re.fullmatch(r"(\d{1,4})(?:x(\d{1,4}))?", size)
     width, height = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
-    if not (0 < width <= MOST and 0 < height <= MOST):
-        raise UsageError(f"--size must be auto, a number or WIDTHxHEIGHT, each from 1 to {MOST}, received {size!r}.")
+    if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
+        raise UsageError(
+            f"--size must be auto, a number or WIDTHxHEIGHT, each from 1 to {MAX_SIDE}, received {size!r}."
+        )
     return height, width
 
 
-def check(size: str, fit: str, colour: str) -> None:
-    """Raise `UsageError` unless the three options are among what is known."""
-    parse_size(size)
-    if fit not in FITS:
-        raise unknown("fit", fit, FITS)
-    if colour not in COLOURS:
-        raise unknown("colour", colour, COLOURS)
+def parse_bands(bands: str) -> tuple[int, ...] | None:
+    """Return the channels that "3" or "2,1,0" names, None of "all"; raise `UsageError` for anything else.
+
+    >>> parse_bands("2,1,0")
+    (2, 1, 0)
+    """
+    if bands == "all":
+        return None
+    found = tuple(int(word) for word in bands.split(",")) if re.fullmatch(r"\d{1,4}(,\d{1,4})*", bands) else ()
+    if len(found) not in (1, 3):
+        raise UsageError(f"--bands must be all, one channel or three, such as 0,1,2, received {bands!r}.")
+    return found
 
 
-def choose(probes: Sequence[Probe], size: str, fit: str, colour: str) -> tuple[Plan, list[str]]:
-    """Return the plan for pictures of which `probes` is a sample, and a line for each choice that was left open."""
+def check_options(config: DataConfig) -> None:
+    """Raise `UsageError` unless the settings are among what is known."""
+    parse_size(config.size)
+    parse_bands(config.bands)
+    parse_range(config.range)
+    known = {"fit": FITS, "colour": COLOURS, "frames": FRAMES, "validation": VALIDATIONS}
+    for name, values in known.items():
+        if getattr(config, name) not in values:
+            raise unknown(name, getattr(config, name), values)
+
+
+def look_plan(config: DataConfig) -> Plan:
+    """Return what images are looked at by, before their size, colour and range are chosen."""
+    bands = parse_bands(config.bands)
+    return Plan(
+        1, 1, 1, config.fit, bands=bands, transpose=config.transpose, max_pixels=config.max_pixels
+    )
+
+
+def choose_shape(probes: Sequence[Probe], config: DataConfig) -> tuple[tuple[int, int, int], list[str]]:
+    """Return height, width and channels for images of which `probes` is a sample, and a line for each open choice."""
     notes = []
-    shape = parse_size(size)
-    if shape is None:
-        shape, why = _suggest(probes)
-        notes.append(f"size {shape[1]}x{shape[0]} chosen: {why}")
+    size = parse_size(config.size)
+    if size is None:
+        size, why = _suggest_size(probes)
+        notes.append(f"size {size[1]}x{size[0]} chosen: {why}")
+    colour = config.colour
     if colour == "auto":
         coloured = sum(not probe.grey for probe in probes)
         colour = "rgb" if coloured else "grey"
         share = f"{coloured} of {len(probes)} pictures looked at are coloured" if coloured else "no picture is coloured"
         notes.append(f"colour {colour} chosen: {share}")
-    return Plan(*shape, 1 if colour == "grey" else 3, fit), notes
+    return (*size, 1 if colour == "grey" else 3), notes
 
 
-def _suggest(probes: Sequence[Probe]) -> tuple[tuple[int, int], str]:
+def _suggest_size(probes: Sequence[Probe]) -> tuple[tuple[int, int], str]:
     sizes = {(probe.height, probe.width) for probe in probes}
     if len(sizes) == 1:
         height, width = sizes.pop()

@@ -15,6 +15,7 @@ import zlib
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ import numpy as np
 
 from autoencode.errors import AutoencodeError, newer, reason
 from autoencode.files import replacing
-from autoencode.images import Images, Skipped
+from autoencode.images import Images, Skipped, Unused
 
 MAGIC, END, VERSION = b"autoencode-store", b"store-ends-here\n", 2
 HEAD = struct.Struct("<16sI44x")
@@ -112,8 +113,16 @@ def _images(path: Path, footer: dict[str, Any], end: int) -> Images:
         names = {f"{part}_names": named.get(part, next(iter(named.values()))) for part in ("train", "test")}
     if first + length != end:
         raise ValueError("its sizes do not add up")
-    skipped = tuple(Skipped(*pair) for pair in footer["skipped"])
-    return Images(footer["name"], **rows, **labels, **names, classes=tuple(footer["classes"]), skipped=skipped)
+    return Images(
+        footer["name"],
+        **rows,
+        **labels,
+        **names,
+        classes=tuple(footer["classes"]),
+        skipped=tuple(Skipped(*pair) for pair in footer["skipped"]),
+        unused=tuple(Unused(why, int(count), tuple(where)) for why, count, where in footer.get("unused", ())),
+        ranges={kind: (float(low), float(high)) for kind, (low, high) in footer.get("ranges", {}).items()},
+    )
 
 
 class _Lines:
@@ -165,6 +174,23 @@ class _Checksums:
 
     def all(self) -> list[int]:
         return [*self._whole, self._open] if self._filled else self._whole
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a store holds beside pixels: `counts` of images by part, their labels, classes and names, and how they came.
+
+    `labels` are int32 (N,) by part, `names` those of all images in order; `ranges` as in `Images`.
+    """
+
+    name: str
+    shape: tuple[int, int, int]
+    counts: Mapping[str, int]
+    labels: Mapping[str, np.ndarray]
+    classes: Sequence[str] = ()
+    names: Sequence[str] = ()
+    unused: Sequence[Unused] = ()
+    ranges: Mapping[str, Sequence[float]] = field(default_factory=dict)
 
 
 class Writer:
@@ -249,30 +275,24 @@ class Writer:
         except OSError as error:
             raise self._not_written(error) from error
 
-    def finish(
-        self,
-        name: str,
-        shape: tuple[int, int, int],
-        counts: Mapping[str, int],
-        labels: Mapping[str, np.ndarray],
-        classes: Sequence[str],
-        names: Sequence[str] = (),
-    ) -> Images:
+    def finish(self, contents: Contents) -> Images:
         """Add labels, names, checksums and footer, give the file its name, and return its images, memory-mapped."""
         try:
-            for part in counts if labels else ():
-                self._write(labels[f"{part}_labels"].astype("<i4"))
-            lines = "\n".join(names).encode()
+            for part in contents.counts if contents.labels else ():
+                self._write(contents.labels[f"{part}_labels"].astype("<i4"))
+            lines = "\n".join(contents.names).encode()
             self._write(lines)
             end = self._file.tell()
             footer = {
-                "name": name,
-                "shape": shape,
-                "counts": counts,
-                "labels": bool(labels),
+                "name": contents.name,
+                "shape": contents.shape,
+                "counts": contents.counts,
+                "labels": bool(contents.labels),
                 "names": len(lines),
-                "classes": list(classes),
+                "classes": list(contents.classes),
                 "skipped": [[one.name, one.reason] for one in self.skipped],
+                "unused": [[one.why, one.count, list(one.names)] for one in contents.unused],
+                "ranges": {kind: list(limits) for kind, limits in contents.ranges.items()},
                 "blocks": self._checksums.all(),
             }
             text = json.dumps(footer).encode()

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from autoencode.config import Config
-from autoencode.data import loading, preprocessing
+from autoencode.config import DataConfig
+from autoencode.data import preprocessing
+from autoencode.data.dataset import Dataset, Progress, check_strict
 from autoencode.data.decode import Plan
-from autoencode.data.loading import Progress, Rows
+from autoencode.data.loading import split_dataset
+from autoencode.data.pictures import describe_nothing
+from autoencode.data.scaling import Scale
 from autoencode.errors import AutoencodeError, UsageError, unknown
 from autoencode.images import evenly
 
@@ -17,26 +21,31 @@ PARTS = ("all", "train", "test")
 
 
 class Stream:
-    """Images of one shape out of `rows`, those at ascending `indices`, read when `batches` is iterated.
+    """Images of one shape out of `dataset`, those at ascending `indices`, read when `batches` is iterated.
 
     Then `kept` holds the indices of those that could be read, `skipped` the others. `progress` is told how many of how
-    many were looked at; `strict` allows none to be left out. `note` says how a part was drawn, if it was.
+    many were looked at; `strict` allows none to be skipped. `notes` say how a part was drawn, and which range is taken.
     """
 
     def __init__(
         self,
-        rows: Rows,
+        dataset: Dataset,
         indices: np.ndarray,
         plan: Plan,
         *,
-        note: str = "",
+        notes: Sequence[str] = (),
         strict: bool = False,
         progress: Progress | None = None,
     ) -> None:
-        self.name, self.note = rows.name, note
-        self.kept, self.skipped = np.empty(0, int), list(rows.skipped)
-        self._rows, self._indices, self._plan = rows, indices, plan
-        self._strict, self._progress = strict, progress
+        self.name = dataset.name
+        self.notes = list(notes)
+        self.kept = np.empty(0, int)
+        self.skipped = list(dataset.skipped)
+        self._dataset = dataset
+        self._indices = indices
+        self._plan = plan
+        self._strict = strict
+        self._progress = progress
 
     def __len__(self) -> int:
         """How many images there are at most, if all can be read."""
@@ -45,56 +54,61 @@ class Stream:
     def batches(self, size: int) -> Iterator[np.ndarray]:
         """Give the images, uint8 (n, H, W, C), n at most `size`, in order.
 
-        Raises `AutoencodeError` where none can be read, or where `strict` allows none to be left out.
+        Raises `AutoencodeError` where none can be read, or where `strict` allows none to be skipped.
         """
-        kept, waiting, held, read = [], [], 0, 0
-        self.skipped = list(self._rows.skipped)
-        loading.check_strict(self._strict, self.skipped)
-        for images, indices, skipped in self._rows.chunks(self._indices, self._plan):
+        kept: list[np.ndarray] = []
+        waiting: list[np.ndarray] = []
+        held = 0
+        read = 0
+        self.skipped = list(self._dataset.skipped)
+        check_strict(self._strict, self.skipped)
+        for images, indices, skipped in self._dataset.read(self._indices, self._plan, strict=self._strict):
             self.skipped += skipped
-            loading.check_strict(self._strict, self.skipped)
             kept.append(indices)
             waiting.append(images)
-            held, read = held + len(images), read + len(images) + len(skipped)
+            held += len(images)
+            read += len(images) + len(skipped)
             if held >= size:
                 yield from self._hand_on(waiting, size, read)
-                waiting, held = [], 0
+                waiting = []
+                held = 0
             else:
-                self._tell(read - held)
-        self.kept = np.concatenate(kept)
+                self._report(read - held)
+        self.kept = np.concatenate(kept) if kept else self.kept
         if not len(self.kept):
-            raise AutoencodeError(loading.nothing(self._rows))
+            raise describe_nothing(self._dataset)
         if held:
             yield from self._hand_on(waiting, size, read)
+        self.notes += self._dataset.cut_notes()
 
     def _hand_on(self, chunks: list[np.ndarray], size: int, read: int) -> Iterator[np.ndarray]:
-        """Give what `chunks` hold in pieces, and tell of each once it is done with; `read` are these and all before."""
+        """Give what `chunks` hold in pieces, and report each once it is done with; `read` are these and all before."""
         left = sum(map(len, chunks))
         for piece in _pieces(chunks, size):
             yield piece
             left -= len(piece)
-            self._tell(read - left)
+            self._report(read - left)
 
-    def _tell(self, done: int) -> None:
+    def _report(self, done: int) -> None:
         if self._progress is not None:
             self._progress(done, len(self))
 
-    def image(self, place: int) -> np.ndarray:
-        """Return the image, uint8 (H, W, C), at `place` among all; raise `AutoencodeError` where it is not or cannot be read."""
-        if not 0 <= place < len(self):
-            raise UsageError(f"{self.name} holds {len(self):,} images there, counted from 0: there is none at {place}.")
-        images, _, skipped = next(self._rows.chunks(self._indices[place : place + 1], self._plan))
+    def image(self, index: int) -> np.ndarray:
+        """Return the image, uint8 (H, W, C), at `index` among all; raise `AutoencodeError` where it cannot be read."""
+        if not 0 <= index < len(self):
+            raise UsageError(f"{self.name} holds {len(self):,} images there, counted from 0: there is none at {index}.")
+        images, _, skipped = next(self._dataset.chunks(self._indices[index : index + 1], self._plan))
         if skipped:
             raise AutoencodeError(f"{skipped[0].name} cannot be read: {skipped[0].reason}.")
         return images[0]
 
     def names(self) -> list[str]:
-        """Return what the images that were read are called: paths, or the name of an array, the part and the place."""
-        return self._rows.names(self.kept)
+        """Return what the images that were read are called: paths, or the name of an array, the part and the index."""
+        return self._dataset.names(self.kept)
 
     def labels(self) -> tuple[np.ndarray | None, tuple[str, ...]]:
         """Return the labels of the images that were read, int32 (N,), and the classes' names; None where there are none."""
-        labels, classes = self._rows.labels({"read": self.kept})
+        labels, classes = self._dataset.labels({"read": self.kept})
         return labels.get("read_labels"), classes
 
     def metadata(self) -> dict[str, np.ndarray]:
@@ -103,9 +117,9 @@ class Stream:
         names = {"names": np.array(self.names())}
         return names if labels is None else names | {"labels": labels, "classes": np.array(classes)}
 
-    def images(self, places: Sequence[int]) -> np.ndarray:
-        """Return, uint8 (n, H, W, C), the images at ascending `places` among those that were read."""
-        return np.concatenate([images for images, _, _ in self._rows.chunks(self.kept[places], self._plan)])
+    def images(self, indices: Sequence[int]) -> np.ndarray:
+        """Return, uint8 (n, H, W, C), the images at ascending `indices` among those that were read."""
+        return np.concatenate([images for images, _, _ in self._dataset.chunks(self.kept[indices], self._plan)])
 
 
 def _pieces(chunks: list[np.ndarray], size: int) -> Iterator[np.ndarray]:
@@ -113,35 +127,46 @@ def _pieces(chunks: list[np.ndarray], size: int) -> Iterator[np.ndarray]:
     return (joined[first : first + size] for first in range(0, len(joined), size))
 
 
-def check(part: str, fit: str) -> None:
-    """Raise `UsageError` for an unknown part or fit."""
+def check_part(part: str) -> None:
+    """Raise `UsageError` for an unknown part."""
     if part not in PARTS:
         raise unknown("part", part, PARTS)
-    preprocessing.check("auto", fit, "auto")
 
 
 def stream(
-    rows: Rows,
+    dataset: Dataset,
     shape: tuple[int, int, int],
+    config: DataConfig | None = None,
     *,
     part: str = "all",
-    fit: str = Config.fit,
-    split_seed: int = Config.split_seed,
+    scale: Scale | None = None,
     most: int | None = None,
-    strict: bool = False,
     progress: Progress | None = None,
 ) -> Stream:
-    """Return `rows` as images of `shape` (H, W, C): all, or those that a training with `split_seed` trains or tests on.
+    """Return `dataset` as images of `shape` (H, W, C): all, or those that a training by `config` trains or tests on.
 
-    Of more than `most` there are as many, spread evenly. Raises `UsageError` for an unknown part or fit.
+    `scale` is that of the training; without one, it is chosen from the dataset. Of more than `most` images there are as
+    many, spread evenly. Raises `UsageError` for an unknown part or setting.
     """
-    check(part, fit)
-    if not len(rows):
-        raise AutoencodeError(loading.nothing(rows))
-    indices, note = np.arange(len(rows)), ""
+    config = config or DataConfig()
+    preprocessing.check_options(config)
+    check_part(part)
+    if not len(dataset):
+        raise describe_nothing(dataset)
+
+    notes = []
+    indices = np.arange(len(dataset))
     if part != "all":
-        train, test, how = loading.split(rows, split_seed)
-        indices, note = train if part == "train" else test, "" if rows.parts() else how
+        split = split_dataset(dataset, config)
+        indices = split.train if part == "train" else split.test
+        notes += [] if dataset.splits() else [split.note]
     if most is not None:
         indices = indices[evenly(len(indices), most)]
-    return Stream(rows, indices, Plan(*shape, fit), note=note, strict=strict, progress=progress)
+
+    looked = preprocessing.look_plan(config)
+    if scale is None or config.range != "auto":
+        scale, said = dataset.choose_scale(config.range, looked)
+        notes += said
+    height, width, channels = shape
+    plan = replace(looked, height=height, width=width, channels=channels, scale=scale)
+    return Stream(dataset, indices, plan, notes=notes, strict=config.strict, progress=progress)

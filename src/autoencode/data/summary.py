@@ -12,90 +12,107 @@ from pathlib import Path
 
 import numpy as np
 
-from autoencode import data, pictures
-from autoencode.config import Config
-from autoencode.data import loading
+from autoencode import pictures
+from autoencode.config import DataConfig
+from autoencode.data import preprocessing
+from autoencode.data.dataset import Progress
+from autoencode.data.loading import load
+from autoencode.data.open import Source, open_dataset
+from autoencode.data.scaling import Extent
 from autoencode.errors import AutoencodeError, reason
 from autoencode.files import replacing
 from autoencode.images import Images, Skipped, evenly
 
-LOOKED_AT = 2000  # pictures whose sizes, colours and values are measured
-SHOWN = 60  # pictures on the contact sheet
+LOOKED_AT = 2000  # images whose sizes, colours and values are measured
+SHOWN = 60  # images on the contact sheet
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What a look found. Sizes, colours and values are those of `looked_at` pictures as they are stored."""
+class DatasetSummary:
+    """What a look found. Sizes, colours and values are those of `looked_at` images as they are stored."""
 
-    name: str
-    train: int
-    test: int
+    images: Images
     looked_at: int
     sizes: Counter[tuple[int, int]]
     grey: int
-    least: int
-    largest: int
+    extents: dict[str, Extent]
     duplicates: int
-    classes: Sequence[str]
-    notes: Sequence[str]
-    skipped: Sequence[Skipped]
     shown: np.ndarray
+
+    @property
+    def name(self) -> str:
+        """What the source is called."""
+        return self.images.name
+
+    @property
+    def skipped(self) -> Sequence[Skipped]:
+        """What could not be read."""
+        return self.images.skipped
 
     def lines(self) -> list[str]:
         """Return what was seen in words."""
+        images = self.images
         heights, widths = zip(*self.sizes.elements(), strict=True)
         common = ", ".join(f"{width}x{height} ({count:,})" for (height, width), count in self.sizes.most_common(3))
         extent = f"{min(widths)}x{min(heights)} to {max(widths)}x{max(heights)}"
         median = f"{statistics.median(widths):g}x{statistics.median(heights):g}"
         alike = f"{self.duplicates:,} images are copies of another, pixel for pixel" if self.duplicates else "none"
         lines = [
-            f"{self.name}: {self.train:,} images to train, {self.test:,} to test",
+            f"{self.name}: {len(images.train):,} images to train, {len(images.test):,} to test",
+            images.account(),
             f"sizes of {self.looked_at:,} looked at: {extent}, median {median}; most common: {common}",
-            f"colours: {self.grey:,} grey, {self.looked_at - self.grey:,} coloured; values {self.least} to {self.largest}",
+            f"colours: {self.grey:,} grey, {self.looked_at - self.grey:,} coloured; values {self._values()}",
             f"duplicates after sizing: {alike}",
         ]
-        if self.duplicates and self.duplicates == self.train + self.test - 1:
-            lines.append("all images are alike: there is nothing to learn")
-        if self.least == self.largest:
-            lines.append("every value is the same: the images are blank")
-        if self.classes:
-            lines.append(f"{len(self.classes)} classes: {', '.join(self.classes[:10])}")
-        return lines + list(self.notes)
+        if images.classes:
+            lines.append(f"{len(images.classes)} classes: {self._classes()}")
+        return lines + list(images.notes)
+
+    def _values(self) -> str:
+        return ", ".join(
+            f"{extent.least:.6g} to {extent.largest:.6g}" + ("" if kind in ("uint8", "bool") else f" ({kind})")
+            for kind, extent in sorted(self.extents.items())
+        )
+
+    def _classes(self) -> str:
+        images = self.images
+        labels = [part for part in (images.train_labels, images.test_labels) if part is not None]
+        unlabelled = sum(int(np.count_nonzero(part < 0)) for part in labels)
+        shown = ", ".join(images.classes[:10]) + (", ..." if len(images.classes) > 10 else "")
+        return shown + (f"; {unlabelled:,} images are unlabelled" if unlabelled else "")
 
 
-def look(source: data.Source, config: Config, progress: loading.Progress | None = None) -> Seen:
+def summarise(source: Source, config: DataConfig, progress: Progress | None = None) -> DatasetSummary:
     """Look at all of `source`: decode it as `config` says, and measure some of it as it is stored.
 
-    Raises as `data.load` does.
+    Raises as `load` does.
     """
-    found = data.open_source(source)
-    rows = data.as_rows(found) if isinstance(found, Images) else found
-    probes = rows.sample(evenly(len(rows), LOOKED_AT))
-    images = data.load(found if isinstance(found, Images) else rows, config, progress)
-    rows_kept = (row for part in images.parts.values() for row in part)
-    hashes = Counter(hashlib.blake2b(row.tobytes(), digest_size=12).digest() for row in rows_kept)
-    return Seen(
-        name=rows.name,
-        train=len(images.train),
-        test=len(images.test),
+    preprocessing.check_options(config)
+    dataset = open_dataset(source, config)
+    probes = dataset.sample(evenly(len(dataset), LOOKED_AT), preprocessing.look_plan(config)) if len(dataset) else []
+    images = load(dataset, config, progress)
+    hashes = Counter(
+        hashlib.blake2b(row.tobytes(), digest_size=12).digest() for part in images.parts.values() for row in part
+    )
+    extents: dict[str, Extent] = {}
+    for probe in probes:
+        extents[probe.kind] = extents.get(probe.kind, Extent()) | probe.extent
+    return DatasetSummary(
+        images=images,
         looked_at=len(probes),
         sizes=Counter((probe.height, probe.width) for probe in probes),
         grey=sum(probe.grey for probe in probes),
-        least=min(probe.least for probe in probes),
-        largest=max(probe.largest for probe in probes),
+        extents=extents,
         duplicates=sum(hashes.values()) - len(hashes),
-        classes=images.classes,
-        notes=images.notes,
-        skipped=images.skipped,
         shown=np.asarray(images.train[evenly(len(images.train), SHOWN)]),
     )
 
 
-def write_sheet(seen: Seen, path: Path) -> None:
+def write_sheet(summary: DatasetSummary, path: Path) -> None:
     """Write the contact sheet as a PNG; raise `AutoencodeError` where it cannot be written."""
     try:
         with replacing(path) as temporary, temporary.open("wb") as file:
-            columns = min(len(seen.shown), math.ceil(math.sqrt(len(seen.shown) * 5 / 3)))
-            pictures.write_png(pictures.draw_sheet(seen.shown, columns), file)
+            columns = min(len(summary.shown), math.ceil(math.sqrt(len(summary.shown) * 5 / 3)))
+            pictures.write_png(pictures.draw_sheet(summary.shown, columns), file)
     except OSError as error:
         raise AutoencodeError(f"could not write {path} ({reason(error)}): choose another file with --sheet.") from error

@@ -1,70 +1,95 @@
-"""Pictures in tables, as Hugging Face writes them: Parquet files with an image column, and sets by name."""
+"""Pictures in tables, as Hugging Face writes them: Parquet files with an image column, and datasets of the Hub by name."""
 
 from __future__ import annotations
 
-import re
+import json
 from collections.abc import Collection, Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from autoencode.data.archives import PARTS, Entry, shown, stamp_of
-from autoencode.data.decode import Unreadable
+from autoencode.data import layout
+from autoencode.data.archives import show_name, stamp_of
+from autoencode.data.decode import MAX_BYTES, Unreadable
+from autoencode.data.pictures import Entry, PictureDataset
 from autoencode.errors import AutoencodeError, reason
 from autoencode.files import check_unpacked
 
 IMAGE_COLUMNS = ("image", "img", "picture", "jpg", "png")
 LABEL_COLUMNS = ("label", "labels", "fine_label", "class", "target")
-MOST_ROWS, LEAST_ROW = 2**17, 16  # rows that any file may announce; bytes of a row in one with more
+MAX_ROWS = 2**17  # that any file may announce
+MIN_ROW_BYTES = 16  # of a row in a file with more
 BATCH = 256  # rows in memory at a time
+BATCH_BYTES = 2**24  # in memory at a time, by what the file announces
+READ_BYTES = 2**20  # of a file that are read at a time
 
 
-class Parquet:
-    """The pictures in the image column of Parquet files, row by row; the files' names may tell train from test."""
+class ParquetDataset(PictureDataset):
+    """The pictures in the image column of Parquet files, row by row.
 
-    def __init__(self, name: str, paths: Sequence[Path]) -> None:
-        self._parquet = _needed("pyarrow.parquet", "parquet")
-        self.name, self.skipped, self._paths = name, [], sorted(paths)
-        self.entries, self._counts = [], []
-        for path in self._paths:
-            self._list(path)
+    The files' names, or those of their folders below `top`, may tell train, validation and test apart.
+    """
 
-    def _list(self, path: Path) -> None:
+    def __init__(self, name: str, paths: Sequence[Path], top: Path | None = None) -> None:
+        super().__init__(name)
+        self._parquet = _import_extra("pyarrow.parquet", "parquet")
+        self._paths = sorted(paths)
+        self._counts: list[tuple[int, str]] = []
+        splits = _splits_of(self._paths, top)
+        for path, split in zip(self._paths, splits, strict=True):
+            self._list(path, split)
+
+    def _list(self, path: Path, split: str | None) -> None:
         try:
             file = self._parquet.ParquetFile(path)
-            column = _column(file.schema_arrow, path)
+            column = find_image_column(file.schema_arrow)
+            if column is None:
+                held = ", ".join(f"{field.name} ({field.type})" for field in file.schema_arrow) or "nothing"
+                raise AutoencodeError(f"{path}: expected a column of pictures as bytes, it holds {held}.")
             _check_announced(file.metadata, path.stat().st_size)
             label = _label_column(file.schema_arrow.names)
-            labels = file.read([label])[label].to_pylist() if label else [None] * file.metadata.num_rows
+            count = file.metadata.num_rows
+            labels = file.read([label])[label].to_pylist() if label else [None] * count
             names = _names(file.read([f"{column}.path"]), column)
+            classes = _class_names(file.schema_arrow.metadata, label)
         except AutoencodeError:
             raise
         except Exception as error:  # pyarrow has a dozen kinds for damaged files
             raise AutoencodeError(
                 f"{path} cannot be read as Parquet ({reason(error)}): expected a whole file."
             ) from error
-        part = next((PARTS[word] for word in re.split(r"[-_.]", path.stem.lower()) if word in PARTS), None)
-        self._counts.append((len(labels), column))
-        self.entries += _entries(shown(path.name), part, names, labels)
+        first = len(self.entries)
+        self._counts.append((count, column))
+        self.entries += _entries(show_name(path.name), split, names, _named(labels, classes), first)
 
-    def read(self, indices: Sequence[int]) -> Iterator[bytes | Unreadable]:
+    def read_files(self, numbers: Sequence[int]) -> Iterator[bytes | Unreadable]:
         """Give the contents of the image column."""
-        wanted, start = set(indices), 0
+        wanted = set(numbers)
+        start = 0
         for path, (count, column) in zip(self._paths, self._counts, strict=True):
-            if wanted.intersection(range(start, start + count)):
-                yield from self._contents(path, column, start, wanted)
+            own = {number - start for number in wanted if start <= number < start + count}
+            if own:
+                yield from self._contents(path, column, own)
             start += count
 
-    def _contents(self, path: Path, column: str, start: int, wanted: set[int]) -> Iterator[bytes | Unreadable]:
-        position = start
+    def _contents(self, path: Path, column: str, wanted: set[int]) -> Iterator[bytes | Unreadable]:
+        """The pictures in the `wanted` rows of a file. A value that many rows share is read once."""
+        position = 0
         try:
-            for batch in self._parquet.ParquetFile(path).iter_batches(BATCH, columns=[column]):
-                for value in batch.column(0):
-                    if position in wanted:
-                        found = value.as_py()
-                        content = found.get("bytes") if isinstance(found, dict) else found
-                        yield content if isinstance(content, bytes) else Unreadable("the row holds no picture")
-                    position += 1
+            schema = self._parquet.ParquetFile(path).schema_arrow
+            leaf = f"{column}.bytes" if "struct" in str(schema.field(column).type) else column
+            file = self._parquet.ParquetFile(path, read_dictionary=[leaf], buffer_size=READ_BYTES)
+            for group in range(file.metadata.num_row_groups):
+                told = file.metadata.row_group(group)
+                rows = max(1, min(BATCH, BATCH_BYTES * told.num_rows // max(1, told.total_byte_size)))
+                for batch in file.iter_batches(rows, row_groups=[group], columns=[leaf]):
+                    values = batch.column(0)
+                    values = values.field("bytes") if leaf != column else values
+                    for row in range(len(values)):
+                        if position in wanted:
+                            yield _content(values[row])
+                        position += 1
         except Exception as error:
             raise AutoencodeError(f"{path} is damaged ({reason(error)}): expected a whole Parquet file.") from error
 
@@ -73,20 +98,53 @@ class Parquet:
         return [stamp_of(path) for path in self._paths]
 
 
+def _content(value: Any) -> bytes | Unreadable:
+    value = getattr(value, "value", value)  # of a dictionary
+    if value is None or not value.is_valid or not hasattr(value, "as_buffer"):
+        return Unreadable("the row holds no picture")
+    size = value.as_buffer().size
+    if size > MAX_BYTES:
+        return Unreadable(f"it holds {size:,} bytes, more than {MAX_BYTES:,}")
+    return value.as_py()
+
+
+def _splits_of(paths: Sequence[Path], top: Path | None) -> list[str | None]:
+    """What the names of the files, or else of the folders they lie in, say of train, validation and test."""
+    by_name = [layout.split_word(path.stem) for path in paths]
+    if any(by_name) or top is None:
+        return by_name
+    places = layout.read_places([path.relative_to(top).parts for path in paths])
+    return [place.split for place in places]
+
+
 def _check_announced(metadata: Any, size: int) -> None:
     """Raise `ValueError` where a file announces more than one of `size` bytes can hold, and would fill memory."""
-    if metadata.num_rows > max(MOST_ROWS, size // LEAST_ROW):
+    if metadata.num_rows > max(MAX_ROWS, size // MIN_ROW_BYTES):
         raise ValueError(f"it announces {metadata.num_rows:,} rows in {size:,} bytes")
     check_unpacked(sum(metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups)), size)
 
 
-def _column(schema: Any, path: Path) -> str:
-    held = {field.name: str(field.type) for field in schema}
-    usable = [name for name, kind in held.items() if "binary" in kind]
-    for name in (*IMAGE_COLUMNS, *usable):
-        if name in usable:
-            return name
-    raise AutoencodeError(f"{path}: expected a column of pictures as bytes, it holds {', '.join(held) or 'none'}.")
+def find_image_column(schema: Any) -> str | None:
+    """Return the column of a table that holds pictures as bytes, if there is one."""
+    usable = [field.name for field in schema if "binary" in str(field.type)]
+    return next((name for name in (*IMAGE_COLUMNS, *usable) if name in usable), None)
+
+
+def count_pictures(paths: Sequence[Path]) -> tuple[list[Path], int]:
+    """Return those of the Parquet files at `paths` that have an image column, and their rows in all; damaged ones too."""
+    parquet = _import_extra("pyarrow.parquet", "parquet")
+    found = []
+    rows = 0
+    for path in paths:
+        try:
+            file = parquet.ParquetFile(path)
+        except Exception:  # pyarrow has a dozen kinds; the error comes when the file is opened to be read
+            found.append(path)
+            continue
+        if find_image_column(file.schema_arrow) is not None:
+            found.append(path)
+            rows += file.metadata.num_rows
+    return found, rows
 
 
 def _names(table: Any, column: str) -> list[str | None]:
@@ -97,13 +155,39 @@ def _names(table: Any, column: str) -> list[str | None]:
     if kind is None or not pyarrow.types.is_struct(kind) or kind.get_field_index("path") < 0:
         return [None] * table.num_rows
     found = pyarrow.compute.struct_field(table[column], "path").to_pylist()
-    return [shown(name) if isinstance(name, str) else None for name in found]
+    return [show_name(name) if isinstance(name, str) else None for name in found]
 
 
-def _entries(where: str, part: str | None, names: Sequence[str | None], labels: Sequence[Any]) -> list[Entry]:
+def _class_names(metadata: Any, label: str | None) -> list[str]:
+    """The names of the classes that Hugging Face keeps in the schema of a table."""
+    try:
+        features = json.loads(metadata[b"huggingface"])["info"]["features"]
+        names = features[label]["names"]
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return []
+    is_list = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    return names if is_list else []
+
+
+def _named(labels: Sequence[Any], classes: Sequence[str]) -> list[str | None]:
+    """The class of each row as text: its name where numbers have names; -1 is Hugging Face's word for none."""
+    found: list[str | None] = []
+    for label in labels:
+        if label is None or (classes and label == -1):
+            found.append(None)
+        elif isinstance(label, int) and 0 <= label < len(classes):
+            found.append(show_name(classes[label]))
+        else:
+            found.append(show_name(str(label)))
+    return found
+
+
+def _entries(
+    where: str, split: str | None, names: Sequence[str | None], labels: Sequence[str | None], first: int
+) -> list[Entry]:
     """The rows of a table called `where`: a picture without a name is called by its row."""
     return [
-        Entry(name or f"{where} row {row}", part, None if label is None else str(label))
+        Entry(name or f"{where} row {row}", split, label, first + row)
         for row, (name, label) in enumerate(zip(names, labels, strict=True))
     ]
 
@@ -112,38 +196,41 @@ def _label_column(names: Collection[str]) -> str | None:
     return next((name for name in LABEL_COLUMNS if name in names), None)
 
 
-class HuggingFace:
-    """A set of the Hugging Face Hub by name, OWNER/NAME, through the library `datasets`."""
+class HubDataset(PictureDataset):
+    """A dataset of the Hugging Face Hub by name, OWNER/NAME, through the library `datasets`."""
 
     def __init__(self, name: str) -> None:
-        datasets = _needed("datasets", "hf")
-        self.name, self.skipped = name.split("/")[-1], []
+        datasets = _import_extra("datasets", "hf")
+        super().__init__(name.split("/")[-1])
         try:
             found = datasets.load_dataset(name)
         except Exception as error:  # network, unknown name, broken files: each with its own kind
             raise AutoencodeError(
                 f"hf:{name} could not be loaded ({reason(error)}): expected hf:OWNER/NAME of a public set and a network."
             ) from error
-        self.entries, self._splits = [], []
+        self._splits = []
         for split, rows in found.items():
             column = next((key for key, kind in rows.features.items() if isinstance(kind, datasets.Image)), None)
             if column is None:
                 raise AutoencodeError(f"hf:{name}: expected a column of pictures, it holds {', '.join(rows.features)}.")
             label = _label_column(rows.features)
             labels = rows[label] if label else [None] * len(rows)
+            classes = list(getattr(rows.features.get(label), "names", None) or [])
             names = _names(rows.data, column)
             self._splits.append((rows.cast_column(column, datasets.Image(decode=False)), column))
-            self.entries += _entries(split, PARTS.get(split), names, labels)
+            named = _named(labels, classes)
+            self.entries += _entries(split, layout.split_word(split), names, named, len(self.entries))
 
-    def read(self, indices: Sequence[int]) -> Iterator[bytes | str | Unreadable]:
+    def read_files(self, numbers: Sequence[int]) -> Iterator[bytes | str | Unreadable]:
         """Give the pictures, as content or as the path that the library keeps them under."""
-        start, ends = 0, []
+        start = 0
+        ends = []
         for rows, column in self._splits:
             ends.append((start, start + len(rows), rows, column))
             start += len(rows)
-        for index in indices:
-            first, _, rows, column = next(end for end in ends if index < end[1])
-            found = rows[index - first][column] or {}
+        for number in numbers:
+            first, _, rows, column = next(end for end in ends if number < end[1])
+            found = rows[number - first][column] or {}
             yield found.get("bytes") or found.get("path") or Unreadable("the row holds no picture")
 
     def stamp(self) -> list:
@@ -151,9 +238,7 @@ class HuggingFace:
         return [rows._fingerprint for rows, _ in self._splits]
 
 
-def _needed(module: str, extra: str) -> ModuleType:
-    from importlib import import_module
-
+def _import_extra(module: str, extra: str) -> ModuleType:
     try:
         return import_module(module)
     except ImportError as error:

@@ -149,7 +149,7 @@ def begin(
     `open_model`, `data.open_source` and `streaming.stream` do.
     """
     fit = fit or saved.fit
-    streaming.check(part, fit)
+    streaming.check_part(part)
     data.find(source)
     # A source may come through Keras, which must then find the same engine.
     engines.announce(engines.choose(engine, convolutional=saved.convolutional))
@@ -180,6 +180,5 @@ def own_source(saved: Saved, source: str | None, option: str = "--source") -> st
 
 
 def open_rows(source: data.Source) -> Rows:
-    """Return the rows of `source`, whether it holds images ready or not; raise as `data.open_source` does."""
-    found = data.open_source(source)
-    return data.as_rows(found) if isinstance(found, Images) else found
+    """Return the rows of `source`, whether it holds images ready or not; raise as `data.open_dataset` does."""
+    return data.open_dataset(source)

@@ -1,0 +1,60 @@
+"""How many bytes may be under way at a time while a source is read, whatever the container and however many cores."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+# Together with the interpreter and NumPy (about 150 MB), at most 1 GB: files that were read and wait to be decoded, and
+# pictures being decoded. They are two, as a file waits for a picture to be done with.
+MAX_CONTENT_BYTES = 2**28
+MAX_DECODED_BYTES = 2**29
+
+
+class Budget:
+    """Bytes that several threads share: what does not fit waits, and what exceeds all of it comes alone.
+
+    >>> budget = Budget(100)
+    >>> with budget.hold(60):
+    ...     budget.held
+    60
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.held = 0
+        self._changed = threading.Condition()
+
+    def acquire(self, count: int) -> None:
+        """Wait until `count` bytes fit, and take them."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.held == 0 or self.held + count <= self.size)
+            self.held += count
+
+    def try_acquire(self, count: int) -> bool:
+        """Take `count` bytes where they fit now, and return whether they did."""
+        with self._changed:
+            fits = self.held == 0 or self.held + count <= self.size
+            if fits:
+                self.held += count
+            return fits
+
+    def release(self, count: int) -> None:
+        """Give `count` bytes back."""
+        with self._changed:
+            self.held -= count
+            self._changed.notify_all()
+
+    @contextmanager
+    def hold(self, count: int) -> Iterator[None]:
+        """Hold `count` bytes for a while."""
+        self.acquire(count)
+        try:
+            yield
+        finally:
+            self.release(count)
+
+
+# One for the process: two sources that are read at once share it.
+decoded_bytes = Budget(MAX_DECODED_BYTES)

@@ -1,0 +1,304 @@
+"""A source, opened: which images it holds, what they are called, and how they become pixels. One traversal for all uses.
+
+Loading into memory, packing into a store and streaming through a model all iterate `Dataset.read`. Nothing is kept for
+each image, so that a dataset may hold millions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autoencode.data import decode
+from autoencode.data.decode import Plan, Probe, Tally
+from autoencode.data.scaling import MAX_CUT, Extent, Scale, choose_scale, fills, kind_of, measure_extent, parse_range
+from autoencode.errors import AutoencodeError
+from autoencode.images import UNLABELLED, Images, Skipped, Unused, evenly
+from autoencode.mapped import release
+
+CHUNK_BYTES = 2**23  # of an array that are handed on at a time: 10,699 rows of MNIST
+SAMPLED_IMAGES = 2000  # whose values decide percentiles
+SAMPLED_VALUES = 2000  # of each
+SPLITS = ("train", "validation", "test")
+
+Progress = Callable[[int, int], None]
+Labels = tuple[dict[str, np.ndarray], tuple[str, ...]]  # int32 by part, as `Images` names them, and the classes' names
+
+
+class Chunk(NamedTuple):
+    """Some images: pixels, uint8 (n, H, W, C), the indices that they come from, and the images that were skipped."""
+
+    pixels: np.ndarray
+    indices: np.ndarray
+    skipped: list[Skipped]
+
+
+class Dataset(ABC):
+    """The images of one source, each known by its index.
+
+    `notes` say what was decided while opening, `skipped` what cannot be read, `unused` what was left out on purpose.
+    `has_names` says whether images have names of their own, which a store keeps.
+    """
+
+    name: str
+    has_names: bool = True
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.notes: list[str] = []
+        self.skipped: list[Skipped] = []
+        self.unused: list[Unused] = []
+        self.tally = Tally()
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """How many images there are, if all can be read."""
+
+    @abstractmethod
+    def names(self, indices: np.ndarray) -> list[str]:
+        """Return what a person calls the images at ascending `indices`."""
+
+    @abstractmethod
+    def splits(self) -> dict[str, np.ndarray]:
+        """Return the ascending indices of `train`, `validation` and `test`, as far as the source tells them apart."""
+
+    @abstractmethod
+    def labels(self, kept: Mapping[str, np.ndarray]) -> Labels:
+        """Return the labels of the indices `kept` by part, -1 for unlabelled; nothing where they tell no classes apart."""
+
+    @abstractmethod
+    def sample(self, indices: Sequence[int], plan: Plan) -> list[Probe]:
+        """Look at the images at `indices`, without those that cannot be read."""
+
+    @abstractmethod
+    def chunks(self, indices: np.ndarray, plan: Plan) -> Iterator[Chunk]:
+        """Give all images at ascending `indices` as `plan` says, in order, a chunk at a time."""
+
+    @abstractmethod
+    def extents(self, plan: Plan) -> dict[str, Extent]:
+        """Return the extent of all values by the kind they are stored as.
+
+        For 8 bits it may end as soon as it is wide enough to decide the range.
+        """
+
+    @abstractmethod
+    def sample_values(self, plan: Plan) -> dict[str, np.ndarray]:
+        """Return finite values (N,) evenly drawn from all images, by the kind they are stored as."""
+
+    @abstractmethod
+    def identity(self) -> Any:
+        """Return what changes when the images do, as JSON."""
+
+    def choose_scale(self, option: str, plan: Plan) -> tuple[Scale, list[str]]:
+        """Return the one scale of this source for `option`, a word for `range`, and a line for each choice."""
+        asked = parse_range(option)
+        if asked.method == "values":
+            return Scale({}, (asked.low, asked.high)), [f"range {asked.low:.9g}:{asked.high:.9g} for all values"]
+        samples = self.sample_values(plan) if asked.method == "percentile" else {}
+        try:
+            return choose_scale(asked, self.extents(plan), samples)
+        except AutoencodeError as error:
+            raise AutoencodeError(f"{self.name}: {error}") from error
+
+    def read(
+        self, indices: np.ndarray, plan: Plan, *, strict: bool = False, progress: Progress | None = None
+    ) -> Iterator[Chunk]:
+        """Give all images at ascending `indices`: the one traversal that loading, packing and streaming share.
+
+        `progress` is given how many of how many were looked at. Raises `AutoencodeError` where `strict` and an image
+        cannot be read.
+        """
+        check_strict(strict, self.skipped)
+        done = 0
+        for chunk in self.chunks(indices, plan):
+            check_strict(strict, chunk.skipped)
+            yield chunk
+            done += len(chunk.indices) + len(chunk.skipped)
+            if progress is not None:
+                progress(done, len(indices))
+
+    def cut_notes(self) -> list[str]:
+        """Return a warning where the ranges cut more than 1 % of the values that were read, and one of unknown kinds."""
+        tally = self.tally
+        if not tally.values or tally.cut <= MAX_CUT * tally.values:
+            return []
+        return [
+            f"warning: {tally.cut / tally.values:.1%} of the values lie outside the range and are cut to it: choose "
+            "another with --range"
+        ]
+
+
+def check_strict(strict: bool, skipped: Sequence[Skipped]) -> None:
+    """Raise `AutoencodeError` where `strict` allows no image to be skipped."""
+    if strict and skipped:
+        raise AutoencodeError(
+            f"{skipped[0].name} cannot be read ({skipped[0].reason}), and --strict allows no picture to be left out."
+        )
+
+
+class ArrayDataset(Dataset):
+    """Images in arrays, (N, H, W, C) of any numeric dtype with C 1, 3 or 4, by split: "train" alone where there is none.
+
+    They may be larger than memory: values become pixels a block at a time. `labels` are whole numbers (N,) by split,
+    `classes` their names; `names` are those of the images by split.
+
+    >>> len(ArrayDataset("noise", {"train": np.zeros((5, 4, 4, 1), "uint16")}))
+    5
+    """
+
+    def __init__(
+        self,
+        name: str,
+        parts: Mapping[str, np.ndarray],
+        labels: Mapping[str, np.ndarray] | None = None,
+        classes: Sequence[str] = (),
+        names: Mapping[str, Sequence[str]] | None = None,
+        notes: Sequence[str] = (),
+        scale: Scale | None = None,
+    ) -> None:
+        super().__init__(name)
+        self.arrays = dict(parts)
+        self.classes = tuple(classes)
+        self.notes += notes
+        self.known_scale = scale
+        self.ready: Images | None = None  # the same images, where they need nothing
+        self.has_names = names is not None
+        self._names = names
+        self._labels = self._join_labels(labels or {})
+        self._starts = np.cumsum([0, *map(len, self.arrays.values())]).tolist()
+
+    def _join_labels(self, labels: Mapping[str, np.ndarray]) -> np.ndarray | None:
+        if not any(split in labels for split in self.arrays):
+            return None
+        missing = {split: np.full(len(array), UNLABELLED) for split, array in self.arrays.items()}
+        return np.concatenate([labels.get(split, missing[split]) for split in self.arrays])
+
+    def __len__(self) -> int:
+        return self._starts[-1]
+
+    def names(self, indices: np.ndarray) -> list[str]:
+        """Return the name of each, or else its split and position."""
+        ends = np.searchsorted(indices, self._starts)
+        pieces = zip(self.arrays, self._starts, ends[:-1], ends[1:], strict=False)
+        return [
+            f"{self.name} {split} {position}" if self._names is None else self._names[split][position]
+            for split, start, first, last in pieces
+            for position in (indices[first:last] - start).tolist()
+        ]
+
+    def splits(self) -> dict[str, np.ndarray]:
+        """Return the indices of each array."""
+        if len(self.arrays) == 1:
+            return {}
+        ranges = zip(self._starts[:-1], self._starts[1:], strict=True)
+        return {split: np.arange(*ends) for split, ends in zip(self.arrays, ranges, strict=True)}
+
+    def labels(self, kept: Mapping[str, np.ndarray]) -> Labels:
+        """Number the classes in their order, unless they have names."""
+        if self._labels is None:
+            return {}, ()
+        is_labelled = self._labels != UNLABELLED
+        numbers = np.unique(self._labels[is_labelled])
+        if len(numbers) < 2:
+            return {}, ()
+        numbered = self._labels
+        if not self.classes:  # 3 and 7 are classes 0 and 1
+            numbered = np.where(is_labelled, np.searchsorted(numbers, self._labels), UNLABELLED)
+        labels = {f"{part}_labels": numbered[indices].astype(np.int32) for part, indices in kept.items()}
+        return labels, self.classes or tuple(map(str, numbers.tolist()))
+
+    def sample(self, indices: Sequence[int], plan: Plan) -> list[Probe]:
+        """Look at some."""
+        return [
+            decode.probe_array(array[position], plan)
+            for array, positions, _ in self._pieces(np.asarray(indices))
+            for position in positions
+        ]
+
+    def chunks(self, indices: np.ndarray, plan: Plan) -> Iterator[Chunk]:
+        """Convert and fit, a chunk at a time; pixels that are as wanted are handed on as they lie."""
+        inner = Plan(plan.height, plan.width, plan.channels, plan.fit)
+        for array, positions, part in self._pieces(indices):
+            size = max(1, CHUNK_BYTES // array[0].nbytes)
+            for first in range(0, len(part), size):
+                values = _rows(array, positions[first : first + size])
+                pixels = decode.array_to_pixels(values, plan, self.tally)
+                if pixels.shape[1:] != plan.shape:
+                    pixels = np.stack([decode.fit(decode.picture_of(image), inner) for image in pixels])
+                yield Chunk(pixels, part[first : first + size], [])
+                release(values)
+
+    def choose_scale(self, option: str, plan: Plan) -> tuple[Scale, list[str]]:
+        """Return the scale that the pixels were made with, where that is known, else as for any dataset."""
+        if self.known_scale is not None:
+            return self.known_scale, []
+        return super().choose_scale(option, plan)
+
+    def extents(self, plan: Plan) -> dict[str, Extent]:
+        """Look at every block of every array."""
+        found: dict[str, Extent] = {}
+        for array in self.arrays.values():
+            kind = kind_of(array.dtype)
+            size = max(1, CHUNK_BYTES // array[0].nbytes)
+            for first in range(0, len(array), size):
+                colours = select_colours(array[first : first + size], plan)
+                _check_finite(self.name, colours)
+                found[kind] = found.get(kind, Extent()) | measure_extent(colours)
+                release(array)
+                if kind == "uint8" and fills(kind, found[kind]):
+                    break  # the range is decided
+        return found
+
+    def sample_values(self, plan: Plan) -> dict[str, np.ndarray]:
+        """Draw from evenly spaced images."""
+        drawn: dict[str, list[np.ndarray]] = {}
+        for array, positions, _ in self._pieces(np.array(evenly(len(self), SAMPLED_IMAGES))):
+            for position in positions:
+                values = select_colours(array[position][np.newaxis], plan).reshape(-1)
+                step = max(1, len(values) // SAMPLED_VALUES)
+                drawn.setdefault(kind_of(array.dtype), []).append(values[::step])
+        return {kind: np.concatenate(values) for kind, values in drawn.items()}
+
+    def identity(self) -> Any:
+        """A checksum of some rows: the whole may be larger than memory."""
+        checksum = hashlib.sha256()
+        for array, positions, _ in self._pieces(np.array(evenly(len(self), 1000))):
+            checksum.update(array[positions].tobytes())
+        return self.name, len(self), checksum.hexdigest()
+
+    def _pieces(self, indices: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Every array that ascending `indices` reach into, with the positions in it and the indices themselves."""
+        ends = np.searchsorted(indices, self._starts)
+        for array, start, first, last in zip(
+            self.arrays.values(), self._starts, ends[:-1], ends[1:], strict=False
+        ):
+            if first < last:
+                part = indices[first:last]
+                yield array, part - start, part
+
+
+def select_colours(values: np.ndarray, plan: Plan) -> np.ndarray:
+    """Return the colours of images (N, H, W, C): the bands that `plan` asks for, or all but alpha."""
+    if plan.bands is not None:
+        return values[..., list(plan.bands)]
+    return values[..., :3]
+
+
+def _check_finite(name: str, values: np.ndarray) -> None:
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        count = int(np.count_nonzero(~np.isfinite(values)))
+        raise AutoencodeError(
+            f"{name}: expected finite numbers, received NaN or infinity in {count:,} of {values.size:,} values: replace "
+            "them, for example with np.nan_to_num(x)."
+        )
+
+
+def _rows(array: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    """Those at ascending `indices`: a slice, which copies nothing, where they are neighbours."""
+    first = indices[0]
+    last = indices[-1] + 1
+    return array[first:last] if last - first == len(indices) else array[indices]

@@ -1,0 +1,247 @@
+"""Sources that Python hands over: lists of pictures or paths, generators, tables, and datasets of other libraries."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from autoencode.data.archives import Paths, show_name
+from autoencode.data.arrays import as_classes, number_names, open_arrays
+from autoencode.config import DataConfig
+from autoencode.data.dataset import ArrayDataset, Dataset
+from autoencode.data.decode import Unreadable
+from autoencode.data.layout import split_word
+from autoencode.data.pictures import Entry, FileDataset, PictureDataset
+from autoencode.errors import AutoencodeError, UsageError, reason
+
+PATH_COLUMNS = ("path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path", "img", "picture")
+LABEL_COLUMNS = ("label", "labels", "class", "class_name", "target", "category")
+SPLIT_COLUMNS = ("split", "set", "subset", "partition")
+IMAGE_KEYS = ("image", "img", "images", "pixel_values", "x")
+LABEL_KEYS = ("label", "labels", "y", "target")
+
+
+class ItemDataset(PictureDataset):
+    """Pictures that are in memory, or that a dataset of another library gives one by one: PIL images and arrays.
+
+    `get` gives the picture at an index; it may be called for any, more than once.
+    """
+
+    def __init__(self, name: str, items: Sequence[Any], labels: Sequence[Any] | None = None) -> None:
+        labels = [None] * len(items) if labels is None else labels
+        entries = [
+            Entry(f"{name} {index}", None, None if label is None else show_name(str(label)), index)
+            for index, label in enumerate(labels)
+        ]
+        super().__init__(name, entries)
+        self.has_names = False
+        self._items = items
+
+    def read_files(self, numbers: Sequence[int]) -> Iterator[Any]:
+        """Give the pictures."""
+        for number in numbers:
+            try:
+                image, _ = split_item(self._items[number])
+                yield as_picture(image)
+            except AutoencodeError as error:
+                yield Unreadable(str(error))
+
+    def stamp(self) -> list:
+        """Nothing tells whether they changed."""
+        return [id(self._items)]
+
+
+def split_item(item: Any) -> tuple[Any, Any]:
+    """Return the image and the label, or None, of what a dataset gives: an image, a pair, or a dictionary.
+
+    >>> split_item({"image": 1, "label": "cat"})
+    (1, 'cat')
+    """
+    if isinstance(item, Mapping):
+        image = next((key for key in IMAGE_KEYS if key in item), None)
+        label = next((key for key in LABEL_KEYS if key in item), None)
+        if image is None:
+            raise AutoencodeError(f"expected an item with an image, such as item['image'], received {', '.join(item)}.")
+        return item[image], None if label is None else _plain_label(item[label])
+    if isinstance(item, tuple) and item:
+        return item[0], _plain_label(item[1]) if len(item) > 1 else None
+    return item, None
+
+
+def _plain_label(label: Any) -> Any:
+    found = np.asarray(label)
+    if found.ndim:
+        return None
+    value = found.item()
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+
+def as_picture(image: Any) -> Image.Image | np.ndarray:
+    """Return a PIL image as it is, and anything else as an array with its channels last.
+
+    Raises `AutoencodeError` where it is no image of numbers.
+    """
+    if isinstance(image, Image.Image):
+        return image
+    array = np.asarray(image.numpy() if hasattr(image, "numpy") else image)
+    if array.dtype.kind not in "buif" or array.ndim not in (2, 3) or 0 in array.shape:
+        raise AutoencodeError(f"expected a picture (H, W) or (H, W, C), received {array.dtype} {array.shape}")
+    is_first = array.ndim == 3 and array.shape[2] not in (1, 3, 4) and array.shape[0] in (1, 3, 4)
+    return np.moveaxis(array, 0, -1) if is_first else array
+
+
+def open_items(name: str, items: Sequence[Any], labels: Sequence[Any] | None = None) -> Dataset:
+    """Return the dataset of pictures that are all at hand; those of one shape and dtype become one array.
+
+    Raises `AutoencodeError` where one is no picture.
+    """
+    images = []
+    found = []
+    for index, item in enumerate(items):
+        image, label = split_item(item)
+        try:
+            images.append(as_picture(image))
+        except AutoencodeError as error:
+            raise AutoencodeError(f"{name}: at {index}: {error}.") from error
+        found.append(label)
+    labels = labels if labels is not None else (None if all(label is None for label in found) else found)
+    if not images:
+        raise AutoencodeError(f"{name} is empty: expected at least one picture.")
+
+    are_arrays = all(isinstance(image, np.ndarray) for image in images)
+    if are_arrays and len({(image.shape, image.dtype) for image in images}) == 1:
+        stacked = np.stack(images)
+        array = stacked if stacked.ndim == 4 else stacked[..., np.newaxis]
+        known = None if labels is None else as_classes(_as_label_array(labels), len(images))
+        numbered, classes = number_names({} if known is None else {"train": known})
+        return ArrayDataset(name, {"train": array}, numbered, classes)
+    return ItemDataset(name, images, labels)
+
+
+def _as_label_array(labels: Sequence[Any]) -> np.ndarray:
+    plain = ["" if label is None else label for label in labels]
+    return np.array([str(label) for label in plain]) if "" in plain else np.asarray(plain)
+
+
+def open_paths(name: str, paths: Sequence[Any], labels: Sequence[str | None] | None, options: DataConfig) -> Dataset:
+    """Return the dataset of picture files that were named one by one; raise `UsageError` where one is not there."""
+    files = [Path(path).expanduser() for path in paths]
+    missing = next((file for file in files if not file.exists()), None)
+    if missing is not None:
+        raise UsageError(f"{name}: there is nothing at {missing}: expected the paths of picture files.")
+    return FileDataset(Paths(name, files), frames=options.frames, masks=True, labels=labels)
+
+
+def open_table_of_paths(path: Path, options: DataConfig) -> Dataset:
+    """Return the dataset of a CSV file with a column of paths, and perhaps one of labels and one of splits.
+
+    Paths are those beside the file. Raises `AutoencodeError` where there is no such column.
+    """
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            text = file.read()
+        dialect = csv.Sniffer().sniff(text[:4096], delimiters=",;\t")
+        rows = list(csv.DictReader(text.splitlines(), dialect=dialect))
+    except (OSError, ValueError, csv.Error) as error:
+        raise AutoencodeError(
+            f"{path} cannot be read as a table of pictures ({reason(error)}): expected a column path, and perhaps label."
+        ) from error
+    columns = {str(name).strip().lower(): name for name in (rows[0] if rows else {})}
+    column = next((columns[name] for name in PATH_COLUMNS if name in columns), None)
+    if column is None:
+        held = ", ".join(list(columns)[:8]) or "nothing"
+        raise AutoencodeError(
+            f"{path}: expected a column of paths called {', '.join(PATH_COLUMNS[:4])} or image, it holds {held}."
+        )
+    label = next((columns[name] for name in LABEL_COLUMNS if name in columns), None)
+    files = [path.parent / Path(row[column] or "").expanduser() for row in rows]
+    labels = [row[label] or None for row in rows] if label else None
+    dataset = open_paths(path.stem, files, labels, options)
+
+    split = next((columns[name] for name in SPLIT_COLUMNS if name in columns), None)
+    if split:
+        words = [split_word(row[split] or "") for row in rows]
+        dataset.entries = [replace(entry, split=words[entry.file]) for entry in dataset.entries]
+    return dataset
+
+
+def open_object(source: Any, options: DataConfig) -> Dataset | None:
+    """Return the dataset of a Python object that holds images or paths, or None where it is none that is known."""
+    kind = type(source).__name__
+    module = type(source).__module__.partition(".")[0]
+    if isinstance(source, Mapping):
+        return open_arrays("arrays", {str(key): np.asarray(value) for key, value in source.items()}, options.bands)
+    if module == "pandas":
+        if hasattr(source, "columns"):
+            raise UsageError(
+                "a DataFrame is not a source: hand over one column of paths, such as frame['path'], received columns "
+                f"{', '.join(map(str, source.columns[:8]))}."
+            )
+        source = source.tolist()
+    if isinstance(source, Image.Image):
+        return open_items("picture", [source])
+    if hasattr(source, "as_numpy_iterator"):  # tf.data.Dataset
+        return open_items("dataset", _unbatched(source.as_numpy_iterator()))
+    is_map = hasattr(source, "__getitem__") and hasattr(source, "__len__")
+    if is_map and not isinstance(source, Sequence):
+        return open_map(kind, source)
+    if isinstance(source, Iterable):
+        return _open_iterable("list" if isinstance(source, Sequence) else kind, source, options)
+    return None
+
+
+def open_map(name: str, source: Any) -> Dataset:
+    """Return a dataset over a map-style dataset such as PyTorch's, which gives item by item."""
+    if hasattr(source, "dtype"):  # a tensor
+        return open_arrays("array", {"train": np.asarray(source)})
+    first_image, first_label = split_item(source[0])
+    as_picture(first_image)
+    labels = [split_item(source[index])[1] for index in range(len(source))] if first_label is not None else None
+    return ItemDataset(name, source, labels)
+
+
+def _open_iterable(name: str, source: Iterable[Any], options: DataConfig) -> Dataset:
+    items = list(source)
+    if items and all(isinstance(item, (str, Path)) for item in items):
+        return open_paths(name, items, None, options)
+    if items and not isinstance(items[0], (Image.Image, tuple, Mapping)) and not hasattr(items[0], "shape"):
+        nested = np.asarray(items, dtype=object if _is_ragged(items) else None)
+        if nested.dtype.kind in "buif" and nested.ndim >= 3:
+            return open_arrays("array", {"train": nested})
+        raise UsageError(
+            f"a source is a path, a name, an array, or a list of paths, PIL images or arrays, received a {name} of "
+            f"{type(items[0]).__name__}."
+        )
+    return open_items(name, _unbatched(items))
+
+
+def _is_ragged(items: Sequence[Any]) -> bool:
+    try:
+        np.asarray(items)
+    except ValueError:
+        return True
+    return False
+
+
+def _unbatched(items: Iterable[Any]) -> list[Any]:
+    """Items one by one, where some are batches (N, H, W, C)."""
+    found: list[Any] = []
+    for item in items:
+        image, label = split_item(item)
+        shape = getattr(image, "shape", ())
+        if len(shape) == 4:
+            array = np.asarray(image.numpy() if hasattr(image, "numpy") else image)
+            raw = item[1] if isinstance(item, tuple) and len(item) > 1 else None
+            raw = next((item[key] for key in LABEL_KEYS if key in item), None) if isinstance(item, Mapping) else raw
+            labels = [None] * len(array) if raw is None else np.asarray(raw).tolist()
+            found += list(zip(array, labels, strict=True))
+        else:
+            found.append((image, label))
+    return found
+

@@ -1,0 +1,438 @@
+"""Picture files as a dataset: of a folder or an archive, out of a table, or handed over one by one in Python."""
+
+from __future__ import annotations
+
+import os
+from abc import abstractmethod
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from autoencode.data import decode, formats, layout
+from autoencode.data.archives import Container, Member, show_name
+from autoencode.data.budget import MAX_CONTENT_BYTES
+from autoencode.data.dataset import SAMPLED_IMAGES, SAMPLED_VALUES, SPLITS, Chunk, Dataset, Labels
+from autoencode.data.decode import MAX_PIXELS, Plan, Probe, Tally, Unreadable
+from autoencode.data.scaling import Extent, fills
+from autoencode.errors import AutoencodeError
+from autoencode.images import UNLABELLED, Skipped, Unused, evenly
+
+CHUNK = 64  # pictures that a core decodes in one go
+PACKED_BYTES = 2**24  # of files that a core decodes in one go
+LOOKED_AT = 200  # pictures that show whether 8-bit values fill their range
+SHOWN_NAMES = 6  # of what is unused
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One image: its name for people, the split and the class that folders or columns tell, the file and frame it is in.
+
+    `is_uint8` says that its values have 8 bits for sure.
+    """
+
+    name: str
+    split: str | None = None
+    label: str | None = None
+    file: int = 0
+    frame: int = 0
+    is_uint8: bool = False
+
+
+class File(NamedTuple):
+    """A file that is read, and the images in it that are wanted."""
+
+    indices: np.ndarray
+    content: Any
+    """Bytes, a path, a PIL image or an array, or the reason why there is none."""
+    frames: list[int]
+
+
+class PictureDataset(Dataset):
+    """Images in picture files, decoded on all cores. `entries` know where each is."""
+
+    def __init__(self, name: str, entries: Sequence[Entry] = ()) -> None:
+        super().__init__(name)
+        self.entries = list(entries)
+
+    @abstractmethod
+    def read_files(self, numbers: Sequence[int]) -> Iterator[Any]:
+        """Give the contents of the files at ascending `numbers`: bytes, a path, an image, an array, or `Unreadable`."""
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def names(self, indices: np.ndarray) -> list[str]:
+        """Return their paths within the source."""
+        return [self.entries[index].name for index in indices.tolist()]
+
+    def splits(self) -> dict[str, np.ndarray]:
+        """Return what the folders or the names of files tell."""
+        told = np.array([entry.split or "" for entry in self.entries])
+        found = {split: np.flatnonzero(told == split) for split in SPLITS}
+        return {split: indices for split, indices in found.items() if len(indices)}
+
+    def labels(self, kept: Mapping[str, np.ndarray]) -> Labels:
+        """Number the classes in the order of their names."""
+        names = {self.entries[index].label for indices in kept.values() for index in indices} - {None}
+        if len(names) < 2:
+            return {}, ()
+        ordered = sorted(names, key=int if all(name.isdecimal() for name in names) else None)
+        numbers: dict[str | None, int] = {name: number for number, name in enumerate(ordered)}
+        numbers[None] = UNLABELLED
+        labels = {
+            f"{part}_labels": np.array([numbers[self.entries[index].label] for index in indices], np.int32)
+            for part, indices in kept.items()
+        }
+        return labels, tuple(ordered)
+
+    def sample(self, indices: Sequence[int], plan: Plan) -> list[Probe]:
+        """Look at some, without those that cannot be read."""
+        found = on_all_cores(lambda file: _probe(file, plan), self._files(np.asarray(indices)), _content_size)
+        return [probe for probes in found for probe in probes]
+
+    def chunks(self, indices: np.ndarray, plan: Plan) -> Iterator[Chunk]:
+        """Decode, several chunks at a time."""
+        jobs = _jobs(self._files(indices))
+        for files, decoded in on_all_cores(lambda job: (job, _decode(job, plan)), jobs, _job_size):
+            self.tally.join(decoded.tally)
+            asked = np.concatenate([file.indices for file in files])
+            bad = asked[list(decoded.reasons)]
+            skipped = list(map(Skipped, self.names(bad), decoded.reasons.values()))
+            yield Chunk(decoded.pixels, asked[decoded.kept], skipped)
+
+    def extents(self, plan: Plan) -> dict[str, Extent]:
+        """Look at some; where they do not decide, at all that may hold other than well-filled 8-bit values."""
+        found: dict[str, Extent] = {}
+        for probe in self.sample(evenly(len(self), LOOKED_AT), plan):
+            found[probe.kind] = found.get(probe.kind, Extent()) | probe.extent
+
+        is_decided = "uint8" not in found or fills("uint8", found["uint8"])
+        left = [index for index, entry in enumerate(self.entries) if not (is_decided and entry.is_uint8)]
+        files = self._files(np.array(left, int))
+        for extents in on_all_cores(lambda file: _extent(file, plan), files, _content_size):
+            for kind, extent in extents.items():
+                found[kind] = found.get(kind, Extent()) | extent
+        return found
+
+    def sample_values(self, plan: Plan) -> dict[str, np.ndarray]:
+        """Draw from evenly spaced images."""
+        drawn: dict[str, list[np.ndarray]] = {}
+        files = self._files(np.array(evenly(len(self), SAMPLED_IMAGES)))
+        for values in on_all_cores(lambda file: _sample(file, plan), files, _content_size):
+            for kind, some in values.items():
+                drawn.setdefault(kind, []).append(some)
+        return {kind: np.concatenate(values) for kind, values in drawn.items()}
+
+    def identity(self) -> Any:
+        """Names of the images, sizes and times of the files."""
+        return self.name, [entry.name for entry in self.entries], self.stamp()
+
+    @abstractmethod
+    def stamp(self) -> list:
+        """What changes when a file does, as JSON."""
+
+    def _files(self, indices: np.ndarray) -> Iterator[File]:
+        """The files that hold the images at ascending `indices`, each read once for up to `CHUNK` neighbours."""
+        groups = []
+        for _, neighbours in groupby(indices.tolist(), key=lambda index: self.entries[index].file):
+            held = list(neighbours)
+            groups += [held[first : first + CHUNK] for first in range(0, len(held), CHUNK)]
+
+        # Parts of one file that are further than CHUNK share its content.
+        numbers = list(dict.fromkeys(self.entries[held[0]].file for held in groups))
+        contents = self.read_files(numbers)
+        last = None
+        content: Any = None
+        for held in groups:
+            number = self.entries[held[0]].file
+            if number != last:
+                content = next(contents)
+                last = number
+            yield File(np.array(held), content, [self.entries[index].frame for index in held])
+
+
+class FileDataset(PictureDataset):
+    """The pictures in a container of files: a folder, an archive, shards, or files that were named one by one.
+
+    `frames` is "first", "all" or "auto": all pages of a TIFF stack, the first frame of an animation. `masks` says whether
+    masks of other pictures are taken too. `reads_arrays` says that .npy files are pictures here. `labels` are the classes
+    of the members, where something else than the folders tells them.
+    """
+
+    def __init__(
+        self,
+        container: Container,
+        *,
+        frames: str = "auto",
+        masks: bool = False,
+        reads_arrays: bool = False,
+        labels: Sequence[str | None] | None = None,
+    ) -> None:
+        super().__init__(container.name)
+        self.container = container
+        self.skipped += container.skipped
+        self.unused += container.unused
+        self._labels = labels
+        self._frames = frames
+
+        endings = formats.PICTURES | (formats.HEIF if _reads_heif() else set())
+        endings |= {".npy"} if reads_arrays else set()
+        pictures = self._sift(container.members, endings)
+        pictures = pictures if masks else self._without_masks(pictures)
+        self._list(pictures)
+
+    def _sift(self, members: Sequence[Member], endings: set[str]) -> list[Member]:
+        """The members that are pictures; the others are skipped or unused, each for its reason."""
+        pictures = []
+        data: list[str] = []
+        other: Counter[str] = Counter()
+        for member in members:
+            ending = member.ending
+            if ending in endings:
+                pictures.append(member)
+            elif why := formats.why_not_read(member.name, ending, member.head):
+                self.skipped.append(Skipped(member.name, why))
+            elif ending in formats.TABLES | formats.ARRAYS or ending in formats.ARCHIVES or "ubyte" in member.path[-1]:
+                data.append(member.name)
+            else:
+                other[ending or "without an ending"] += 1
+
+        if data:
+            self.unused.append(Unused("tables, arrays or archives beside the pictures", len(data), tuple(data)))
+        if other:
+            names = tuple(ending for ending, _ in other.most_common())
+            self.unused.append(Unused("other files", other.total(), names))
+        return pictures
+
+    def _without_masks(self, pictures: list[Member]) -> list[Member]:
+        is_mask = layout.find_masks([member.place for member in pictures])
+        masks = [member for member, found in zip(pictures, is_mask, strict=True) if found]
+        if masks:
+            folders = dict.fromkeys("/".join(member.path[:-1]) + "/" for member in masks if len(member.path) > 1)
+            names = tuple(folders) or tuple(member.name for member in masks)
+            self.unused.append(Unused("masks of other pictures (--include-masks takes them)", len(masks), names))
+        return [member for member, found in zip(pictures, is_mask, strict=True) if not found]
+
+    def _list(self, pictures: Sequence[Member]) -> None:
+        """Make an entry of every image."""
+        places = layout.read_places([member.place for member in pictures])
+        pages, unread = self._count_pages(pictures)
+        self.skipped += unread
+        bad = {skipped.name for skipped in unread}
+        stacked = 0
+        for member, place in zip(pictures, places, strict=True):
+            if member.name in bad:
+                continue
+            label = place.label if self._labels is None else self._labels[member.number]
+            label = None if label is None else show_name(label)
+            frames = pages.get(member.number, [0])
+            stacked += len(frames) > 1
+            is_uint8 = member.ending in formats.ALWAYS_UINT8 or _is_eight_bit_png(member)
+            for frame in frames:
+                name = member.name if len(frames) == 1 else f"{member.name}#{frame}"
+                self.entries.append(Entry(name, place.split, label, member.number, frame, is_uint8))
+        if stacked:
+            self.notes.append(
+                f"{stacked:,} {'file holds' if stacked == 1 else 'files hold'} several pages or frames, all of which "
+                "are taken (--frames first takes one each)"
+            )
+
+    def _count_pages(self, pictures: Sequence[Member]) -> tuple[dict[int, list[int]], list[Skipped]]:
+        """The frames to take of every file that may hold several, and files that cannot be opened to see."""
+        wanted = formats.STACKS | {".npy"} | formats.ANIMATIONS
+        if self._frames == "first":
+            wanted = {".npy"}
+        asked = [member for member in pictures if member.ending in wanted and not _is_still_png(member)]
+
+        pages: dict[int, list[int]] = {}
+        unread: list[Skipped] = []
+        reduced = 0
+        further = 0
+        contents = self.container.read([member.number for member in asked])
+        results = on_all_cores(_count_frames, zip(asked, contents, strict=True), lambda job: _size(job[1]))
+        for member, frames, copies, why in results:
+            if why:
+                unread.append(Skipped(member.name, why))
+                continue
+            reduced += copies
+            is_animation = member.ending in formats.ANIMATIONS
+            if is_animation and self._frames == "auto":
+                further += len(frames) - 1
+                frames = frames[:1]
+            pages[member.number] = frames
+
+        if further:
+            self.unused.append(Unused("further frames of animations (--frames all takes them)", further, ()))
+        if reduced:
+            self.unused.append(Unused("smaller copies of pages within TIFF files", reduced, ()))
+        return pages, unread
+
+    def read_files(self, numbers: Sequence[int]) -> Iterator[Any]:
+        """Give the contents, or paths."""
+        return self.container.read(numbers)
+
+    def stamp(self) -> list:
+        """Sizes and times."""
+        return self.container.stamp()
+
+
+def _reads_heif() -> bool:
+    return find_spec("pillow_heif") is not None
+
+
+def _is_eight_bit_png(member: Member) -> bool:
+    """Whether the head of a PNG says 8 bits a value or fewer; RGB of 16 bits is read as 8."""
+    head = member.head
+    return head[12:16] == b"IHDR" and (head[24] <= 8 or head[25] != 0)
+
+
+def _is_still_png(member: Member) -> bool:
+    """Whether the head of a PNG shows that no animation follows: acTL stands before the pixels."""
+    head = member.head
+    return member.ending == ".png" and head[12:16] == b"IHDR" and b"IDAT" in head and b"acTL" not in head
+
+
+def _count_frames(job: tuple[Member, Any]) -> tuple[Member, list[int], int, str]:
+    member, content = job
+    try:
+        frames, copies = decode.count_frames(_given(content))
+    except Unreadable as error:
+        return member, [], 0, str(error)
+    return member, frames, copies, ""
+
+
+# Work on all cores
+
+
+def on_all_cores(work: Callable, jobs: Iterator, size: Callable[[Any], int]) -> Iterator:
+    """Give what `work` makes of each job, in order.
+
+    A few jobs wait at a time, so that an archive is not read at one go, and no more than `MAX_CONTENT_BYTES` in all, by
+    the `size` of each.
+    """
+    cores = os.cpu_count() or 1
+    waiting: deque = deque()
+    held = 0
+    # Threads: Pillow decodes without Python's lock, and rows need not travel between processes, which cost 15 % more.
+    with ThreadPoolExecutor(cores) as pool:
+        for job in jobs:
+            own = size(job)
+            while waiting and (len(waiting) > 4 * cores or held + own > MAX_CONTENT_BYTES):
+                done, freed = waiting.popleft()
+                yield done.result()
+                del done
+                held -= freed
+            waiting.append((pool.submit(work, job), own))
+            held += own
+            del job
+        while waiting:
+            yield waiting.popleft()[0].result()
+
+
+def _jobs(files: Iterator[File]) -> Iterator[list[File]]:
+    """Part `files` into jobs of up to `CHUNK` images, fewer where they are large."""
+    job: list[File] = []
+    count = 0
+    size = 0
+    for file in files:
+        own = _content_size(file)
+        if job and (count + len(file.frames) > CHUNK or size + own > PACKED_BYTES):
+            yield job
+            job, count, size = [], 0, 0
+        job.append(file)
+        count += len(file.frames)
+        size += own
+    if job:
+        yield job
+
+
+def _size(content: Any) -> int:
+    """The bytes that a content keeps in memory."""
+    if isinstance(content, bytes):
+        return len(content)
+    return getattr(content, "nbytes", 0)
+
+
+def _content_size(file: File) -> int:
+    return _size(file.content)
+
+
+def _job_size(job: list[File]) -> int:
+    return sum(map(_content_size, job))
+
+
+class _Decoded(NamedTuple):
+    pixels: np.ndarray
+    kept: list[int]
+    reasons: dict[int, str]
+    tally: Tally
+
+
+def _decode(files: list[File], plan: Plan) -> _Decoded:
+    """The pixels of those that can be read, their positions among all, and the reasons of the others by position."""
+    count = sum(len(file.frames) for file in files)
+    pixels = np.empty((count, *plan.shape), np.uint8)
+    kept: list[int] = []
+    reasons: dict[int, str] = {}
+    tally = Tally()
+    position = 0
+    for file in files:
+        done = 0
+        try:
+            for image in decode.decode_frames(_given(file.content), file.frames, plan, tally):
+                pixels[len(kept)] = image
+                kept.append(position + done)
+                done += 1
+        except Unreadable as error:
+            reasons |= {position + left: str(error) for left in range(done, len(file.frames))}
+        position += len(file.frames)
+    return _Decoded(pixels[: len(kept)], kept, reasons, tally)
+
+
+def _probe(file: File, plan: Plan) -> list[Probe]:
+    found = []
+    for frame in file.frames:
+        try:
+            found.append(decode.probe(_given(file.content), frame, plan))
+        except Unreadable:
+            continue
+    return found
+
+
+def _extent(file: File, plan: Plan) -> dict[str, Extent]:
+    if isinstance(file.content, Unreadable):
+        return {}
+    return decode.read_extent(file.content, file.frames, plan)
+
+
+def _sample(file: File, plan: Plan) -> dict[str, np.ndarray]:
+    if isinstance(file.content, Unreadable):
+        return {}
+    return decode.read_sample(file.content, file.frames, plan, SAMPLED_VALUES)
+
+
+def _given(content: Any) -> Any:
+    if isinstance(content, Unreadable):
+        raise content
+    return content
+
+
+def describe_nothing(dataset: Dataset, names: str = "pictures") -> AutoencodeError:
+    """Return the error for a source in which no image can be read."""
+    expected = f"expected {names} ({', '.join(ending[1:] for ending in formats.COMMON)} and more)"
+    skipped = list(dataset.skipped)
+    if len(dataset):
+        for chunk in dataset.chunks(np.arange(min(len(dataset), CHUNK)), Plan(8, 8, 1, max_pixels=MAX_PIXELS)):
+            skipped += chunk.skipped
+    if skipped:
+        return AutoencodeError(
+            f"{dataset.name} holds no picture that can be read: {expected}; {skipped[0].name}: {skipped[0].reason}."
+        )
+    unused = f"; unused: {'; '.join(map(str, dataset.unused))}" if dataset.unused else ""
+    return AutoencodeError(f"{dataset.name} holds no picture: {expected}{unused}.")
