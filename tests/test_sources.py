@@ -31,9 +31,8 @@ from autoencode import (
     pipeline,
     runs,
     training,
-    verbs,
 )
-from autoencode.data import decode, idx, loading, preprocessing, store
+from autoencode.data import dataset, decode, idx, loading, preprocessing, store
 from autoencode.mapped import Reader
 
 EACH = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -164,7 +163,7 @@ def test_auto_keeps_one_small_size_and_shrinks_the_rest(tmp_path):
 @pytest.mark.parametrize("size", ["0", "-3", "5x", "x5", "5000", "big", "3x4x5"])
 def test_a_wrong_size_is_refused(size):
     with pytest.raises(UsageError, match="--size must be auto"):
-        preprocessing.check(size, "pad", "auto")
+        preprocessing.check_options(Config(size=size))
 
 
 def test_grey_saved_as_colour_is_grey(tmp_path):
@@ -428,13 +427,13 @@ def test_tables_and_stores_tell_the_names_of_the_files(tmp_path, as_store):
     expected = ["cats/a.png", "a.parquet row 1", "dogs/\\n\\x1b[31m.png", "dogs/\u732b.png"]
     table(tmp_path / "a.parquet", noise(4, 5, 5, 1), [0, 1, 0, 1], names)
     source = str(tmp_path / "a.parquet")
-    rows = verbs.open_rows(source)
+    rows = data.open_dataset(source)
     if as_store:
         packed = data.pack(source, tmp_path / "a.store", Config())
-        _, test, _ = loading.split(rows, 0)
+        test = loading.split_dataset(rows, Config()).test
         found = [[*part] for part in (packed.train_names, packed.test_names)]
         assert found == [[expected[index] for index in range(4) if index not in test], [expected[i] for i in test]]
-        rows, expected = verbs.open_rows(str(tmp_path / "a.store")), [*found[0], *found[1]]
+        rows, expected = data.open_dataset(str(tmp_path / "a.store")), [*found[0], *found[1]]
         again = data.pack(str(tmp_path / "a.store"), tmp_path / "b.store", Config())
         assert [*again.train_names, *again.test_names] == expected
     assert rows.names(np.arange(4)) == expected
@@ -473,7 +472,7 @@ def test_a_store_of_one_picture_that_can_be_read_knows_its_name(tmp_path):
         folder = fill(tmp_path / f"set{bad}", noise(2, 6, 6, 1), "{}.png")
         (folder / f"{bad}.png").write_text("x")
         data.pack(str(folder), tmp_path / f"{bad}.store", Config())
-        rows = verbs.open_rows(str(tmp_path / f"{bad}.store"))
+        rows = data.open_dataset(str(tmp_path / f"{bad}.store"))
         assert rows.names(np.arange(len(rows))) == [f"{1 - bad}.png"]
 
 
@@ -491,7 +490,7 @@ def test_hugging_face_by_name(tmp_path):
         "from autoencode import data, Config\n"
         "images = data.load('hf:owner/name', Config())\n"
         "print(len(images.train), len(images.test), images.shape)\n"
-        "print(data.open_source('hf:owner/name').names(__import__('numpy').arange(6)))"
+        "print(data.open_dataset('hf:owner/name').names(__import__('numpy').arange(6)))"
     )
     offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "home"), "HF_DATASETS_OFFLINE": "1"}
     done = subprocess.run(
@@ -653,8 +652,8 @@ def test_neighbours_read_from_a_file_are_those_of_the_array(tmp_path, first):
 
 
 def test_millions_of_rows_cost_no_object_each(tmp_path):
-    rows = loading.ArrayRows(
-        "big", {"train": np.broadcast_to(np.zeros((1, 2, 2, 1), np.uint8), (3_000_000, 2, 2, 1))}, {}
+    rows = dataset.ArrayDataset(
+        "big", {"train": np.broadcast_to(np.zeros((1, 2, 2, 1), np.uint8), (3_000_000, 2, 2, 1))}
     )
     tracemalloc.start()
     choice = loading.choose(rows, Config())
@@ -787,7 +786,7 @@ def test_a_lone_picture_is_packed_once(tmp_path):
     images = data.load(tmp_path / "one.store", Config())
     assert images.train is images.test
     np.testing.assert_array_equal(images.train[0, ..., 0], np.arange(64).reshape(8, 8))
-    assert len(data.as_rows(images)) == 1
+    assert len(data.as_dataset(images)) == 1
 
 
 @pytest.mark.parametrize("labels", [np.linspace(0, 1, 30), np.arange(29), np.full(30, np.nan)])

@@ -2,39 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
 from autoencode.cli.screen import app, decoding, tell_skipped
-from autoencode.config import Config
-
-
-@dataclass(frozen=True, kw_only=True)
-class Shape:
-    """The settings of a training that look and pack share."""
-
-    size: str = Config.size
-    """Size of the images: auto, a number for squares, or WIDTHxHEIGHT in pixels."""
-
-    fit: str = Config.fit
-    """How a picture of other proportions fills that size: pad, crop or stretch."""
-
-    colour: str = Config.colour
-    """Colour of the images: auto, grey or rgb."""
-
-    split_seed: int = Config.split_seed
-    """Start of the draw of test images."""
-
-    strict: bool = False
-    """Stop at a picture that cannot be read, where it would be left out."""
-
-    def config(self) -> Config:
-        """Return these settings as those of a training."""
-        return Config(**dataclasses.asdict(self))
+from autoencode.config import DataConfig
 
 
 @app.command
@@ -42,7 +16,7 @@ def look(
     source: str,
     *,
     sheet: Path | None = None,
-    shape: Annotated[Shape | None, Parameter(name="*")] = None,
+    config: Annotated[DataConfig | None, Parameter(name="*")] = None,
 ) -> None:
     """Look at a source: how many pictures, their sizes and colours, duplicates, what cannot be read, a contact sheet.
 
@@ -58,7 +32,7 @@ def look(
 
     console = Screen()
     with decoding(console) as progress:
-        seen = summary.summarise(source, (shape or Shape()).config(), progress)
+        seen = summary.summarise(source, config or DataConfig(), progress)
     for line in seen.lines():
         console.tell(line)
     path = sheet or Path(f"{seen.name}-look.png")
@@ -68,7 +42,7 @@ def look(
 
 
 @app.command
-def pack(source: str, file: Path, *, shape: Annotated[Shape | None, Parameter(name="*")] = None) -> None:
+def pack(source: str, file: Path, *, config: Annotated[DataConfig | None, Parameter(name="*")] = None) -> None:
     """Decode a source once, on all cores, into one file that training reads without filling memory.
 
     The same command continues a packing that was cut off.
@@ -85,7 +59,7 @@ def pack(source: str, file: Path, *, shape: Annotated[Shape | None, Parameter(na
 
     console = Screen()
     with decoding(console) as progress:
-        images = data.pack(source, file, (shape or Shape()).config(), progress)
+        images = data.pack(source, file, config or DataConfig(), progress)
     for note in images.notes:
         console.tell(note)
     count, (height, width, channels) = sum(map(len, images.parts.values())), images.shape

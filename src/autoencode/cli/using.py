@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +15,7 @@ from autoencode import stopping
 from autoencode.cli.screen import app, decoding, prepare_process, tell_skipped
 
 if TYPE_CHECKING:
+    from autoencode.config import DataConfig
     from autoencode.cli.console import Screen
     from autoencode.data.streaming import Stream
     from autoencode.images import Skipped
@@ -32,8 +33,22 @@ class Reading:
     fit: str | None = None
     """How a picture of other proportions fills the model's size: pad, crop or stretch [default: as in training]."""
 
+    range: str | None = None
+    """Stored values that become black and white: auto, full, MIN:MAX or percentile:LOW:HIGH [default: as in training]."""
+
+    frames: str | None = None
+    """Pages and frames of a file: auto, first or all [default: as in training]."""
+
+    include_masks: Annotated[bool, Parameter(negative="")] = False
+    """Take masks of other pictures too: ground_truth/, masks/ and NAME_mask beside NAME."""
+
     strict: bool = False
-    """Stop at a picture that cannot be read, where it would be left out."""
+    """Stop at a picture that cannot be read, instead of skipping it."""
+
+    def config(self, saved: Saved) -> DataConfig:
+        """Return how a source is read for the model `saved`."""
+        given = {"fit": self.fit, "range": self.range, "frames": self.frames}
+        return saved.data_config(**given, include_masks=self.include_masks or None, strict=self.strict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +81,7 @@ class Work:
     console: Screen
     engine: str
     progress: Callable[[int, int], None]
+    streams: list[Stream] = field(default_factory=list)
 
     def open(self) -> Opened:
         """Return the model, opened."""
@@ -77,17 +93,25 @@ class Work:
         """Return the model, opened, and the images of `source`."""
         from autoencode import verbs
 
-        words = asdict(reading or Reading()) | {"most": most, "progress": self.progress}
+        reading = reading or Reading()
+        words = {"part": reading.part, "config": reading.config(self.saved), "most": most, "progress": self.progress}
         opened, stream = verbs.begin(self.saved, source, self.engine, **words, alone=True)
-        if stream.note:
-            self.console.tell(stream.note)
+        self.streams.append(stream)
+        self.say_notes()
         return opened, stream
+
+    def say_notes(self) -> None:
+        """Print what is to be known of the streams, once."""
+        for stream in self.streams:
+            while stream.notes:
+                self.console.tell(stream.notes.pop(0))
 
     def tell(self, line: str, skipped: Sequence[Skipped] = ()) -> None:
         """Print what was done, what was left out, all of it listed in a file, and where the results lie."""
         from autoencode.verbs import outputs
 
         outputs.write_skipped(self.place.skipped, skipped)
+        self.say_notes()
         self.console.tell(line)
         tell_skipped(self.console, skipped, self.place.skipped)
         *others, last = self.place.written()

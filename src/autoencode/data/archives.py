@@ -376,7 +376,7 @@ class _Counter:
 def is_ignored(name: str) -> bool:
     """Whether a file or folder of this name is hidden, or what a system leaves behind."""
     last = name.rpartition("/")[2]
-    return last.startswith(".") or last in IGNORED
+    return (last.startswith(".") and last != "..") or last in IGNORED
 
 
 def _wants_head(name: str) -> bool:

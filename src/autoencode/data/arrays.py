@@ -86,7 +86,8 @@ def _rows_as_squares(array: np.ndarray, what: str) -> tuple[np.ndarray, str]:
 
 def _three_axes(array: np.ndarray, what: str) -> tuple[np.ndarray, list[str]]:
     first, height, width = array.shape
-    if width in (3, 4) and first > 4 and height > 4:
+    is_colour = width == 3 or (width == 4 and _is_alpha(array[np.newaxis]))
+    if is_colour and first > 4 and height > 4:
         return array[np.newaxis], [
             f"{what}: {array.shape} taken for one image of {height}x{first} with {width} channels; {first} images of "
             f"{width}x{height} would be x[..., np.newaxis]"
@@ -151,6 +152,9 @@ def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
             if head == b"\x93NUMPY":
                 file.seek(0)
                 check_npy(file, path.stat().st_size)
+                if _holds_objects(file):
+                    raise ValueError("it holds Python objects, which could run code: save it with a dtype of numbers")
+                file.seek(0)
                 return {"train": np.load(path, mmap_mode="r", allow_pickle=False)}, []
             if not head.startswith(b"PK"):  # NumPy would take it for a pickle, and advise to load it unsafely
                 raise ValueError("it begins as neither does")

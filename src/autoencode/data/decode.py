@@ -221,7 +221,7 @@ class Probe:
     extent: Extent
 
 
-def probe(file: Any, frame: int, plan: Plan) -> Probe:
+def probe(file: Any, frame: int = 0, plan: Plan = Plan(1, 1, 1)) -> Probe:
     """Look at a picture; raise `Unreadable` with the reason. Of `plan`, the size and the scale are not used."""
     with opened(file, plan.max_pixels) as picture:
         if isinstance(picture, np.ndarray):

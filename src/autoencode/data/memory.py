@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from autoencode.data.archives import Paths, show_name
-from autoencode.data.arrays import as_classes, number_names, open_arrays
+from autoencode.data.arrays import CHANNELS, as_classes, number_names, open_arrays
 from autoencode.config import DataConfig
 from autoencode.data.dataset import ArrayDataset, Dataset
 from autoencode.data.decode import Unreadable
@@ -69,9 +69,14 @@ def split_item(item: Any) -> tuple[Any, Any]:
         if image is None:
             raise AutoencodeError(f"expected an item with an image, such as item['image'], received {', '.join(item)}.")
         return item[image], None if label is None else _plain_label(item[label])
-    if isinstance(item, tuple) and item:
+    if _is_pair(item):
         return item[0], _plain_label(item[1]) if len(item) > 1 else None
     return item, None
+
+
+def _is_pair(item: Any) -> bool:
+    """Whether an item is an image with what belongs to it: a tuple, or, as PyTorch's loaders give, a list of tensors."""
+    return isinstance(item, (tuple, list)) and len(item) > 0 and (isinstance(item, tuple) or hasattr(item[0], "shape"))
 
 
 def _plain_label(label: Any) -> Any:
@@ -90,10 +95,14 @@ def as_picture(image: Any) -> Image.Image | np.ndarray:
     if isinstance(image, Image.Image):
         return image
     array = np.asarray(image.numpy() if hasattr(image, "numpy") else image)
-    if array.dtype.kind not in "buif" or array.ndim not in (2, 3) or 0 in array.shape:
-        raise AutoencodeError(f"expected a picture (H, W) or (H, W, C), received {array.dtype} {array.shape}")
-    is_first = array.ndim == 3 and array.shape[2] not in (1, 3, 4) and array.shape[0] in (1, 3, 4)
-    return np.moveaxis(array, 0, -1) if is_first else array
+    is_first = array.ndim == 3 and array.shape[2] not in CHANNELS and array.shape[0] in CHANNELS
+    array = np.moveaxis(array, 0, -1) if is_first else array
+    is_picture = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in CHANNELS)
+    if array.dtype.kind not in "buif" or not is_picture or 0 in array.shape:
+        raise AutoencodeError(
+            f"expected a picture (H, W) or (H, W, C) with C 1, 3 or 4, received {array.dtype} {array.shape}"
+        )
+    return array
 
 
 def open_items(name: str, items: Sequence[Any], labels: Sequence[Any] | None = None) -> Dataset:
@@ -207,10 +216,15 @@ def open_map(name: str, source: Any) -> Dataset:
 
 
 def _open_iterable(name: str, source: Iterable[Any], options: DataConfig) -> Dataset:
+    if isinstance(source, tuple) and len(source) == 2 and all(np.ndim(part) > 2 for part in source):
+        raise UsageError(
+            "a pair of arrays does not say which is which: hand over {'train': a, 'test': b}, or {'images': a, 'labels': b}."
+        )
     items = list(source)
     if items and all(isinstance(item, (str, Path)) for item in items):
         return open_paths(name, items, None, options)
-    if items and not isinstance(items[0], (Image.Image, tuple, Mapping)) and not hasattr(items[0], "shape"):
+    is_known = bool(items) and (isinstance(items[0], (Image.Image, Mapping)) or hasattr(items[0], "shape"))
+    if items and not is_known and not _is_pair(items[0]):
         nested = np.asarray(items, dtype=object if _is_ragged(items) else None)
         if nested.dtype.kind in "buif" and nested.ndim >= 3:
             return open_arrays("array", {"train": nested})
@@ -237,7 +251,7 @@ def _unbatched(items: Iterable[Any]) -> list[Any]:
         shape = getattr(image, "shape", ())
         if len(shape) == 4:
             array = np.asarray(image.numpy() if hasattr(image, "numpy") else image)
-            raw = item[1] if isinstance(item, tuple) and len(item) > 1 else None
+            raw = item[1] if _is_pair(item) and len(item) > 1 else None
             raw = next((item[key] for key in LABEL_KEYS if key in item), None) if isinstance(item, Mapping) else raw
             labels = [None] * len(array) if raw is None else np.asarray(raw).tolist()
             found += list(zip(array, labels, strict=True))

@@ -246,8 +246,6 @@ class FileDataset(PictureDataset):
     def _count_pages(self, pictures: Sequence[Member]) -> tuple[dict[int, list[int]], list[Skipped]]:
         """The frames to take of every file that may hold several, and files that cannot be opened to see."""
         wanted = formats.STACKS | {".npy"} | formats.ANIMATIONS
-        if self._frames == "first":
-            wanted = {".npy"}
         asked = [member for member in pictures if member.ending in wanted and not _is_still_png(member)]
 
         pages: dict[int, list[int]] = {}
@@ -261,16 +259,18 @@ class FileDataset(PictureDataset):
                 unread.append(Skipped(member.name, why))
                 continue
             reduced += copies
-            is_animation = member.ending in formats.ANIMATIONS
-            if is_animation and self._frames == "auto":
+            takes_first = self._frames == "first" or (
+                self._frames == "auto" and member.ending in formats.ANIMATIONS
+            )
+            if takes_first:
                 further += len(frames) - 1
                 frames = frames[:1]
             pages[member.number] = frames
 
         if further:
-            self.unused.append(Unused("further frames of animations (--frames all takes them)", further, ()))
+            self.unused.append(Unused("further pages and frames (--frames all takes them)", further))
         if reduced:
-            self.unused.append(Unused("smaller copies of pages within TIFF files", reduced, ()))
+            self.unused.append(Unused("smaller copies of pages within TIFF files", reduced))
         return pages, unread
 
     def read_files(self, numbers: Sequence[int]) -> Iterator[Any]:

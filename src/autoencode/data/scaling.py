@@ -106,7 +106,7 @@ def choose_range(kind: str, extent: Extent) -> Range:
 
     It is the full range of the type (0 to 1 for floats, 0 to 255 for wider integers that hold no more) where the values
     span at least a tenth of it, else their own. Floats within 1e-3 of [0, 1] count as within it. Values that are all the
-    same keep the full range.
+    same keep the full range; raises `AutoencodeError` where they lie outside it.
 
     >>> choose_range("uint16", Extent(0, 60000)), choose_range("uint16", Extent(12, 4095))
     ((0.0, 65535.0), (12.0, 4095.0))
@@ -122,7 +122,10 @@ def choose_range(kind: str, extent: Extent) -> Range:
     if is_within and (extent.least == extent.largest or fills(kind, extent)):
         return least, largest
     if extent.least == extent.largest:
-        return float(extent.least), extent.least + 1.0
+        raise AutoencodeError(
+            f"expected values that differ, or constant ones from {least:g} to {largest:g}, received {extent.least:.9g} "
+            f"everywhere ({kind}): choose a range with --range MIN:MAX."
+        )
     return float(extent.least), float(extent.largest)
 
 

@@ -13,7 +13,7 @@ from autoencode.data.dataset import Dataset, Progress, check_strict
 from autoencode.data.decode import Plan
 from autoencode.data.loading import split_dataset
 from autoencode.data.pictures import describe_nothing
-from autoencode.data.scaling import Scale
+from autoencode.data.scaling import Scale, show_range
 from autoencode.errors import AutoencodeError, UsageError, unknown
 from autoencode.images import evenly
 
@@ -79,7 +79,17 @@ class Stream:
             raise describe_nothing(self._dataset)
         if held:
             yield from self._hand_on(waiting, size, read)
-        self.notes += self._dataset.cut_notes()
+        self.notes += [*self._foreign_notes(), *self._dataset.cut_notes()]
+
+    def _foreign_notes(self) -> list[str]:
+        """A line for values of a kind that the scale was not chosen for."""
+        scale = self._plan.scale
+        return [
+            f"{kind} values are taken from {show_range(scale.range_of(kind))}, as the training had only "
+            f"{scale.describe()}: --range sets another"
+            for kind in sorted(self._dataset.tally.kinds - {"bool"} - set(scale.ranges))
+            if scale.ranges
+        ]
 
     def _hand_on(self, chunks: list[np.ndarray], size: int, read: int) -> Iterator[np.ndarray]:
         """Give what `chunks` hold in pieces, and report each once it is done with; `read` are these and all before."""
@@ -154,7 +164,9 @@ def stream(
     if not len(dataset):
         raise describe_nothing(dataset)
 
-    notes = []
+    notes = list(dataset.notes)
+    if dataset.unused:
+        notes.append(f"unused: {'; '.join(map(str, dataset.unused))}")
     indices = np.arange(len(dataset))
     if part != "all":
         split = split_dataset(dataset, config)

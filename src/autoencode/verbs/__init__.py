@@ -7,6 +7,7 @@ it while another thread opens the source. The verbs live in the files beside; ea
 
 from __future__ import annotations
 
+import dataclasses
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +16,11 @@ from typing import Any
 import numpy as np
 
 from autoencode import data, engines, runs
-from autoencode.config import Config
-from autoencode.data import streaming
-from autoencode.data.loading import Progress, Rows
+from autoencode.config import DataConfig
+from autoencode.data import Progress, preprocessing, streaming
+from autoencode.data.scaling import EIGHT_BITS, Scale
 from autoencode.data.streaming import Stream
 from autoencode.errors import AutoencodeError, UsageError
-from autoencode.images import Images
 from autoencode.runs import MODEL, RECORD, Run
 from autoencode.trained import Trained, read_model, read_notes
 
@@ -40,15 +40,21 @@ class Saved:
     codes: np.ndarray | None
     convolutional: bool
 
-    @property
-    def fit(self) -> str:
-        """How pictures were fitted to its size in training."""
-        return self.settings.get("fit", Config.fit)
+    def data_config(self, **given: Any) -> DataConfig:
+        """Return how a source is read for this model: as in its training, but for what is `given` and not None."""
+        names = {field.name for field in dataclasses.fields(DataConfig)} - {"strict", "range"}
+        told = {name: value for name, value in self.settings.items() if name in names}
+        return DataConfig(**told | {name: value for name, value in given.items() if value is not None})
 
     @property
-    def split_seed(self) -> int:
-        """What parts were drawn from in training."""
-        return self.settings.get("split_seed", Config.split_seed)
+    def scale(self) -> Scale | None:
+        """The stored values that were black and white in its training; None where that is not known.
+
+        Runs of before these were recorded took the full range of every type.
+        """
+        if self.run is None:
+            return None
+        return Scale.from_record(self.run.record.get("ranges") or {"uint8": EIGHT_BITS})
 
     @property
     def is_variational(self) -> bool:
@@ -136,29 +142,29 @@ def begin(
     engine: str = "auto",
     *,
     part: str = "all",
-    fit: str | None = None,
+    config: DataConfig | None = None,
     most: int | None = None,
-    strict: bool = False,
     progress: Progress | None = None,
     alone: bool = False,
 ) -> tuple[Opened, Stream]:
     """Return the model, opened, and the images of `source` as it expects them, not yet read.
 
-    Another thread opens the source while the framework is imported. `part`, `most`, `strict` and `progress` are those of
-    `streaming.stream`; `fit` and the seed that parts are drawn from are by default those of the training. Raises as
-    `open_model`, `data.open_source` and `streaming.stream` do.
+    Another thread opens the source while the framework is imported. `part`, `most` and `progress` are those of
+    `streaming.stream`; `config` is by default that of the training. Raises as `open_model`, `data.open_dataset` and
+    `streaming.stream` do.
     """
-    fit = fit or saved.fit
+    config = config or saved.data_config()
     streaming.check_part(part)
+    preprocessing.check_options(config)
     data.find(source)
     # A source may come through Keras, which must then find the same engine.
     engines.announce(engines.choose(engine, convolutional=saved.convolutional))
     with ThreadPoolExecutor(1) as beside:
-        opening = beside.submit(open_rows, source)
+        opening = beside.submit(data.open_dataset, source, config)
         opened = open_model(saved, engine, alone=alone)
-        rows = opening.result()
-    chosen = {"part": part, "fit": fit, "split_seed": saved.split_seed, "most": most}
-    return opened, streaming.stream(rows, opened.trained.shape, **chosen, strict=strict, progress=progress)
+        dataset = opening.result()
+    chosen = {"part": part, "scale": saved.scale, "most": most, "progress": progress}
+    return opened, streaming.stream(dataset, opened.trained.shape, config, **chosen)
 
 
 def own_source(saved: Saved, source: str | None, option: str = "--source") -> str:
@@ -177,8 +183,3 @@ def own_source(saved: Saved, source: str | None, option: str = "--source") -> st
         raise UsageError(
             f"{saved.name} was trained on {told!r}, which is not here: name a source with {option}."
         ) from error
-
-
-def open_rows(source: data.Source) -> Rows:
-    """Return the rows of `source`, whether it holds images ready or not; raise as `data.open_dataset` does."""
-    return data.open_dataset(source)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 from pathlib import Path
 
 import numpy as np
 
 from autoencode import pictures
-from autoencode.data import decode
+from autoencode.data import decode, preprocessing
 from autoencode.data.streaming import Stream
 from autoencode.errors import AutoencodeError, UsageError
 from autoencode.images import to_pixels
@@ -110,8 +111,17 @@ def picture(word: str, opened: Opened, stream: Stream | None, fit: str | None) -
     """
     if word.isdecimal():
         return stream.image(int(word))
+    config = opened.saved.data_config(fit=fit)
+    height, width, channels = opened.trained.shape
+    plan = dataclasses.replace(
+        preprocessing.look_plan(config),
+        height=height,
+        width=width,
+        channels=channels,
+        scale=opened.saved.scale or decode.Scale(),
+    )
     try:
-        return decode.decode(word, decode.Plan(*opened.trained.shape, fit or opened.saved.fit))
+        return decode.decode(word, plan)
     except decode.Unreadable as error:
         raise AutoencodeError(f"{word} cannot be read as a picture: {error}.") from error
 
