@@ -6,10 +6,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-# Together with the interpreter and NumPy (about 150 MB), at most 1 GB: files that were read and wait to be decoded, and
-# pictures being decoded. They are two, as a file waits for a picture to be done with.
-MAX_CONTENT_BYTES = 2**28
-MAX_DECODED_BYTES = 2**29
+# With one file of `decode.MAX_BYTES` and the interpreter (60 MB), at most 1 GB in all.
+MAX_WAITING_BYTES = 2**26  # of files out of an archive that wait to be decoded, when another is read
+MAX_CONTENT_BYTES = 2**27  # of files in a folder that are being decoded
+MAX_DECODED_BYTES = 2**29  # of pictures that are being decoded: one of `decode.MAX_PIXELS`, or several smaller ones
 
 
 class Budget:
@@ -56,5 +56,7 @@ class Budget:
             self.release(count)
 
 
-# One for the process: two sources that are read at once share it.
+# One of each for the process: two sources that are read at once share them. Whoever holds decoded bytes waits for no
+# others, so that nobody waits for ever.
+content_bytes = Budget(MAX_CONTENT_BYTES)
 decoded_bytes = Budget(MAX_DECODED_BYTES)

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageOps, JpegImagePlugin, UnidentifiedImageError
 
 from autoencode.data import formats
-from autoencode.data.budget import decoded_bytes
+from autoencode.data.budget import content_bytes, decoded_bytes
 from autoencode.data.scaling import Extent, Scale, kind_of, measure_extent
 from autoencode.errors import AutoencodeError, reason
 from autoencode.mapped import check_npy
@@ -336,27 +336,16 @@ def opened(file: Any, max_pixels: int, *, check: bool = True) -> Iterator[Image.
 
     An .npy file, and an array, is given as an array.
     """
-    handle = None
     try:
         if isinstance(file, np.ndarray):
             yield file
-            return
-        if isinstance(file, Image.Image):
+        elif isinstance(file, Image.Image):
             yield file.copy()
-            return
-        if isinstance(file, str):
-            handle, file = _read_file(file)
         else:
-            _check_bytes(len(file))
-        if isinstance(file, bytes) and file.startswith(NPY_MAGIC):
-            yield _load_npy(io.BytesIO(file), len(file))
-            return
-
-        picture = _open_picture(file if handle else io.BytesIO(file))
-        with picture:
-            if check:
-                _check_pixels(picture, max_pixels)
-            yield picture
+            with _content_of(file) as content, _open_content(content) as picture:
+                if check and isinstance(picture, Image.Image):
+                    _check_pixels(picture, max_pixels)
+                yield picture
     except Unreadable:
         raise
     except UnidentifiedImageError as error:
@@ -365,26 +354,36 @@ def opened(file: Any, max_pixels: int, *, check: bool = True) -> Iterator[Image.
         raise Unreadable(f"it holds more than {MAX_PIXELS:,} pixels") from error
     except Exception as error:  # decoders raise almost anything: OSError, SyntaxError, struct.error, MemoryError
         raise Unreadable(reason(error)) from error
-    finally:
-        if handle is not None:
-            handle.close()
 
 
-def _read_file(path: str) -> tuple[Any, Any]:
-    """The content of a file, or, of a large stack of pages, the file itself."""
-    handle = open(path, "rb", buffering=0)  # without a buffer: a buffer costs a tenth of decoding
-    try:
+@contextmanager
+def _content_of(file: bytes | str) -> Iterator[Any]:
+    """The content of a file, its path or bytes; of a large stack of pages, the open file itself."""
+    if not isinstance(file, str):
+        _check_bytes(len(file))
+        yield io.BytesIO(file)
+        return
+    with open(file, "rb", buffering=0) as handle:  # a buffer costs a tenth of decoding
         size = os.fstat(handle.fileno()).st_size
-        if size > MAX_BYTES // 4 and formats.ending_of(path) in formats.STACKS:
-            buffered = io.BufferedReader(handle)
-            return buffered, buffered
+        if size > MAX_BYTES // 4 and formats.ending_of(file) in formats.STACKS:
+            yield io.BufferedReader(handle)
+            return
         _check_bytes(size)
-        content = handle.read()
-    except BaseException:
-        handle.close()
-        raise
-    handle.close()
-    return None, content
+        with content_bytes.hold(size):
+            content = io.BytesIO(handle.read())
+            handle.close()
+            yield content
+
+
+@contextmanager
+def _open_content(content: Any) -> Iterator[Image.Image | np.ndarray]:
+    is_array = content.read(len(NPY_MAGIC)) == NPY_MAGIC
+    content.seek(0)
+    if is_array:
+        yield _load_npy(content, content.getbuffer().nbytes)
+        return
+    with _open_picture(content) as picture:
+        yield picture
 
 
 def _load_npy(file: io.BytesIO, size: int) -> np.ndarray:

@@ -6,7 +6,7 @@ import os
 from abc import abstractmethod
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import groupby
@@ -16,7 +16,7 @@ import numpy as np
 
 from autoencode.data import decode, formats, layout
 from autoencode.data.archives import Container, Member, show_name
-from autoencode.data.budget import MAX_CONTENT_BYTES
+from autoencode.data.budget import MAX_WAITING_BYTES
 from autoencode.data.dataset import SAMPLED_IMAGES, SAMPLED_VALUES, SPLITS, Chunk, Dataset, Labels
 from autoencode.data.decode import MAX_PIXELS, Plan, Probe, Tally, Unreadable
 from autoencode.data.scaling import Extent, fills
@@ -24,7 +24,7 @@ from autoencode.errors import AutoencodeError
 from autoencode.images import UNLABELLED, Skipped, Unused, evenly
 
 CHUNK = 64  # pictures that a core decodes in one go
-PACKED_BYTES = 2**24  # of files that a core decodes in one go
+PACKED_BYTES = 2**22  # of files out of an archive that a core decodes in one go
 LOOKED_AT = 200  # pictures that show whether 8-bit values fill their range
 SHOWN_NAMES = 6  # of what is unused
 
@@ -99,9 +99,9 @@ class PictureDataset(Dataset):
     def chunks(self, indices: np.ndarray, plan: Plan) -> Iterator[Chunk]:
         """Decode, several chunks at a time."""
         jobs = _jobs(self._files(indices))
-        for files, decoded in on_all_cores(lambda job: (job, _decode(job, plan)), jobs, _job_size):
+        for decoded in on_all_cores(lambda job: _decode(job, plan), jobs, _job_size):
             self.tally.join(decoded.tally)
-            asked = np.concatenate([file.indices for file in files])
+            asked = decoded.asked
             bad = asked[list(decoded.reasons)]
             skipped = list(map(Skipped, self.names(bad), decoded.reasons.values()))
             yield Chunk(decoded.pixels, asked[decoded.kept], skipped)
@@ -313,23 +313,25 @@ def _count_frames(job: tuple[Member, Any]) -> tuple[Member, list[int], int, str]
 def on_all_cores(work: Callable, jobs: Iterator, size: Callable[[Any], int]) -> Iterator:
     """Give what `work` makes of each job, in order.
 
-    A few jobs wait at a time, so that an archive is not read at one go, and no more than `MAX_CONTENT_BYTES` in all, by
-    the `size` of each.
+    A few jobs wait at a time, so that an archive is not read at one go: another is taken while those that wait hold less
+    than `MAX_WAITING_BYTES`, by the `size` of each.
     """
     cores = os.cpu_count() or 1
-    waiting: deque = deque()
+    waiting: deque[tuple[Future, int]] = deque()
     held = 0
     # Threads: Pillow decodes without Python's lock, and rows need not travel between processes, which cost 15 % more.
     with ThreadPoolExecutor(cores) as pool:
-        for job in jobs:
-            own = size(job)
-            while waiting and (len(waiting) > 4 * cores or held + own > MAX_CONTENT_BYTES):
+        while True:
+            while waiting and (len(waiting) > 4 * cores or held >= MAX_WAITING_BYTES):
                 done, freed = waiting.popleft()
                 yield done.result()
-                del done
+                del done  # with what it was given
                 held -= freed
-            waiting.append((pool.submit(work, job), own))
-            held += own
+            job = next(jobs, None)
+            if job is None:
+                break
+            waiting.append((pool.submit(work, job), size(job)))
+            held += waiting[-1][1]
             del job
         while waiting:
             yield waiting.popleft()[0].result()
@@ -368,6 +370,7 @@ def _job_size(job: list[File]) -> int:
 
 
 class _Decoded(NamedTuple):
+    asked: np.ndarray
     pixels: np.ndarray
     kept: list[int]
     reasons: dict[int, str]
@@ -392,7 +395,8 @@ def _decode(files: list[File], plan: Plan) -> _Decoded:
         except Unreadable as error:
             reasons |= {position + left: str(error) for left in range(done, len(file.frames))}
         position += len(file.frames)
-    return _Decoded(pixels[: len(kept)], kept, reasons, tally)
+    asked = np.concatenate([file.indices for file in files])
+    return _Decoded(asked, pixels[: len(kept)], kept, reasons, tally)
 
 
 def _probe(file: File, plan: Plan) -> list[Probe]:
