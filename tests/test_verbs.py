@@ -634,6 +634,56 @@ def test_the_names_of_classes_stay_on_the_page_and_apart():
     assert shown[:3] == classes[:3]
 
 
+@pytest.mark.parametrize("count", [3, 30])
+def test_unlabelled_images_are_grey_on_a_map(count):
+    points = np.random.default_rng(0).random((60, 2))
+    labels = np.arange(60) % count
+    labels[::4] = -1
+    tiles = {0: np.zeros((4, 4, 1), np.uint8)}
+    figure = pictures.draw_map(points, ("x", "y"), tiles, labels, [f"class {index}" for index in range(count)])
+    axes = figure.axes[0]
+
+    drawn = axes.collections[0]
+    order = [int(np.argmin(np.abs(points - offset).sum(1))) for offset in drawn.get_offsets()]
+    is_grey = (drawn.get_facecolors()[:, :3] == pictures.UNLABELLED_COLOUR[:3]).all(1)
+    np.testing.assert_array_equal(is_grey, labels[order] == -1)
+    if count == 3:
+        texts = [text.get_text() for text in axes.get_legend().get_texts()]
+        assert texts == ["class 0", "class 1", "class 2", "unlabelled"]
+    else:
+        assert axes.get_title().endswith("; unlabelled images are grey")
+    pictures.write_curve(figure, io.BytesIO())
+    full = pictures.draw_map(points, ("x", "y"), {}, np.arange(60) % 3, ["a", "b", "c"])
+    assert len(full.axes[0].get_legend().get_texts()) == 3
+
+
+def test_a_map_without_any_label_in_it_is_all_grey():
+    figure = pictures.draw_map(np.eye(2), ("x", "y"), {}, np.array([-1, -1]), ())
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["unlabelled"]
+
+
+def test_unlabelled_images_are_so_called_in_tables(opened, digits, place):
+    labels = np.arange(30) % 3 - 1
+    images = Images("partly", digits[0][:20], digits[0][20:30], labels[:20], labels[20:], ("cat", "dog"))
+    expected = [["unlabelled", "cat", "dog"][index % 3] for index in range(30)]
+    assert coding.columns(read(streamed(opened, images)))["label"] == expected
+    coding.encode(opened, streamed(opened, images), place("encode", ".csv"))
+    lines = csv.DictReader(place("encode", ".csv").file.read_text().splitlines())
+    assert [line["label"] for line in lines] == expected
+    coding.encode(opened, streamed(opened, images), place("encode"))
+    np.testing.assert_array_equal(arrays(place("encode").file)["labels"], labels)
+    mapping.write_map(opened, streamed(opened, images), place("map"), method="pca")
+    lines = csv.DictReader(place("map").file.read_text().splitlines())
+    assert [line["label"] for line in lines] == expected
+
+
+def read(stream: streaming.Stream) -> streaming.Stream:
+    """The stream, once all of its images are read."""
+    for _ in stream.batches(64):
+        pass
+    return stream
+
+
 @EACH
 @given(points=hnp.arrays(np.float32, st.tuples(st.integers(1, 60), st.just(2)), elements=st.floats(-9, 9, width=32)))
 def test_shown_images_are_spread_and_the_grid_lies_within(points):
