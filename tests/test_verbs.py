@@ -212,6 +212,117 @@ def test_anomalies_of_a_saved_estimator_have_its_scores(digits, tmp_path, place)
         ranking.learn(opened, verbs.open_rows(tmp_path / "one.npy"), 0.9)
 
 
+# Defects beside good images
+
+
+def auroc_by_pairs(defects: np.ndarray, normal: np.ndarray) -> float:
+    """The share of pairs that a score orders rightly; a tie is half a pair."""
+    wins = [(one > other) + 0.5 * (one == other) for one in defects for other in normal]
+    return sum(wins) / len(wins)
+
+
+@pytest.mark.parametrize("name", ["good", "Good", "NORMAL", "ok"])
+def test_the_auroc_of_each_class_is_that_of_all_pairs(name):
+    random = np.random.default_rng(0)
+    classes = ["crack", name, "dent", "absent"]
+    labels = random.integers(-1, 3, 200)
+    scores = (random.normal(size=200) + (labels == 0) + 0.3 * (labels == 2)).round(1)
+    found = ranking.measure_detections(scores, labels, classes)
+    normal = scores[labels == 1]
+    groups = {"crack": labels == 0, "dent": labels == 2, "all defects": (labels == 0) | (labels == 2)}
+    assert [detection.name for detection in found] == list(groups)
+    for detection, is_defect in zip(found, groups.values(), strict=True):
+        assert (detection.images, detection.normal) == (is_defect.sum(), len(normal))
+        assert detection.auroc == pytest.approx(auroc_by_pairs(scores[is_defect], normal))
+        assert 0.5 < detection.auroc < 1
+
+
+def test_without_normal_images_or_defects_there_is_no_auroc():
+    scores = np.arange(4.0)
+    for labels, classes in (
+        ([0, 1, 0, 1], ["cat", "dog"]),
+        ([0, 0, 0, 0], ["good"]),
+        ([0, 0, 0, -1], ["good", "dent"]),
+        ([1, 1, -1, -1], ["good", "dent"]),
+        ([0, 1, 1, 0], ["good", "ok"]),
+    ):
+        assert ranking.measure_detections(scores, np.array(labels), classes) == []
+
+
+def test_only_good_images_are_taken_as_normal(opened, digits, tmp_path, place):
+    pixels, labels = digits[0], np.arange(COUNT) % 4 - 1  # unlabelled, dent, Good, crack
+    mixed = Images("mixed", pixels[:200], pixels[200:], labels[:200], labels[200:], ("dent", "Good", "crack"))
+    good = Images("good", pixels[:200][labels[:200] == 1], pixels[200:][labels[200:] == 1])
+    found, expected = (ranking.learn(opened, rows(source), 0.2) for source in (mixed, good))
+    np.testing.assert_array_equal(found.held_out, expected.held_out)
+    assert (found.codes, found.threshold, found.rate) == (expected.codes, expected.threshold, expected.rate)
+    np.testing.assert_array_equal(
+        found.normality.distances(np.eye(4)), expected.normality.distances(np.eye(4))
+    )
+    assert found.note == "only the 75 images labelled Good of the 300 in mixed are taken as normal"
+    assert expected.note == ""
+
+    told = ranking.rank(opened, streamed(opened, mixed), found, place("anomalies"))
+    lines = list(csv.DictReader(place("anomalies").file.read_text().splitlines()))
+    scores = {
+        label: np.array([float(line["score"]) for line in lines if line["label"] == label])
+        for label in ("dent", "crack", "Good", "unlabelled")
+    }
+    assert {len(values) for values in scores.values()} == {75}
+    by_pairs = [auroc_by_pairs(scores[name], scores["Good"]) for name in ("dent", "crack")]
+    assert [detection.auroc for detection in told["detections"][:2]] == pytest.approx(by_pairs)
+    assert [detection.images for detection in told["detections"]] == [75, 75, 150]
+
+
+def test_an_estimator_too_takes_only_good_images_as_normal(digits, tmp_path):
+    Autoencoder(code=3, epochs=1, batch_size=60).fit(digits[0][:150]).save(tmp_path / "digits.keras")
+    opened = verbs.open_model(verbs.find(tmp_path / "digits.keras"))
+    labels = np.arange(100) % 2
+    mixed = Images("mixed", digits[0][150:200], digits[0][200:250], labels[:50], labels[50:], ("dent", "ok"))
+    good = Images("good", digits[0][151:200:2], digits[0][201:250:2])
+    found, expected = (ranking.learn(opened, rows(source), 0.2) for source in (mixed, good))
+    np.testing.assert_array_equal(found.held_out, expected.held_out)
+
+
+def test_a_part_without_good_images_is_refused(opened, digits):
+    labels = np.zeros(100, int)
+    labels[:50] = 1
+    mixed = Images("mixed", digits[0][:50], digits[0][50:100], labels[:50], labels[50:], ("dent", "good"))
+    with pytest.raises(AutoencodeError, match="mixed holds no normal image to test: .* with --normal"):
+        ranking.learn(opened, rows(mixed), 0.2)
+    swapped = Images("mixed", digits[0][:50], digits[0][50:100], labels[50:], labels[:50], ("dent", "good"))
+    with pytest.raises(AutoencodeError, match="mixed holds no normal image to train on: "):
+        ranking.learn(opened, rows(swapped), 0.2)
+
+
+def test_the_command_tells_the_auroc_of_a_folder_of_defects(run, digits, tmp_path):
+    folders = {"train/good": 40, "test/good": 12, "test/cut": 5, "test/bent": 4}
+    index = 0
+    for name, count in folders.items():
+        (tmp_path / "parts" / name).mkdir(parents=True)
+        for _ in range(count):
+            Image.fromarray(digits[0][index, ..., 0]).save(tmp_path / "parts" / name / f"{index:03}.png")
+            index += 1
+    train = ["train", "parts", "--epochs", "1", "--code", "4", "--run", "own", "--quiet"]
+    words = ["--false-alarms", "0.4"]
+    done = called(
+        [
+            train,
+            ["anomalies", "own", "parts", "--part", "test", *words, "--out", "a"],
+            ["anomalies", "own", "parts", *words, "--out", "b"],
+            ["anomalies", "own", "parts/test", "--normal", "parts/train/good", *words, "--out", "c"],
+        ],
+        tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines.count("only the 52 images labelled good of the 61 in parts are taken as normal") == 2
+    assert sum("(4 images against 12 normal)" in line for line in lines) == 2
+    assert sum(line.startswith("AUROC of cut: ") and "(5 images against 52 normal)" in line for line in lines) == 1
+    assert sum(line.startswith("AUROC of all defects: ") for line in lines) == 3
+    assert sum("include those the model was trained on; --part test" in line for line in lines) == 1
+
+
 # Codes refined
 
 
