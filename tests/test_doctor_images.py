@@ -43,6 +43,13 @@ def dots(ground: int, ink: int) -> np.ndarray:
     return pixels
 
 
+def mostly_blank() -> np.ndarray:
+    """Images of which two in three are black, and the others hold two dots."""
+    pixels = dots(0, 255)[:, :16, :16]
+    pixels[::3, 3, 4:6] = 255
+    return pixels
+
+
 def parts() -> np.ndarray:
     """Photos of one kind of part in one place, as in an inspection: alike but for noise and a spot."""
     base = np.add.outer(np.arange(24), np.arange(24)) * 5
@@ -60,6 +67,8 @@ WELL = {
     "noise": lambda: RANDOM.integers(0, 256, (100, 8, 8)),
     "coloured noise": lambda: RANDOM.integers(0, 256, (100, 8, 8, 3)),
     "faint grey noise": lambda: RANDOM.integers(120, 130, (100, 8, 8)),
+    "mostly blank": mostly_blank,
+    "nothing in blue": lambda: RANDOM.integers(0, 256, (100, 8, 8, 3)) * [1, 1, 0],
     "parts": parts,
     "single pixels": lambda: RANDOM.integers(0, 256, (100, 1, 1)),
     "some of one colour": lambda: np.where(np.arange(100)[:, None, None] % 2, 200, RANDOM.integers(0, 256, (100, 8, 8))),

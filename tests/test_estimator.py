@@ -443,6 +443,9 @@ def test_later_images_that_are_no_pixels_are_refused(values, words):
     model = Autoencoder(code=2, epochs=1).fit(drawn(0, 255, "uint8"))
     with pytest.raises(InvalidError, match=words):
         model.transform(values)
+    of_floats = Autoencoder(code=2, epochs=1).fit(drawn(0, 1, "float32"))
+    with pytest.raises(InvalidError, match=words):
+        of_floats.transform(values)
     hair = np.full((2, 6, 7), 1.0009)
     np.testing.assert_array_equal(model.transform(hair), model.transform(np.full((2, 6, 7), 255)))
 

@@ -237,6 +237,12 @@ def test_the_auroc_of_each_class_is_that_of_all_pairs(name):
         assert 0.5 < detection.auroc < 1
 
 
+def test_good_is_a_class_of_normal_images_beside_others_alone():
+    assert ranking.normal_classes(["dent", "Good", "OK", "goodish"]) == ("Good", "OK")
+    assert ranking.normal_classes(["good"]) == ranking.normal_classes(["good", "ok"]) == ()
+    assert ranking.normal_classes(["dent", "crack"]) == ranking.normal_classes([]) == ()
+
+
 def test_without_normal_images_or_defects_there_is_no_auroc():
     scores = np.arange(4.0)
     for labels, classes in (
@@ -311,15 +317,16 @@ def test_the_command_tells_the_auroc_of_a_folder_of_defects(run, digits, tmp_pat
             ["anomalies", "own", "parts", "--part", "test", *words, "--out", "a"],
             ["anomalies", "own", "parts", *words, "--out", "b"],
             ["anomalies", "own", "parts/test", "--normal", "parts/train/good", *words, "--out", "c"],
+            ["anomalies", "own", "parts/test", *words, "--out", "d"],
         ],
         tmp_path,
     )
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines.count("only the 52 images labelled good of the 61 in parts are taken as normal") == 2
-    assert sum("(4 images against 12 normal)" in line for line in lines) == 2
+    assert lines.count("only the 52 images labelled good of the 61 in parts are taken as normal") == 3
+    assert sum("(4 images against 12 normal)" in line for line in lines) == 3
     assert sum(line.startswith("AUROC of cut: ") and "(5 images against 52 normal)" in line for line in lines) == 1
-    assert sum(line.startswith("AUROC of all defects: ") for line in lines) == 3
+    assert sum(line.startswith("AUROC of all defects: ") for line in lines) == 4
     assert sum("include those the model was trained on; --part test" in line for line in lines) == 1
 
 
