@@ -546,4 +546,27 @@ def test_codes_that_hold_the_class_are_told_from_codes_that_do_not():
     noise = RANDOM.normal(size=(400, 4))
     assert measures.codes(noise[:300], labels[:300], noise[300:], labels[300:])["probe"] < 0.5
     assert measures.codes(told, None, told, None) == {}
+
+
+def test_unlabelled_images_are_ignored_by_probe_and_neighbours():
+    random = np.random.default_rng(0)
+    labels = random.integers(0, 3, 300)
+    codes = np.eye(3)[labels] + random.normal(0, 0.4, (300, 3))
+    # Unlabelled codes lie where they would lead every neighbour astray.
+    is_known = random.random(300) < 0.5
+    partly = np.where(is_known, labels, -1)
+    train, test = slice(200), slice(200, None)
+
+    found = measures.codes(codes[train], partly[train], codes[test], partly[test])
+    known_train, known_test = is_known[train], is_known[test]
+    expected = measures.codes(
+        codes[train][known_train], labels[train][known_train], codes[test][known_test], labels[test][known_test]
+    )
+    assert found == expected
+    assert found["neighbours"] > 0.8
+
+    nobody, some = np.full(300, -1), np.where(labels == 0, 0, -1)
+    assert measures.codes(codes, nobody, codes, labels) == {}
+    assert measures.codes(codes, labels, codes, nobody) == {}
+    assert measures.codes(codes, some, codes, labels) == {}
     assert keras.config.backend() == "jax"

@@ -212,6 +212,124 @@ def test_anomalies_of_a_saved_estimator_have_its_scores(digits, tmp_path, place)
         ranking.learn(opened, verbs.open_rows(tmp_path / "one.npy"), 0.9)
 
 
+# Defects beside good images
+
+
+def auroc_by_pairs(defects: np.ndarray, normal: np.ndarray) -> float:
+    """The share of pairs that a score orders rightly; a tie is half a pair."""
+    wins = [(one > other) + 0.5 * (one == other) for one in defects for other in normal]
+    return sum(wins) / len(wins)
+
+
+@pytest.mark.parametrize("name", ["good", "Good", "NORMAL", "ok"])
+def test_the_auroc_of_each_class_is_that_of_all_pairs(name):
+    random = np.random.default_rng(0)
+    classes = ["crack", name, "dent", "absent"]
+    labels = random.integers(-1, 3, 200)
+    scores = (random.normal(size=200) + (labels == 0) + 0.3 * (labels == 2)).round(1)
+    found = ranking.measure_detections(scores, labels, classes)
+    normal = scores[labels == 1]
+    groups = {"crack": labels == 0, "dent": labels == 2, "all defects": (labels == 0) | (labels == 2)}
+    assert [detection.name for detection in found] == list(groups)
+    for detection, is_defect in zip(found, groups.values(), strict=True):
+        assert (detection.images, detection.normal) == (is_defect.sum(), len(normal))
+        assert detection.auroc == pytest.approx(auroc_by_pairs(scores[is_defect], normal))
+        assert 0.5 < detection.auroc < 1
+
+
+def test_good_is_a_class_of_normal_images_beside_others_alone():
+    assert ranking.normal_classes(["dent", "Good", "OK", "goodish"]) == ("Good", "OK")
+    assert ranking.normal_classes(["good"]) == ranking.normal_classes(["good", "ok"]) == ()
+    assert ranking.normal_classes(["dent", "crack"]) == ranking.normal_classes([]) == ()
+
+
+def test_without_normal_images_or_defects_there_is_no_auroc():
+    scores = np.arange(4.0)
+    for labels, classes in (
+        ([0, 1, 0, 1], ["cat", "dog"]),
+        ([0, 0, 0, 0], ["good"]),
+        ([0, 0, 0, -1], ["good", "dent"]),
+        ([1, 1, -1, -1], ["good", "dent"]),
+        ([0, 1, 1, 0], ["good", "ok"]),
+    ):
+        assert ranking.measure_detections(scores, np.array(labels), classes) == []
+
+
+def test_only_good_images_are_taken_as_normal(opened, digits, tmp_path, place):
+    pixels, labels = digits[0], np.arange(COUNT) % 4 - 1  # unlabelled, dent, Good, crack
+    mixed = Images("mixed", pixels[:200], pixels[200:], labels[:200], labels[200:], ("dent", "Good", "crack"))
+    good = Images("good", pixels[:200][labels[:200] == 1], pixels[200:][labels[200:] == 1])
+    found, expected = (ranking.learn(opened, rows(source), 0.2) for source in (mixed, good))
+    np.testing.assert_array_equal(found.held_out, expected.held_out)
+    assert (found.codes, found.threshold, found.rate) == (expected.codes, expected.threshold, expected.rate)
+    np.testing.assert_array_equal(
+        found.normality.distances(np.eye(4)), expected.normality.distances(np.eye(4))
+    )
+    assert found.note == "only the 75 images labelled Good of the 300 in mixed are taken as normal"
+    assert expected.note == ""
+
+    told = ranking.rank(opened, streamed(opened, mixed), found, place("anomalies"))
+    lines = list(csv.DictReader(place("anomalies").file.read_text().splitlines()))
+    scores = {
+        label: np.array([float(line["score"]) for line in lines if line["label"] == label])
+        for label in ("dent", "crack", "Good", "unlabelled")
+    }
+    assert {len(values) for values in scores.values()} == {75}
+    by_pairs = [auroc_by_pairs(scores[name], scores["Good"]) for name in ("dent", "crack")]
+    assert [detection.auroc for detection in told["detections"][:2]] == pytest.approx(by_pairs)
+    assert [detection.images for detection in told["detections"]] == [75, 75, 150]
+
+
+def test_an_estimator_too_takes_only_good_images_as_normal(digits, tmp_path):
+    Autoencoder(code=3, epochs=1, batch_size=60).fit(digits[0][:150]).save(tmp_path / "digits.keras")
+    opened = verbs.open_model(verbs.find(tmp_path / "digits.keras"))
+    labels = np.arange(100) % 2
+    mixed = Images("mixed", digits[0][150:200], digits[0][200:250], labels[:50], labels[50:], ("dent", "ok"))
+    good = Images("good", digits[0][151:200:2], digits[0][201:250:2])
+    found, expected = (ranking.learn(opened, rows(source), 0.2) for source in (mixed, good))
+    np.testing.assert_array_equal(found.held_out, expected.held_out)
+
+
+def test_a_part_without_good_images_is_refused(opened, digits):
+    labels = np.zeros(100, int)
+    labels[:50] = 1
+    mixed = Images("mixed", digits[0][:50], digits[0][50:100], labels[:50], labels[50:], ("dent", "good"))
+    with pytest.raises(AutoencodeError, match="mixed holds no normal image to test: .* with --normal"):
+        ranking.learn(opened, rows(mixed), 0.2)
+    swapped = Images("mixed", digits[0][:50], digits[0][50:100], labels[50:], labels[:50], ("dent", "good"))
+    with pytest.raises(AutoencodeError, match="mixed holds no normal image to train on: "):
+        ranking.learn(opened, rows(swapped), 0.2)
+
+
+def test_the_command_tells_the_auroc_of_a_folder_of_defects(run, digits, tmp_path):
+    folders = {"train/good": 40, "test/good": 12, "test/cut": 5, "test/bent": 4}
+    index = 0
+    for name, count in folders.items():
+        (tmp_path / "parts" / name).mkdir(parents=True)
+        for _ in range(count):
+            Image.fromarray(digits[0][index, ..., 0]).save(tmp_path / "parts" / name / f"{index:03}.png")
+            index += 1
+    train = ["train", "parts", "--epochs", "1", "--code", "4", "--run", "own", "--quiet"]
+    words = ["--false-alarms", "0.4"]
+    done = called(
+        [
+            train,
+            ["anomalies", "own", "parts", "--part", "test", *words, "--out", "a"],
+            ["anomalies", "own", "parts", *words, "--out", "b"],
+            ["anomalies", "own", "parts/test", "--normal", "parts/train/good", *words, "--out", "c"],
+            ["anomalies", "own", "parts/test", *words, "--out", "d"],
+        ],
+        tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines.count("only the 52 images labelled good of the 61 in parts are taken as normal") == 3
+    assert sum("(4 images against 12 normal)" in line for line in lines) == 3
+    assert sum(line.startswith("AUROC of cut: ") and "(5 images against 52 normal)" in line for line in lines) == 1
+    assert sum(line.startswith("AUROC of all defects: ") for line in lines) == 4
+    assert sum("include those the model was trained on; --part test" in line for line in lines) == 1
+
+
 # Codes refined
 
 
@@ -632,6 +750,56 @@ def test_the_names_of_classes_stay_on_the_page_and_apart():
     shown = [text.get_text() for text in texts]
     assert len(set(shown)) == 13
     assert shown[:3] == classes[:3]
+
+
+@pytest.mark.parametrize("count", [3, 30])
+def test_unlabelled_images_are_grey_on_a_map(count):
+    points = np.random.default_rng(0).random((60, 2))
+    labels = np.arange(60) % count
+    labels[::4] = -1
+    tiles = {0: np.zeros((4, 4, 1), np.uint8)}
+    figure = pictures.draw_map(points, ("x", "y"), tiles, labels, [f"class {index}" for index in range(count)])
+    axes = figure.axes[0]
+
+    drawn = axes.collections[0]
+    order = [int(np.argmin(np.abs(points - offset).sum(1))) for offset in drawn.get_offsets()]
+    is_grey = (drawn.get_facecolors()[:, :3] == pictures.UNLABELLED_COLOUR[:3]).all(1)
+    np.testing.assert_array_equal(is_grey, labels[order] == -1)
+    if count == 3:
+        texts = [text.get_text() for text in axes.get_legend().get_texts()]
+        assert texts == ["class 0", "class 1", "class 2", "unlabelled"]
+    else:
+        assert axes.get_title().endswith("; unlabelled images are grey")
+    pictures.write_curve(figure, io.BytesIO())
+    full = pictures.draw_map(points, ("x", "y"), {}, np.arange(60) % 3, ["a", "b", "c"])
+    assert len(full.axes[0].get_legend().get_texts()) == 3
+
+
+def test_a_map_without_any_label_in_it_is_all_grey():
+    figure = pictures.draw_map(np.eye(2), ("x", "y"), {}, np.array([-1, -1]), ())
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["unlabelled"]
+
+
+def test_unlabelled_images_are_so_called_in_tables(opened, digits, place):
+    labels = np.arange(30) % 3 - 1
+    images = Images("partly", digits[0][:20], digits[0][20:30], labels[:20], labels[20:], ("cat", "dog"))
+    expected = [["unlabelled", "cat", "dog"][index % 3] for index in range(30)]
+    assert coding.columns(read(streamed(opened, images)))["label"] == expected
+    coding.encode(opened, streamed(opened, images), place("encode", ".csv"))
+    lines = csv.DictReader(place("encode", ".csv").file.read_text().splitlines())
+    assert [line["label"] for line in lines] == expected
+    coding.encode(opened, streamed(opened, images), place("encode"))
+    np.testing.assert_array_equal(arrays(place("encode").file)["labels"], labels)
+    mapping.write_map(opened, streamed(opened, images), place("map"), method="pca")
+    lines = csv.DictReader(place("map").file.read_text().splitlines())
+    assert [line["label"] for line in lines] == expected
+
+
+def read(stream: streaming.Stream) -> streaming.Stream:
+    """The stream, once all of its images are read."""
+    for _ in stream.batches(64):
+        pass
+    return stream
 
 
 @EACH

@@ -9,12 +9,23 @@ import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from autoencode.errors import UsageError, unknown
 
 MOST_EXAMPLES = 100  # a column of 180 pixels each; a GIF is at most 65,535 wide
 PRECISIONS = ("float32", "bfloat16", "auto")
+# Of each setting, a value of the right type, for the line that refuses one of another.
+EXAMPLES = {
+    "size": (64, 48), "fit": "pad", "colour": "grey", "range": "0:4095", "bands": "0,1,2", "frames": "all",
+    "transpose": True, "include_masks": True, "validation": "join", "max_pixels": 2**28, "split_seed": 0, "strict": True,
+    "model": "dense", "code": 16, "width": 2.0, "quantize": 8, "variational": 1.0, "warm_up": 2.0, "free_bits": 0.5,
+    "sparsity": 0.01, "noise": "gaussian:0.3", "augment": "shift:2", "loss": "mse", "engine": "jax", "epochs": 10,
+    "batch_size": 256, "optimizer": "adam", "learning_rate": 0.001, "schedule": "cosine", "weight_decay": 0.01,
+    "precision": "float32", "seed": 0, "examples": 10, "frame_seconds": 1.0,
+}  # fmt: skip
+SUMS = ("noise", "augment", "loss")
+SHOWN_LETTERS = 80
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +75,15 @@ class DataConfig:
     """Stop at a picture that cannot be read, instead of skipping it."""
 
     def __post_init__(self) -> None:
+        """Turn numbers of NumPy into Python's, and sizes, bands and ranges of numbers into text, and check every setting.
+
+        A `size` of 32 is "32", and one of (64, 48), width and height, is "64x48"; a `range` of (0, 4095) is "0:4095".
+        """
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, _plain(getattr(self, field.name)))
+        for name in WRITTEN:
+            object.__setattr__(self, name, _joined(name, getattr(self, name)))
+
         for field in dataclasses.fields(self):
             if field.type is str or field.type is bool:
                 self._check_type(field.name, field.type)
@@ -72,21 +92,42 @@ class DataConfig:
 
     def _check_type(self, name: str, kind: type) -> None:
         value = getattr(self, name)
-        if not isinstance(value, kind):
-            raise UsageError(f"{_option(name)} must be {'text' if kind is str else 'yes or no'}, received {value!r}.")
+        if isinstance(value, kind):
+            return
+        if name == "size":
+            expected = "text, a number of pixels, or (width, height)"
+        else:
+            expected = "text" if kind is str else "True or False"
+        raise UsageError(
+            f"{_option(name)} must be {expected}, received {_shown(value)}: {self._spelling(name, value)}."
+        )
 
     def _check_whole(self, name: str, least: int, most: int) -> None:
         value = getattr(self, name)
-        if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-            raise UsageError(f"{_option(name)} must be a whole number from {least} to {most}, received {value!r}.")
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        if is_whole and least <= value <= most:
+            return
+        advice = "" if is_whole else f": {self._spelling(name, value)}"
+        raise UsageError(
+            f"{_option(name)} must be a whole number from {least} to {most}, received {_shown(value)}{advice}."
+        )
 
     def _check_positive(self, name: str, most: float, *, zero: bool = False) -> None:
         value = getattr(self, name)
-        number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        if not number or not math.isfinite(value) or not (0 < value <= most or (zero and value == 0)):
-            limit = "" if most == math.inf else f" and at most {most:g}"
-            least = "0 or a number above it" if zero else "a number above 0"
-            raise UsageError(f"{_option(name)} must be {least}{limit}, received {value!r}.")
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if is_number and math.isfinite(value) and (0 < value <= most or (zero and value == 0)):
+            return
+        limit = "" if most == math.inf else f" and at most {most:g}"
+        least = "0 or a number above it" if zero else "a number above 0"
+        advice = "" if is_number else f": {self._spelling(name, value)}"
+        raise UsageError(f"{_option(name)} must be {least}{limit}, received {_shown(value)}{advice}.")
+
+    def _spelling(self, name: str, value: object) -> str:
+        """What to write in place of a `value` that is of another type than the setting `name`."""
+        if value is None:
+            return f"leave it out for {getattr(type(self), name)!r}"
+        right = _nearest(type(self).__dataclass_fields__[name].type, name, value)
+        return f"write {name}={EXAMPLES[name]!r}, for example" if right is None else f"write {name}={right!r}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,7 +214,7 @@ class Config(DataConfig):
         self._check_whole("seed", 0, 2**32 - 1)
         if self.quantize is not None:
             self._check_whole("quantize", 1, 16)
-        if self.learning_rate != "auto":
+        if not isinstance(self.learning_rate, str) or self.learning_rate != "auto":
             self._check_positive("learning_rate", math.inf)
         self._check_positive("width", 64)
         if self.variational is not None:
@@ -206,3 +247,62 @@ def cache_folder() -> Path:
 
 def _option(name: str) -> str:
     return "--" + name.replace("_", "-")
+
+
+def _plain(value: Any) -> Any:
+    """Return a number of NumPy, or an array of a single one without an axis, as Python's own; all else as it is."""
+    is_scalar = getattr(value, "ndim", None) == 0 and hasattr(value, "item")
+    return value.item() if is_scalar else value
+
+
+# How numbers from Python are written as one word, and of how many there may be.
+WRITTEN = {"size": ("x", (1, 2)), "bands": (",", (1, 3)), "range": (":", (2,))}
+
+
+def _joined(name: str, value: Any) -> Any:
+    """Return the numbers of a setting in `WRITTEN` as one word, and any other value as it is.
+
+    >>> _joined("size", 32), _joined("size", (64, 48)), _joined("range", (0, 4095))
+    ('32', '64x48', '0:4095')
+    """
+    sign, counts = WRITTEN[name]
+    kinds = (int,) if name != "range" else (int, float)
+    parts = [value] if isinstance(value, int) else value
+    if hasattr(parts, "tolist"):
+        parts = parts.tolist()
+    if not isinstance(parts, (tuple, list)) or len(parts) not in counts:
+        return value
+    numbers = [_plain(part) for part in parts]
+    if not all(type(number) in kinds for number in numbers):
+        return value
+    return sign.join(f"{number:g}" if isinstance(number, float) else str(number) for number in numbers)
+
+
+def _nearest(kind: Any, name: str, value: Any) -> Any:
+    """Return what a `value` of a wrong type means as one of `kind`, or None where that is not plain."""
+    if isinstance(value, (tuple, list)) and value and all(isinstance(part, str) for part in value):
+        if name in SUMS:
+            return "+".join(value)
+        return value[0] if kind is str and len(value) == 1 else None
+    if isinstance(value, bool) or not isinstance(value, (str, float)):
+        return None
+    if name == "size" and isinstance(value, float) and value.is_integer():
+        return int(value)
+    if kind in (str, bool):
+        return None
+
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    if not math.isfinite(number):
+        return None
+    if kind in (int, int | None):
+        return int(number) if number.is_integer() else None
+    return number
+
+
+def _shown(value: object) -> str:
+    """Return `value` as Python writes it, on one line and not too long."""
+    text = " ".join(repr(value).split())
+    return text if len(text) <= SHOWN_LETTERS else f"{text[: SHOWN_LETTERS - 1]}…"

@@ -1,13 +1,18 @@
-"""A doctor for a training that has ended: what is wrong with it, why, and which option to try. Knows settings and numbers."""
+"""A doctor: what is wrong with images or with a training that has ended, why, and which option to try.
+
+Knows settings, images and numbers.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from autoencode.config import Config
+from autoencode.images import Images, evenly
 
 DEAD = 1e-6  # spread of a number of the code over all test images, below which it says nothing
 # Variance below which a number of a variational code is unused (Burda, Grosse and Salakhutdinov, arXiv:1509.00519, 4.2).
@@ -22,6 +27,18 @@ LEAST = 20  # test images, below which neither a dead number of the code nor a v
 OUTSIDE = 0.01  # beyond [0, 1]
 NAMED = 8  # numbers of the code that are listed
 
+# Of images before a training. How many are examined, how many bytes of them at most, and how many
+# whatever their size.
+EXAMINED, EXAMINED_BYTES, EXAMINED_LARGE = 2000, 2**24, 20
+FEW = 20
+# Shares of the range 0 to 255: a mean nearer to an end is nearly black or white, where values spread
+# less than FAINT over all images, and less than NARROW from least to largest in half of them.
+NEAR_END, FAINT, NARROW = 0.02, 0.02, 0.1
+ALMOST_ALL = 0.95
+# Of the variance of all values, a share of differences between images below which they are one image.
+# It is the square of 2 % of the contrast.
+INDISTINCT = 0.02**2
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -33,6 +50,115 @@ class Finding:
 
     def __str__(self) -> str:
         return f"{self.what}; {self.cause}: {self.advice}"
+
+
+def examine_images(images: Images) -> list[Finding]:
+    """Return what is wrong with training images, before anything is trained; nothing where they are well.
+
+    Up to 2,000 of them are examined, drawn evenly: fewer of large images, 16 MB in all, but at
+    least 20. Findings: all values are the same; each image has a single colour; nearly black or
+    nearly white; almost all images are identical or differ by next to nothing; fewer than 20 images
+    in all.
+
+    >>> for finding in examine_images(Images("blank", *np.zeros((2, 50, 4, 4, 1), "uint8"))):
+    ...     print(finding.what)
+    every value of the 50 images examined is 0
+    """
+    count = max(EXAMINED_LARGE, EXAMINED_BYTES // images.train[0].size)
+    sample = np.asarray(images.train[evenly(len(images.train), min(EXAMINED, count))])
+    findings = [_uniform(sample) or _near_an_end(sample), _identical(sample), _few(images)]
+    return [finding for finding in findings if finding is not None]
+
+
+def _uniform(sample: np.ndarray) -> Finding | None:
+    """Images without content: one value in all of them, or a single colour in each."""
+    least, largest = sample.min((1, 2)), sample.max((1, 2))
+    if least.min() == largest.max():
+        return Finding(
+            f"every value of the {len(sample):,} images examined is {least.min()}",
+            "the images are blank, or their values lie within one level of the range they were read on",
+            "look at the source; for values far below white, try --range 0:MAX with the largest of them",
+        )
+
+    height, width = sample.shape[1:3]
+    is_uniform = (least == largest).all(1)
+    if height * width == 1 or is_uniform.mean() < ALMOST_ALL:
+        return None
+    return Finding(
+        f"{is_uniform.sum():,} of {len(sample):,} images examined have a single colour each",
+        "they were drawn so, or their content was lost before",
+        "look at the source, and choose a larger --size if it was small",
+    )
+
+
+def _near_an_end(sample: np.ndarray) -> Finding | None:
+    """Images whose values all lie near black, or all near white."""
+    mean = sample.mean(dtype=np.float32) / 255
+    if NEAR_END <= mean <= 1 - NEAR_END:
+        return None
+
+    spread = sample.std(dtype=np.float32) / 255
+    ranges = np.ptp(sample.reshape(len(sample), -1), axis=1)
+    if spread >= FAINT or np.median(ranges) >= NARROW * 255:
+        return None
+
+    least, largest = sample.min(), sample.max()
+    values = f"values from {least} to {largest} of 255, mean {mean:.2%} of white"
+    if mean < NEAR_END:
+        return Finding(
+            f"the images are nearly black: {values}",
+            "they are dark, or were read on a larger range than they fill",
+            "try --range 0:MAX with the largest value that the source holds",
+        )
+    return Finding(
+        f"the images are nearly white: {values}",
+        "they are bright, or their values fill only the end of the range they were read on",
+        "try --range MIN:MAX with the least and the largest value that the source holds",
+    )
+
+
+def _identical(sample: np.ndarray) -> Finding | None:
+    """Images that are copies of one another, or all but."""
+    count = len(sample)
+    if count < 2 or sample.min() == sample.max():
+        return None
+
+    copies = Counter(image.tobytes() for image in sample)
+    duplicates = count - len(copies)
+    if max(copies.values()) >= ALMOST_ALL * count or duplicates >= ALMOST_ALL * count:
+        what = f"almost all images are copies: only {len(copies):,} of {count:,} examined are distinct"
+        if len(copies) == 1:
+            what = f"all {count:,} images examined are identical"
+        return Finding(
+            what,
+            "the source holds the same images again and again",
+            "remove the copies, or check that the source is the one you mean",
+        )
+
+    # The variance of all values is that between images, pixel by pixel, and that of the mean image.
+    rows = sample.reshape(count, -1)
+    mean_image = rows.mean(0, dtype=np.float32)
+    differences = rows - mean_image
+    between = float(np.vdot(differences, differences)) / rows.size
+    total = between + float(mean_image.var(dtype=np.float64))
+    if between >= INDISTINCT * total:
+        return None
+    return Finding(
+        f"almost all images are identical: they differ by {np.sqrt(between / total):.1%} of their contrast",
+        "they show one scene, or a part that never changes outweighs all else",
+        "crop the images to what changes, or check that the source is the one you mean",
+    )
+
+
+def _few(images: Images) -> Finding | None:
+    count = sum(map(len, images.parts.values()))
+    if count >= FEW:
+        return None
+    return Finding(
+        f"there {'is' if count == 1 else 'are'} only {count} image{'' if count == 1 else 's'}",
+        "errors measured on so few mean little, and the model can store each of them",
+        f"add images, at least {FEW}, or vary them with --augment shift:2+rotate:10",
+    )
 
 
 @dataclass(frozen=True)

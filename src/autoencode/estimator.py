@@ -15,7 +15,6 @@ import numpy as np
 
 from autoencode import anomalies, engines, models, pipeline, trained
 from autoencode.config import Config
-from autoencode.data import arrays
 from autoencode.errors import AutoencodeError, reason
 from autoencode.images import Images, evenly, to_pixels
 from autoencode.recording import memory_told
@@ -34,6 +33,11 @@ STATE = (
     "image_shape_", "pixel_range_", "takes_pixels_", "rows_shape_", "n_features_in_", "_n_features_out", "offset_",
     "history_",
 )  # fmt: skip
+# The part of a range that values must fill to be read on that range, and not on their own.
+FILLED = 0.1
+# How far rounding may carry floats in [0, 1] beyond it.
+TOLERANCE = 1e-3
+BLOCK_VALUES = 2**22
 MADE = ("model_", "_trained", "_codes", "_normality")  # out of the bytes of a .keras file
 MOST_SEED = 2**32 - 1
 
@@ -41,21 +45,38 @@ MOST_SEED = 2**32 - 1
 class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, BaseEstimator):
     """An autoencoder as a scikit-learn estimator: codes by `transform`, outliers by `predict`.
 
-    Images are uint8 or floats in [0, 1], of shape (N, H, W), (N, H, W, C) with C 1 or 3, or (N, F): then `image_shape`,
-    (H, W) or (H, W, C), says how the F features lie, and without it they are a row of F pixels. Features (N, F) of another
-    range, such as floats up to 255, are scaled by the least and largest value of the training rows. Inside, a pixel has 256 levels.
+    Images have the shape (N, H, W), (N, H, W, C) with C 1 or 3, or (N, F): then `image_shape`,
+    (H, W) or (H, W, C), says how the F features lie, and without it they are a row of F pixels.
+    Inside, a pixel has 256 levels.
 
-    `fit` decides which of both (N, F) are, and later rows mean the same by it. Where it saw pixels, uint8, booleans or floats
-    in [0, 1], uint8 are pixels up to 255 and floats pixels up to 1 ever after; floats beyond [0, 1], as a scaler makes them of
-    rows that it was not fitted on, are cut to it if `fit` saw floats. Where it saw features of another range, 3 is 3 in every dtype.
+    `fit` chooses one range of values for all training rows, stored in `pixel_range_`; later rows
+    are read on the same range. Images (N, H, W) or (N, H, W, C) are read
+
+    - on [0, 1]: booleans, and floats within it, give or take 0.001, which is clipped;
+    - on [0, 255]: integers within it;
+    - on [0, 65535]: uint16 beyond 255;
+    - from their own least to their own largest value: all others, such as floats up to 255 or
+      negative values, and those above, except booleans, that fill less than a tenth of their
+      range, such as 0 to 16 as uint8.
+
+    Rows (N, F) are pixels where they are uint8, booleans or floats in [0, 1]; any others are read
+    from their own least to their own largest value.
+
+    Of later rows, `takes_pixels_` says what they mean. True, after [0, 1] or [0, 255]: integers
+    are pixels up to 255 and floats pixels up to 1, whatever `fit` saw. False: a value is a value,
+    and 3 means 3 in every dtype; values outside `pixel_range_` are clipped to it. Floats (N, F)
+    beyond [0, 1], as a scaler makes them of rows that it was not fitted on, are clipped if `fit`
+    saw floats in [0, 1].
 
     `contamination` is the share of training rows that `predict` calls outliers. The other parameters are those of
     `Config`, by name and default; `batch_size` is cut to the number of rows, and by one where a last row would be alone in
     the batch that it is normalised over.
 
-    After `fit`: `history_`, a dict of lists with an entry an epoch (`loss`, `seconds`); `model_`, the plain Keras model;
-    `offset_`, the score below which a row is an outlier; `image_shape_`; `takes_pixels_`, whether rows are pixels, and
-    `pixel_range_`, the values that are black and white; `n_features_in_`; `feature_names_in_` where columns had names.
+    After `fit`: `history_`, a dict of lists with an entry an epoch (`loss`, `seconds`); `model_`,
+    the plain Keras model; `offset_`, the score below which a row is an outlier; `image_shape_`;
+    `takes_pixels_`, whether the dtype of later rows says what black and white are; `pixel_range_`,
+    the values that are black and white in what is returned; `n_features_in_`; `feature_names_in_`
+    where columns had names.
 
     Raises `InvalidError`, which is an `AutoencodeError` and a `ValueError`, for data or parameters that are off.
 
@@ -286,7 +307,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         whole = isinstance(sizes, list) and all(type(size) is int and size > 0 for size in sizes)
         if not whole or len(sizes) not in (2, 3) or sizes[2:] not in ([], [1], [3]):
             raise InvalidError(
-                f"image_shape must be (H, W) or (H, W, C), whole numbers above 0 and C 1 or 3, received {shape!r}."
+                "image_shape must be (H, W) or (H, W, C), whole numbers above 0 and C 1 or 3, "
+                f"received {shape!r}{_channels_first_advice(sizes)}."
             )
 
     def _notes(self) -> dict[str, Any]:
@@ -315,6 +337,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
 
     def _validated(self, X: Any, *, reset: bool) -> np.ndarray:
         with _told_in_python():
+            _check_one_shape(X)
             rows = check_array(X, dtype="numeric", allow_nd=True, estimator=self, input_name="X")
             if not reset:
                 self._check_shape(rows)
@@ -330,15 +353,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
     def _layout(self, rows: np.ndarray) -> tuple[list[int], bool, list[float]]:
         """The shape of an image (H, W, C), whether rows are pixels, and the values that are black and white."""
         shape = self._image_shape(rows)
-        is_float = rows.dtype.kind == "f"
-        if rows.ndim > 2 or rows.dtype in (np.uint8, bool):
-            return shape, True, [0, 255] if rows.dtype.kind in "ui" else [0, 1]
         least, largest = float(rows.min()), float(rows.max())
-        if is_float and 0 <= least and largest <= 1:
-            return shape, True, [0, 1]
+        known = _known_range(rows.dtype, least, largest, images=rows.ndim > 2)
+
+        if known is not None:
+            return shape, known[1] <= 255, known
         if not math.isfinite(largest - least):
             raise InvalidError(
-                f"X: expected features of a finite range, received {least:g} to {largest:g}: scale them."
+                f"X: expected values of a finite range, received {least:.9g} to {largest:.9g}: scale them."
             )
         return shape, False, [least, largest if largest > least else least + max(1.0, abs(least))]
 
@@ -346,6 +368,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         """The shape of an image, (H, W, C), of training rows."""
         given = _plain(self.image_shape)
         if rows.ndim > 2:
+            _check_channels(rows.shape)
             shape = list(rows.shape[1:]) if rows.ndim > 3 else [*rows.shape[1:], 1]
         else:
             shape = given or [1, rows.shape[1]]
@@ -354,7 +377,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         if not fits or math.prod(shape) != math.prod(rows.shape[1:]):
             raise InvalidError(
                 f"X: expected rows that fit image_shape {self.image_shape}, received {rows.shape}: "
-                "mend image_shape, or leave it out."
+                "correct image_shape, or leave it out."
             )
         return shape
 
@@ -363,15 +386,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
 
     def _to_images(self, rows: np.ndarray) -> np.ndarray:
         least, largest = self.pixel_range_
-        if not self.takes_pixels_:  # in float64, where numbers of every dtype are what they are
-            return to_pixels((rows.astype(np.float64, copy=False) - least) / (largest - least)).reshape(
-                -1, *self.image_shape_
-            )
-        if rows.ndim > 2:
-            return _pixels(rows)
-        if rows.dtype.kind == "f" and largest == 1:
+        shape = (-1, *self.image_shape_)
+        if not self.takes_pixels_:
+            return _scaled(rows, least, largest).reshape(shape)
+
+        if rows.ndim == 2 and rows.dtype.kind == "f" and largest == 1:
             rows = rows.clip(0, 1)
-        return _pixels(rows.reshape(-1, *self.image_shape_))
+        return _pixels(rows).reshape(shape)
 
     def _from_floats(self, images: np.ndarray) -> np.ndarray:
         images = images.reshape(-1, *self.rows_shape_)
@@ -413,16 +434,111 @@ def _check_whole(name: str, value: Any, least: int, most: int) -> None:
         raise InvalidError(f"{name} must be a whole number from {least} to {most}, received {value!r}.")
 
 
-def _pixels(rows: np.ndarray) -> np.ndarray:
-    """Images, (N, H, W) or (N, H, W, C), as uint8 (N, H, W, C)."""
-    if rows.ndim not in (3, 4) or (rows.ndim == 4 and rows.shape[3] not in (1, 3)):
+def _channels_first_advice(sizes: Any) -> str:
+    """What to type where `image_shape` is (C, H, W), else nothing."""
+    if not isinstance(sizes, list) or len(sizes) != 3 or sizes[0] not in (1, 3):
+        return ""
+    if not all(type(size) is int and size > 0 for size in sizes):
+        return ""
+    shape = ", ".join(map(str, sizes))
+    return f": pass X.reshape(-1, {shape}).transpose(0, 2, 3, 1) as X and leave image_shape out"
+
+
+def _known_range(dtype: np.dtype, least: float, largest: float, *, images: bool) -> list[float] | None:
+    """The range that values from `least` to `largest` are read on, or None where that is their own.
+
+    Of `images`, values must fill a part of the range; a single value tells nothing of it, and fills any.
+    """
+    if dtype == bool:
+        return [0, 1]
+    if not images:
+        if dtype == np.uint8:
+            return [0, 255]
+        return [0, 1] if dtype.kind == "f" and 0 <= least and largest <= 1 else None
+
+    top, tolerance = (1, TOLERANCE) if dtype.kind == "f" else (255, 0)
+    if dtype == np.uint16 and largest > 255:
+        top = 65535
+    within = -tolerance <= least and largest <= top + tolerance
+    filled = least == largest or largest - least >= FILLED * top
+    return [0, top] if within and filled else None
+
+
+def _check_one_shape(X: Any) -> None:
+    """Raise `InvalidError` for arrays of several shapes, or for an array of objects that are arrays."""
+    is_list = isinstance(X, (list, tuple))
+    is_nested = isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1
+    if not (is_list or is_nested) or not all(isinstance(row, np.ndarray) for row in X):
+        return
+    shapes = list(dict.fromkeys(row.shape for row in X))
+    if len(shapes) > 1:
         raise InvalidError(
-            f"X: expected (N, F), (N, H, W), or (N, H, W, C) with C 1 or 3, received {rows.shape}: move the channels last."
+            f"X: expected rows of one shape, received {shapes[0]} and {shapes[1]}: resize the images to one size."
         )
-    if rows.dtype == np.uint16:
-        raise InvalidError("X: expected uint8 or floats in [0, 1], received uint16: divide by 65535, or by its white.")
-    with _told_in_python():
-        return arrays.pixels(rows, "X")
+    if is_nested and shapes:
+        raise InvalidError(
+            f"X: expected one array of numbers, received an array of {len(X)} arrays: pass np.stack(X)."
+        )
+
+
+def _check_channels(shape: tuple[int, ...]) -> None:
+    """Raise `InvalidError` unless `shape` is (N, H, W), or (N, H, W, C) with C 1 or 3; say what to type instead."""
+    if len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3)):
+        return
+    if len(shape) == 4 and shape[1] in (1, 3):
+        advice = "move the channels last with X.transpose(0, 2, 3, 1)"
+    elif len(shape) == 4 and shape[3] == 4:
+        advice = "drop the alpha channel with X[..., :3], or lay the images on white first"
+    elif len(shape) == 4 and shape[1] == 4:
+        advice = "move the channels last and drop the alpha channel with X.transpose(0, 2, 3, 1)[..., :3]"
+    elif len(shape) == 4:
+        advice = "choose one channel with X[..., :1], or pass rows of features with X.reshape(len(X), -1)"
+    else:
+        advice = "pass rows of features with X.reshape(len(X), -1)"
+    raise InvalidError(
+        f"X: expected (N, F), (N, H, W), or (N, H, W, C) with C 1 or 3, received {shape}: {advice}."
+    )
+
+
+def _scaled(rows: np.ndarray, least: float, largest: float) -> np.ndarray:
+    """Rows as uint8 of their shape, `least` as 0 and `largest` as 255; what lies beyond is clipped.
+
+    In float64, where numbers of every dtype are what they are, and in blocks, so that no such copy of all exists.
+    """
+    pixels = np.empty(rows.shape, np.uint8)
+    size = max(1, BLOCK_VALUES // max(1, rows[0].size))
+    for first in range(0, len(rows), size):
+        block = rows[first : first + size].astype(np.float64, copy=False)
+        pixels[first : first + size] = to_pixels((block - least) / (largest - least))
+    return pixels
+
+
+def _pixels(rows: np.ndarray) -> np.ndarray:
+    """Rows of pixels as uint8 of their shape: integers up to 255, or booleans or floats up to 1.
+
+    Raises `InvalidError` for values beyond that by more than what rounding does.
+    """
+    if rows.dtype == np.uint8:
+        return np.ascontiguousarray(rows)
+    if rows.dtype == bool:
+        return rows.astype(np.uint8) * np.uint8(255)
+
+    least, largest = float(rows.min()), float(rows.max())
+    top, tolerance = (1, TOLERANCE) if rows.dtype.kind == "f" else (255, 0)
+    if least < -tolerance or largest > top + tolerance:
+        raise InvalidError(
+            "X: expected pixels as in fit, floats in [0, 1] or integers from 0 to 255, received "
+            f"{rows.dtype} from {least:.9g} to {largest:.9g}: {_pixel_advice(rows.dtype, least, largest)}."
+        )
+    return to_pixels(rows) if rows.dtype.kind == "f" else rows.astype(np.uint8)
+
+
+def _pixel_advice(dtype: np.dtype, least: float, largest: float) -> str:
+    if least < 0:
+        return "scale them as the images in fit were"
+    if dtype.kind == "f" and largest <= 255 + TOLERANCE:
+        return "divide by 255 if white is 255"
+    return "divide by the value of white" + (", 65535 if they fill 16 bits" if dtype == np.uint16 else "")
 
 
 def _plain(value: Any) -> Any:

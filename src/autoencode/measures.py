@@ -130,10 +130,16 @@ def codes(
 ) -> dict[str, float]:
     """Return how well the codes tell the classes apart: the test accuracy of a linear `probe` and of `neighbours`.
 
-    Codes are float (N, K), labels integers (N,); nothing without labels of two classes. The probe is scikit-learn's
-    logistic regression on standardised codes, the neighbours are five, or all that there are.
+    Codes are float (N, K), labels integers (N,), below 0 for unlabelled images, which are ignored;
+    nothing without training labels of two classes and a labelled test image. The probe is
+    scikit-learn's logistic regression on standardised codes, the neighbours are five, or all that
+    there are.
     """
-    if train_labels is None or test_labels is None or len(np.unique(train_labels)) < 2:
+    if train_labels is None or test_labels is None:
+        return {}
+    train, train_labels = _labelled(train, train_labels)
+    test, test_labels = _labelled(test, test_labels)
+    if len(np.unique(train_labels)) < 2 or not len(test_labels):
         return {}
     from sklearn.linear_model import LogisticRegression
     from sklearn.neighbors import KNeighborsClassifier
@@ -144,6 +150,12 @@ def codes(
     neighbours = KNeighborsClassifier(min(5, len(train)), algorithm="brute" if train.shape[1] > 20 else "auto")
     accuracies = (model.fit(train, train_labels).score(test, test_labels) for model in (probe, neighbours))
     return dict(zip(("probe", "neighbours"), map(float, accuracies), strict=True))
+
+
+def _labelled(codes: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Codes and labels of the images that have a label."""
+    has_label = np.asarray(labels) >= 0
+    return codes[has_label], labels[has_label]
 
 
 def _exact(images: np.ndarray, components: int) -> tuple[np.ndarray, np.ndarray]:

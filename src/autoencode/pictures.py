@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
@@ -28,6 +28,8 @@ INK, LOSS, VALIDATION, BASELINE = "#1f2328", "#0969da", "#cf222e", "#6e7781"
 BINS = 80  # of the values of a code
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 NAMED_CLASSES = 20  # of a map, which have a colour each
+# What an image without a label (below 0) is called, and its colour on a map.
+UNLABELLED, UNLABELLED_COLOUR = "unlabelled", (0.55, 0.58, 0.62, 1.0)
 CLASS_LETTERS, CLASS_ROOM = 16, 145  # of the name of one, and pixels
 MAP_POINTS, MAP_TILE = 20_000, 30  # points of a map that are drawn, and pixels of an image on it
 
@@ -262,7 +264,8 @@ def draw_map(
 ) -> Figure:
     """Return points (N, 2) on a plane whose axes have `names`, coloured by class, with some of the images on it.
 
-    `tiles` holds images, uint8 (H, W, C), by the index of their point; `labels` are integers (N,), indices into `classes`.
+    `tiles` holds images, uint8 (H, W, C), by the index of their point; `labels` are integers (N,),
+    indices into `classes`, or below 0 for unlabelled images, which are grey.
     """
     from matplotlib import colormaps
     from matplotlib.figure import Figure
@@ -270,8 +273,10 @@ def draw_map(
     named = labels is not None and len(classes) <= NAMED_CLASSES
     shades = colormaps["tab10" if len(classes) <= 10 else "tab20" if named else "hsv"]
     colours = np.full((len(points), 4), (0.04, 0.41, 0.85, 1.0))
+    has_unlabelled = labels is not None and bool((labels < 0).any())
     if labels is not None:
         colours = shades(labels if named else labels / len(classes))
+        colours[labels < 0] = UNLABELLED_COLOUR
     figure = Figure(figsize=(10, 10))
     figure.subplots_adjust(left=0.09, right=0.8 if named else 0.98, top=0.98, bottom=0.06)
     axes = figure.add_subplot()
@@ -280,25 +285,30 @@ def draw_map(
     for index, pixels in tiles.items():
         _place(axes, pixels, points[index], colours[index])
     if named:
-        _name_classes(axes, classes, shades)
+        entries = [(name, shades(index)) for index, name in enumerate(classes)]
+        if has_unlabelled:
+            entries.append((UNLABELLED, UNLABELLED_COLOUR))
+        _name_classes(axes, entries)
     elif labels is not None:
-        axes.set_title(f"{len(classes)} classes, too many to name: one hue each", color=INK, fontsize=10, y=0.98)
+        title = f"{len(classes)} classes, too many to name: one hue each"
+        title += f"; {UNLABELLED} images are grey" if has_unlabelled else ""
+        axes.set_title(title, color=INK, fontsize=10, y=0.98)
     axes.set_xlabel(names[0], color=INK)
     axes.set_ylabel(names[1], color=INK)
     axes.spines[["top", "right"]].set_visible(False)
     return figure
 
 
-def _name_classes(axes: Axes, classes: Sequence[str], shades: Callable[[int], tuple[float, ...]]) -> None:
-    """Put a legend at the right: the colour and the name of every class, in smaller letters where they are wide."""
+def _name_classes(axes: Axes, entries: Sequence[tuple[str, tuple[float, ...]]]) -> None:
+    """Put a legend at the right: names and colours, in smaller letters where they are wide."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    handles = [axes.scatter([], [], color=shades(place)) for place in range(len(classes))]
-    places = [str(place) for place in range(len(classes))]
+    handles = [axes.scatter([], [], color=colour) for _, colour in entries]
+    places = [str(place) for place in range(len(entries))]
     style = {"fontsize": 9, "frameon": False, "labelcolor": INK}
     legend = axes.legend(handles, places, loc="upper left", bbox_to_anchor=(1, 1), **style)
     renderer = FigureCanvasAgg(axes.figure).get_renderer()
-    for text, name in zip(legend.get_texts(), classes, strict=True):  # as labels, "_a" is left out and "$a$" a formula
+    for text, (name, _) in zip(legend.get_texts(), entries, strict=True):  # as labels, "_a" is left out and "$a$" a formula
         text.set_parse_math(False)
         text.set_text(shortened(name, CLASS_LETTERS))
         text.set_fontsize(9 * min(1, CLASS_ROOM / max(1, text.get_window_extent(renderer).width)))

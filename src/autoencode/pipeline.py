@@ -13,7 +13,7 @@ from pathlib import Path
 from autoencode import data, engines, measures, models, objectives, runs
 from autoencode.config import Config
 from autoencode.data import Source, preprocessing
-from autoencode.doctor import Finding
+from autoencode.doctor import Finding, examine_images
 from autoencode.errors import AutoencodeError, UsageError
 from autoencode.images import Images
 from autoencode.recording import Resumed, Stopped, Training, describe_epoch, memory_told, record, restore, take_up
@@ -48,6 +48,7 @@ def prepare(
     engines.announce(engine_name)  # a source may come through Keras, which must then find the same engine
     beside = ThreadPoolExecutor(1)
     loading = beside.submit(data.load, source, config, progress)
+    examined = beside.submit(_examine, loading)
     baseline = beside.submit(_measure_baseline, loading, config.code)
     beside.submit(_import_for_the_end)
     beside.shutdown(wait=False)
@@ -60,14 +61,19 @@ def prepare(
             images = dataclasses.replace(images, notes=(*images.notes, *notes))
         engine = start(engine_name, images, config)
     if resumed is None:
+        events = train(engine, images, config)
+        location = _location(source)
         return Training(
-            name, _location(source), command, config, images, engine, train(engine, images, config), baseline
+            name, location, command, config, images, engine, events, baseline, examined=examined
         )
     restore(engine, images, resumed)
     events = train(engine, images, config, resumed.position, resumed.good)
     record, source = resumed.run.record, resumed.run.record["source"]
     command = record["command"] if config.epochs == record["settings"]["epochs"] else config.command(source)
-    return Training(source, record["location"], command, config, images, engine, events, baseline, resumed)
+    location = record["location"]
+    return Training(
+        source, location, command, config, images, engine, events, baseline, resumed, examined
+    )
 
 
 def fit_batches(config: Config, count: int, *, given: bool | None = None) -> tuple[Config, list[str]]:
@@ -200,6 +206,10 @@ def source_of(run: runs.Run) -> str:
             f"{run.folder} was trained on {word}, which is not there: bring it back, or hand the images to "
             "autoencode.resume in Python."
         ) from error
+
+
+def _examine(loading: Future[Images]) -> list[Finding]:
+    return examine_images(loading.result())
 
 
 def _measure_baseline(loading: Future[Images], components: int) -> float:

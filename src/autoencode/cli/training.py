@@ -119,6 +119,8 @@ def _tell_beginning(console: Screen, training: Training) -> None:
         f"model {training.config.model}, {engine.model.count_params():,} parameters; "
         f"engine {engine.name} on {engine.device}"
     )
+    for finding in training.examined.result() if training.examined else ():
+        console.tell(f"doctor: {finding}")
     if resumed and resumed.position.number <= training.config.epochs:
         console.tell(f"going on {_place(resumed.position)}")
 

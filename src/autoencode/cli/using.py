@@ -367,6 +367,8 @@ def anomalies(
 ) -> None:
     """Rank the images of a source, the strangest first: a table, a picture of where they differ, a chart of the scores.
 
+    Where a class of the source is called good, normal or ok, in any case, the AUROC of each other class against it is printed.
+
     Parameters
     ----------
     model
@@ -375,7 +377,8 @@ def anomalies(
         As for train.
     normal
         Normal images: a threshold is set on those for testing, and for a saved estimator on all of them, of which it must
-        have been trained on none [default: what the model was trained on].
+        have been trained on none. Where one of its classes is called good, normal or ok, in any case, only the images of
+        that are normal [default: what the model was trained on].
     false_alarms
         Share of normal images that may be taken for anomalies.
     examples
@@ -393,15 +396,25 @@ def anomalies(
         words = {"fit": reading.fit, "strict": reading.strict, "progress": work.progress}
         alarm = ranking.learn(opened, verbs.open_rows(known), false_alarms, **words)
         told = ranking.rank(opened, stream, alarm, work.place, examples=examples)
+        if alarm.note:
+            work.console.tell(alarm.note)
         few = "" if alarm.measures(false_alarms) else ", which are too few to measure such a rate"
         work.console.tell(
             f"normal: {known}; threshold {alarm.threshold:.4g} for {false_alarms:.2%} false alarms, set on "
             f"{len(alarm.held_out) - alarm.measured:,} held-out images, measured on {alarm.measured:,} others: "
             f"{alarm.rate:.2%}{few}"
         )
-        told_before = alarm.skipped if known == source else ()  # often one source is both
+        is_same = known == source or Path(known).resolve() == Path(source).resolve()
+        told_before = alarm.skipped if is_same else ()  # often one source is both
         skipped = [*alarm.skipped, *(one for one in stream.skipped if one not in told_before)]
         work.tell(f"{told['images']:,} images, {told['anomalies']:,} above the threshold", skipped)
+        for detection in told.get("detections", ()):
+            work.console.tell(str(detection))
+        if "detections" in told and normal is None and is_same and reading.part == "all":
+            work.console.tell(
+                "note: these normal images include those the model was trained on; "
+                "--part test measures AUROC without them"
+            )
         work.console.tell(f"note: {WARNING}")
 
 

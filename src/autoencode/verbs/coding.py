@@ -64,10 +64,16 @@ def quantized(codes: np.ndarray, bits: int) -> dict[str, np.ndarray]:
 
 
 def columns(stream: Stream) -> dict[str, list[str]]:
-    """Return the columns `name` and, where there are any labels, `label` (the class's name) of images that were read."""
+    """Return the columns `name` and, where there are any labels, `label` of images that were read.
+
+    A label is the name of its class, and "unlabelled" for an image without one (below 0).
+    """
     labels, classes = stream.labels()
     names = {"name": stream.names()}
-    return names if labels is None else names | {"label": [classes[label] for label in labels.tolist()]}
+    if labels is None:
+        return names
+    texts = [classes[label] if label >= 0 else pictures.UNLABELLED for label in labels.tolist()]
+    return names | {"label": texts}
 
 
 def decode(opened: Opened, codes: np.ndarray, place: Place) -> dict[str, int]:

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from autoencode import anomalies, measures, pictures
 from autoencode.anomalies import Normality
-from autoencode.data import streaming
+from autoencode.config import Config
+from autoencode.data import loading, streaming
+from autoencode.data.decode import Plan
 from autoencode.data.loading import Progress, Rows
 from autoencode.data.streaming import Stream
 from autoencode.errors import AutoencodeError, UsageError
-from autoencode.images import Skipped, to_pixels
+from autoencode.images import Skipped, evenly, to_pixels
 from autoencode.trained import KEPT_CODES
 from autoencode.verbs import Opened, outputs
 from autoencode.verbs.coding import codes_of, columns
 from autoencode.verbs.outputs import Place
+
+
+# What classes of normal images are called, in any case: MVTec AD's `good`, and two that others use.
+NORMAL_CLASSES = ("good", "normal", "ok")
+ALL_DEFECTS = "all defects"
 
 
 @dataclass(frozen=True)
@@ -25,6 +34,7 @@ class Alarm:
 
     One half of `held_out` scores, those of normal images that the model was not trained on, set the `threshold`; of the
     other half, `measured` in number, `rate` lie above it. `skipped` are normal images that could not be read.
+    `note` says which images were taken as normal, where that was decided by their labels.
     """
 
     normality: Normality
@@ -33,6 +43,7 @@ class Alarm:
     threshold: float
     rate: float
     skipped: tuple[Skipped, ...] = ()
+    note: str = ""
 
     @property
     def measured(self) -> int:
@@ -42,6 +53,24 @@ class Alarm:
     def measures(self, false_alarms: float) -> bool:
         """Whether these are enough to measure a rate of `false_alarms`: one of them may be expected above the threshold."""
         return self.measured * false_alarms >= 1
+
+
+@dataclass(frozen=True)
+class Detection:
+    """How well scores tell the `images` of a class of defects from `normal` images, both numbers.
+
+    `auroc` is the area under the ROC curve: the probability that an image of the class has a
+    higher score than a normal one, where equal scores count half.
+    """
+
+    name: str
+    images: int
+    normal: int
+    auroc: float
+
+    def __str__(self) -> str:
+        images = f"{self.images:,} image{'' if self.images == 1 else 's'}"
+        return f"AUROC of {self.name}: {self.auroc:.4f} ({images} against {self.normal:,} normal)"
 
 
 def check(false_alarms: float) -> None:
@@ -62,6 +91,8 @@ def learn(
     """Learn from normal images what is normal: codes from those for training, the threshold from those for testing.
 
     A saved estimator keeps its training codes: then all of `rows` are for testing, and none may have been trained on.
+    Where one of several classes is called good, normal or ok, in any case, only its images are
+    normal, and the `note` of the result says so.
     Raises `AutoencodeError` where those for testing are too few for the rate of `false_alarms`, or where `strict` allows none
     to be left out.
     """
@@ -72,12 +103,16 @@ def learn(
         "strict": strict,
         "progress": progress,
     }
+    classes, normal = _normal_rows(rows)
+    shape = opened.trained.shape
+
     codes, part, skipped = opened.saved.codes, "all", []
     if codes is None:
-        train = streaming.stream(rows, opened.trained.shape, part="train", most=KEPT_CODES, **words)
+        train = _normal_stream(rows, shape, normal, part="train", most=KEPT_CODES, **words)
         codes, part, skipped = codes_of(opened, train), "test", train.skipped
     normality = Normality(codes)
-    test = streaming.stream(rows, opened.trained.shape, part=part, **words)
+
+    test = _normal_stream(rows, shape, normal, part=part, **words)
     batches = test.batches(opened.trained.batch_size)
     held_out = np.concatenate([normality.scores(opened.trained, batch) for batch in batches])
     skipped = tuple(dict.fromkeys([*skipped, *test.skipped]))
@@ -88,16 +123,77 @@ def learn(
         )
     threshold = anomalies.threshold(held_out[::2], false_alarms)
     rate = float((held_out[1::2] > threshold).mean())
-    return Alarm(normality, len(codes), held_out, threshold, rate, skipped)
+    note = ""
+    if normal is not None:
+        note = (
+            f"only the {len(normal):,} images labelled {' or '.join(classes)} of the {len(rows):,} "
+            f"in {rows.name} are taken as normal"
+        )
+    return Alarm(normality, len(codes), held_out, threshold, rate, skipped, note)
 
 
-def rank(opened: Opened, stream: Stream, alarm: Alarm, place: Place, *, examples: int = 10) -> dict[str, int]:
+def normal_classes(classes: Sequence[str]) -> tuple[str, ...]:
+    """Return which of `classes` are those of normal images, by name; nothing where no others are.
+
+    >>> normal_classes(["broken", "Good"]), normal_classes(["good"]), normal_classes(["cat", "dog"])
+    (('Good',), (), ())
+    """
+    normal = tuple(name for name in classes if name.casefold() in NORMAL_CLASSES)
+    return normal if len(normal) < len(classes) else ()
+
+
+def _normal_rows(rows: Rows) -> tuple[tuple[str, ...], np.ndarray | None]:
+    """The names of the classes of normal images, and the indices of theirs; None where all are normal."""
+    labels, classes = rows.labels({"all": np.arange(len(rows))})
+    normal = normal_classes(classes)
+    if not normal:
+        return (), None
+    numbers = [number for number, name in enumerate(classes) if name in normal]
+    return normal, np.flatnonzero(np.isin(labels["all_labels"], numbers))
+
+
+def _normal_stream(
+    rows: Rows,
+    shape: tuple[int, int, int],
+    normal: np.ndarray | None,
+    *,
+    part: str,
+    fit: str = Config.fit,
+    split_seed: int = Config.split_seed,
+    most: int | None = None,
+    strict: bool = False,
+    progress: Progress | None = None,
+) -> Stream:
+    """Return a part of `rows` as `streaming.stream` does, of those at the indices `normal` alone if there are any."""
+    if normal is None:
+        options = {"split_seed": split_seed, "most": most, "strict": strict, "progress": progress}
+        return streaming.stream(rows, shape, part=part, fit=fit, **options)
+
+    streaming.check(part, fit)
+    indices = normal
+    if part != "all":
+        train, test, _ = loading.split(rows, split_seed)
+        indices = np.intersect1d(normal, train if part == "train" else test)
+    if not len(indices):
+        use = "test" if part == "test" else "train on"
+        raise AutoencodeError(
+            f"{rows.name} holds no normal image to {use}: expected some labelled "
+            f"{', '.join(NORMAL_CLASSES[:-1])} or {NORMAL_CLASSES[-1]} among its images for that; "
+            "name normal images alone with --normal."
+        )
+    if most is not None:
+        indices = indices[evenly(len(indices), most)]
+    return Stream(rows, indices, Plan(*shape, fit), strict=strict, progress=progress)
+
+
+def rank(opened: Opened, stream: Stream, alarm: Alarm, place: Place, *, examples: int = 10) -> dict[str, Any]:
     """Write all images, the strangest first, and pictures of the first `examples` and of all scores.
 
     The table has the columns `name`, `label` where there are labels, `score`, `anomaly` (1 above the threshold, else 0),
     `error`, the mean squared error with pixels in [0, 1], and `distance`, that of the code. The first picture shows where an
     image differs from its reconstruction, the second the scores beside those of normal images. Returns the number of
-    `images` and of `anomalies`.
+    `images` and of `anomalies`, and, where the labels tell normal images from defects, `detections`,
+    see `measure_detections`.
     """
     if place.format == ".parquet":
         outputs.parquet()  # before the work, not after
@@ -117,7 +213,39 @@ def rank(opened: Opened, stream: Stream, alarm: Alarm, place: Place, *, examples
     outputs.write_png(place.beside(), pictures.draw_rows(_shown(opened, stream, order[:examples])))
     figure = pictures.draw_scores(alarm.held_out, found["score"], alarm.threshold)
     outputs.write_figure(place.beside("-scores.png"), figure)
-    return {"images": len(order), "anomalies": int(strange.sum())}
+    counts = {"images": len(order), "anomalies": int(strange.sum())}
+    labels, classes = stream.labels()
+    detections = [] if labels is None else measure_detections(found["score"], labels, classes)
+    return counts | {"detections": detections} if detections else counts
+
+
+def measure_detections(scores: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> list[Detection]:
+    """Return the AUROC of each class of defects against normal images, and last that of all defects together.
+
+    `scores` are float (N,), higher for stranger images; `labels` integers (N,), indices into `classes`
+    or below 0 for unlabelled images, which are ignored. Normal are the classes called good, normal or
+    ok, in any case. Nothing where there are no normal images, or no others.
+
+    >>> for detection in measure_detections(np.array([1.0, 2.0, 3.0]), np.array([1, 0, 0]), ["cut", "good"]):
+    ...     print(detection)
+    AUROC of cut: 1.0000 (2 images against 1 normal)
+    AUROC of all defects: 1.0000 (2 images against 1 normal)
+    """
+    from sklearn.metrics import roc_auc_score
+
+    normal = normal_classes(classes)
+    is_normal = np.isin(labels, [number for number, name in enumerate(classes) if name in normal])
+    groups = {name: labels == number for number, name in enumerate(classes) if name not in normal}
+    groups = {name: is_defect for name, is_defect in groups.items() if is_defect.any()}
+    if not is_normal.any() or not groups:
+        return []
+
+    detections = []
+    for name, is_defect in [*groups.items(), (ALL_DEFECTS, np.any(list(groups.values()), axis=0))]:
+        chosen = is_normal | is_defect
+        auroc = float(roc_auc_score(is_defect[chosen], scores[chosen]))
+        detections.append(Detection(name, int(is_defect.sum()), int(is_normal.sum()), auroc))
+    return detections
 
 
 def _shown(opened: Opened, stream: Stream, places: np.ndarray) -> dict[str, np.ndarray]:
