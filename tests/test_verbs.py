@@ -35,7 +35,9 @@ from autoencode import (
     verbs,
 )
 from autoencode.cli import main
-from autoencode.data import loading, streaming
+from autoencode.config import DataConfig
+from autoencode.data import dataset, loading, streaming
+from autoencode.data.decode import Plan
 from autoencode.images import to_pixels
 from autoencode.verbs import coding, describing, mapping, outputs, ranking, redrawing, sampling
 
@@ -78,13 +80,13 @@ def place(tmp_path):
     return claimed
 
 
-def rows(source) -> loading.Rows:
-    found = data.open_source(source)
-    return data.as_rows(found) if isinstance(found, Images) else found
+def rows(source) -> data.Dataset:
+    return data.open_dataset(source)
 
 
 def streamed(opened: verbs.Opened, source, **options) -> streaming.Stream:
-    return streaming.stream(rows(source), opened.trained.shape, **options)
+    config = DataConfig(**{name: options.pop(name) for name in ("fit", "strict") if name in options})
+    return streaming.stream(rows(source), opened.trained.shape, config, **options)
 
 
 def arrays(path: Path) -> dict[str, np.ndarray]:
@@ -159,13 +161,14 @@ def test_anomalies_are_ranked_by_the_score_of_plain_keras_and_found(source, digi
     noise = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 1), "uint8")
     mixed = np.concatenate([digits[0][:40], noise])
     np.save(tmp_path / "mixed.npy", mixed)
-    alarm = ranking.learn(opened, verbs.open_rows(source), 0.2)
+    alarm = ranking.learn(opened, data.open_dataset(source), 0.2)
     told = ranking.rank(opened, streamed(opened, tmp_path / "mixed.npy"), alarm, place("anomalies"), examples=5)
     lines = list(csv.DictReader(place("anomalies").file.read_text().splitlines()))
     assert {line["name"] for line in lines[:9]} == {f"mixed train {index}" for index in range(40, 49)}
     assert told == {"images": 49, "anomalies": sum(float(line["score"]) > alarm.threshold for line in lines)}
     assert [line["anomaly"] for line in lines] == ["1"] * told["anomalies"] + ["0"] * (49 - told["anomalies"])
-    train, test, _ = loading.split(rows(source), config.split_seed)
+    split = loading.split_dataset(rows(source), config)
+    train, test = split.train, split.test
     expected = scores_by_keras(opened, digits[0][train])
     for images, found in ((mixed, [float(line["score"]) for line in lines]), (digits[0][test], alarm.held_out)):
         np.testing.assert_allclose(sorted(found), sorted(expected(images)), rtol=1e-3)
@@ -199,7 +202,7 @@ def test_anomalies_of_a_saved_estimator_have_its_scores(digits, tmp_path, place)
     for name, images in (("normal", digits[0][150:250]), ("new", digits[0][250:]), ("one", digits[0][150:151])):
         np.save(tmp_path / f"{name}.npy", images)
     opened = verbs.open_model(verbs.find(tmp_path / "digits.keras"))
-    alarm = ranking.learn(opened, verbs.open_rows(tmp_path / "normal.npy"), 0.1)
+    alarm = ranking.learn(opened, data.open_dataset(tmp_path / "normal.npy"), 0.1)
     np.testing.assert_allclose(alarm.held_out, -estimator.score_samples(digits[0][150:250]), rtol=1e-5)
     ranking.rank(opened, streamed(opened, tmp_path / "new.npy"), alarm, place("anomalies"))
     lines = csv.DictReader(place("anomalies").file.read_text().splitlines())
@@ -209,7 +212,7 @@ def test_anomalies_of_a_saved_estimator_have_its_scores(digits, tmp_path, place)
     with pytest.raises(
         AutoencodeError, match="at least 2 held-out normal images, .* received 1: give more with --normal"
     ):
-        ranking.learn(opened, verbs.open_rows(tmp_path / "one.npy"), 0.9)
+        ranking.learn(opened, data.open_dataset(tmp_path / "one.npy"), 0.9)
 
 
 # Defects beside good images
@@ -542,7 +545,7 @@ def test_a_store_and_a_folder_give_what_memory_gives(opened, digits, tmp_path):
     part=st.sampled_from(streaming.PARTS),
 )
 def test_batches_are_the_images_in_order(monkeypatch, counts, size, chunk, part):
-    monkeypatch.setattr(loading, "CHUNK_BYTES", chunk)
+    monkeypatch.setattr(dataset, "CHUNK_BYTES", chunk)
     pixels = np.random.default_rng(0).integers(0, 256, (sum(counts), 5, 4, 3), "uint8")
     images = Images("noise", pixels[: counts[0]], pixels[counts[0] :])
     told = []
@@ -556,7 +559,7 @@ def test_batches_are_the_images_in_order(monkeypatch, counts, size, chunk, part)
 
 
 def test_neighbouring_rows_are_not_copied(digits):
-    found = next(rows(digits[0]).chunks(np.arange(10, 60), streaming.Plan(8, 8, 1)))[0]
+    found = next(rows(digits[0]).chunks(np.arange(10, 60), Plan(8, 8, 1)))[0]
     assert np.shares_memory(found, digits[0])
     np.testing.assert_array_equal(found, digits[0][10:60])
 

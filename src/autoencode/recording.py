@@ -229,6 +229,7 @@ def _describe(training: Training) -> dict[str, Any]:
         "device": engine.device,
         "versions": _versions(engine.name),
         "images": _describe_images(images),
+        "ranges": {kind: list(limits) for kind, limits in images.ranges.items()},
         "notes": list(images.notes),
         "parameters": engine.model.count_params(),
         "comparable": objectives.is_plain(training.config),

@@ -112,6 +112,7 @@ def _train(prepare: Callable[..., Training], folder: Path, *, quiet: bool, json_
 
 def _tell_beginning(console: Screen, training: Training) -> None:
     engine, images, resumed = training.engine, training.images, training.resumed
+    console.tell(images.account())
     for note in (*images.notes, *(resumed.notes if resumed else ())):
         console.tell(note)
     console.tell(

@@ -15,8 +15,8 @@ from autoencode import stopping
 from autoencode.cli.screen import app, decoding, prepare_process, tell_skipped
 
 if TYPE_CHECKING:
-    from autoencode.config import DataConfig
     from autoencode.cli.console import Screen
+    from autoencode.config import DataConfig
     from autoencode.data.streaming import Stream
     from autoencode.images import Skipped
     from autoencode.verbs import Opened, Saved
@@ -385,7 +385,7 @@ def anomalies(
         Images in the picture.
     """
     with working("anomalies", model, writing) as work:
-        from autoencode import verbs
+        from autoencode import data, verbs
         from autoencode.anomalies import WARNING
         from autoencode.verbs import ranking
 
@@ -393,8 +393,10 @@ def anomalies(
         known = verbs.own_source(work.saved, normal, "--normal")
         opened, stream = work.read(source, reading)
         reading = reading or Reading()
-        words = {"fit": reading.fit, "strict": reading.strict, "progress": work.progress}
-        alarm = ranking.learn(opened, verbs.open_rows(known), false_alarms, **words)
+        config = reading.config(work.saved)
+        alarm = ranking.learn(
+            opened, data.open_dataset(known, config), false_alarms, config=config, progress=work.progress
+        )
         told = ranking.rank(opened, stream, alarm, work.place, examples=examples)
         if alarm.note:
             work.console.tell(alarm.note)

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from autoencode.config import DataConfig
 from autoencode.data.archives import Paths, show_name
 from autoencode.data.arrays import CHANNELS, as_classes, number_names, open_arrays
-from autoencode.config import DataConfig
 from autoencode.data.dataset import ArrayDataset, Dataset
 from autoencode.data.decode import Unreadable
 from autoencode.data.layout import split_word

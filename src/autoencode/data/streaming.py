@@ -150,13 +150,14 @@ def stream(
     *,
     part: str = "all",
     scale: Scale | None = None,
+    among: np.ndarray | None = None,
     most: int | None = None,
     progress: Progress | None = None,
 ) -> Stream:
     """Return `dataset` as images of `shape` (H, W, C): all, or those that a training by `config` trains or tests on.
 
-    `scale` is that of the training; without one, it is chosen from the dataset. Of more than `most` images there are as
-    many, spread evenly. Raises `UsageError` for an unknown part or setting.
+    `scale` is that of the training; without one, it is chosen from the dataset. Of `among`, ascending indices, only those
+    are given, and of more than `most` as many, spread evenly. Raises `UsageError` for an unknown part or setting.
     """
     config = config or DataConfig()
     preprocessing.check_options(config)
@@ -172,7 +173,9 @@ def stream(
         split = split_dataset(dataset, config)
         indices = split.train if part == "train" else split.test
         notes += [] if dataset.splits() else [split.note]
-    if most is not None:
+    if among is not None:
+        indices = np.intersect1d(indices, among, assume_unique=True)
+    if most is not None and len(indices):
         indices = indices[evenly(len(indices), most)]
 
     looked = preprocessing.look_plan(config)

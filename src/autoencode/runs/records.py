@@ -19,6 +19,7 @@ from autoencode.errors import AutoencodeError, UsageError, newer, reason
 FORMAT = 1  # of the folder; a reader refuses a newer one
 CHECKSUM = "crc32"  # the key that holds a record's own
 MOST_BYTES, MOST_LINE = 2**20, 2**12  # of a record; of a line of metrics
+MOST_RANGES = 16  # kinds of stored values
 METRICS = ("epoch", "steps", "seconds", "step_seconds", "images_per_second", "loss", "val_loss", "reconstructions")
 STATES = ("training", "stopped", "finished", "failed")
 
@@ -69,6 +70,8 @@ def check_run(record: Any) -> None:
             raise ValueError(f"it lacks {key}")
         if not kind(record[key]):
             raise ValueError(f"its {key} is none")
+    if not _ranges(record.get("ranges", {})):  # runs from before these were recorded have none
+        raise ValueError("its ranges are none")
     settings(record)
 
 
@@ -101,6 +104,13 @@ def _images(value: Any) -> bool:
         return False
     shape = value.get("shape")
     return isinstance(shape, list) and len(shape) == 3 and all(map(_count, shape))
+
+
+def _ranges(value: Any) -> bool:
+    if not isinstance(value, dict) or len(value) > MOST_RANGES:
+        return False
+    limits = value.values()
+    return all(isinstance(one, list) and len(one) == 2 and all(map(_number, one)) and one[0] < one[1] for one in limits)
 
 
 RUN = {

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from autoencode import anomalies, measures, pictures
 from autoencode.anomalies import Normality
-from autoencode.config import Config
-from autoencode.data import loading, streaming
-from autoencode.data.decode import Plan
-from autoencode.data.loading import Progress, Rows
+from autoencode.config import DataConfig
+from autoencode.data import Dataset, Progress, streaming
 from autoencode.data.streaming import Stream
 from autoencode.errors import AutoencodeError, UsageError
-from autoencode.images import Skipped, evenly, to_pixels
+from autoencode.images import Skipped, to_pixels
 from autoencode.trained import KEPT_CODES
 from autoencode.verbs import Opened, outputs
 from autoencode.verbs.coding import codes_of, columns
 from autoencode.verbs.outputs import Place
-
 
 # What classes of normal images are called, in any case: MVTec AD's `good`, and two that others use.
 NORMAL_CLASSES = ("good", "normal", "ok")
@@ -81,38 +79,39 @@ def check(false_alarms: float) -> None:
 
 def learn(
     opened: Opened,
-    rows: Rows,
+    dataset: Dataset,
     false_alarms: float,
     *,
-    fit: str | None = None,
-    strict: bool = False,
+    config: DataConfig | None = None,
     progress: Progress | None = None,
 ) -> Alarm:
     """Learn from normal images what is normal: codes from those for training, the threshold from those for testing.
 
-    A saved estimator keeps its training codes: then all of `rows` are for testing, and none may have been trained on.
+    A saved estimator keeps its training codes: then all of `dataset` is for testing, and none may have been trained on.
     Where one of several classes is called good, normal or ok, in any case, only its images are
     normal, and the `note` of the result says so.
     Raises `AutoencodeError` where those for testing are too few for the rate of `false_alarms`, or where `strict` allows none
     to be left out.
     """
     check(false_alarms)
-    words = {
-        "fit": fit or opened.saved.fit,
-        "split_seed": opened.saved.split_seed,
-        "strict": strict,
-        "progress": progress,
-    }
-    classes, normal = _normal_rows(rows)
-    shape = opened.trained.shape
+    classes, normal = _normal_indices(dataset)
+    read = partial(
+        _normal_stream,
+        dataset,
+        opened.trained.shape,
+        config or opened.saved.data_config(),
+        among=normal,
+        scale=opened.saved.scale,
+        progress=progress,
+    )
 
     codes, part, skipped = opened.saved.codes, "all", []
     if codes is None:
-        train = _normal_stream(rows, shape, normal, part="train", most=KEPT_CODES, **words)
+        train = read(part="train", most=KEPT_CODES)
         codes, part, skipped = codes_of(opened, train), "test", train.skipped
     normality = Normality(codes)
 
-    test = _normal_stream(rows, shape, normal, part=part, **words)
+    test = read(part=part)
     batches = test.batches(opened.trained.batch_size)
     held_out = np.concatenate([normality.scores(opened.trained, batch) for batch in batches])
     skipped = tuple(dict.fromkeys([*skipped, *test.skipped]))
@@ -126,8 +125,8 @@ def learn(
     note = ""
     if normal is not None:
         note = (
-            f"only the {len(normal):,} images labelled {' or '.join(classes)} of the {len(rows):,} "
-            f"in {rows.name} are taken as normal"
+            f"only the {len(normal):,} images labelled {' or '.join(classes)} of the {len(dataset):,} "
+            f"in {dataset.name} are taken as normal"
         )
     return Alarm(normality, len(codes), held_out, threshold, rate, skipped, note)
 
@@ -142,9 +141,9 @@ def normal_classes(classes: Sequence[str]) -> tuple[str, ...]:
     return normal if len(normal) < len(classes) else ()
 
 
-def _normal_rows(rows: Rows) -> tuple[tuple[str, ...], np.ndarray | None]:
+def _normal_indices(dataset: Dataset) -> tuple[tuple[str, ...], np.ndarray | None]:
     """The names of the classes of normal images, and the indices of theirs; None where all are normal."""
-    labels, classes = rows.labels({"all": np.arange(len(rows))})
+    labels, classes = dataset.labels({"all": np.arange(len(dataset))})
     normal = normal_classes(classes)
     if not normal:
         return (), None
@@ -153,37 +152,18 @@ def _normal_rows(rows: Rows) -> tuple[tuple[str, ...], np.ndarray | None]:
 
 
 def _normal_stream(
-    rows: Rows,
-    shape: tuple[int, int, int],
-    normal: np.ndarray | None,
-    *,
-    part: str,
-    fit: str = Config.fit,
-    split_seed: int = Config.split_seed,
-    most: int | None = None,
-    strict: bool = False,
-    progress: Progress | None = None,
+    dataset: Dataset, shape: tuple[int, int, int], config: DataConfig, *, part: str, **words: Any
 ) -> Stream:
-    """Return a part of `rows` as `streaming.stream` does, of those at the indices `normal` alone if there are any."""
-    if normal is None:
-        options = {"split_seed": split_seed, "most": most, "strict": strict, "progress": progress}
-        return streaming.stream(rows, shape, part=part, fit=fit, **options)
-
-    streaming.check(part, fit)
-    indices = normal
-    if part != "all":
-        train, test, _ = loading.split(rows, split_seed)
-        indices = np.intersect1d(normal, train if part == "train" else test)
-    if not len(indices):
+    """A part of `dataset` as `streaming.stream` gives it; raise `AutoencodeError` where it holds no normal image."""
+    found = streaming.stream(dataset, shape, config, part=part, **words)
+    if not len(found):
         use = "test" if part == "test" else "train on"
         raise AutoencodeError(
-            f"{rows.name} holds no normal image to {use}: expected some labelled "
+            f"{dataset.name} holds no normal image to {use}: expected some labelled "
             f"{', '.join(NORMAL_CLASSES[:-1])} or {NORMAL_CLASSES[-1]} among its images for that; "
             "name normal images alone with --normal."
         )
-    if most is not None:
-        indices = indices[evenly(len(indices), most)]
-    return Stream(rows, indices, Plan(*shape, fit), strict=strict, progress=progress)
+    return found
 
 
 def rank(opened: Opened, stream: Stream, alarm: Alarm, place: Place, *, examples: int = 10) -> dict[str, Any]:
