@@ -314,8 +314,7 @@ def load(rows: Rows, config: Config, progress: Progress | None = None) -> Images
     if choice.bytes > MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"):
         fingerprint = _fingerprint(rows, choice)
         path = cache_folder() / "stores" / f"{rows.name}-{fingerprint[:16]}.store"
-        packed = "taken from" if path.exists() else "packed into"
-        images = store.open_store(path) if path.exists() else _pack(rows, choice, config, path, fingerprint, progress)
+        packed, images = _pack_or_open(rows, choice, config, path, fingerprint, progress)
         note = f"{choice.bytes / 1e9:.1f} GB are too much for memory: {packed} {path}"
         return replace(images, name=rows.name, notes=(*choice.notes, note))
     arrays, kept, skipped, looked = {}, {}, list(rows.skipped), 0
@@ -346,16 +345,38 @@ def load(rows: Rows, config: Config, progress: Progress | None = None) -> Images
 def pack(rows: Rows, config: Config, path: Path, progress: Progress | None = None) -> Images:
     """Pack `rows` into a store at `path`, continuing a cut-off packing of the same, and return its images.
 
-    Raises `AutoencodeError` where the file cannot be written; what is packed so far is kept.
+    Raises `AutoencodeError` where another process packs into that file, or where it cannot be
+    written; what is packed so far is then kept.
     """
     choice = choose(rows, config)
     return replace(_pack(rows, choice, config, path, _fingerprint(rows, choice), progress), notes=choice.notes)
 
 
-def _pack(
+def _pack_or_open(
     rows: Rows, choice: Choice, config: Config, path: Path, fingerprint: str, progress: Progress | None
+) -> tuple[str, Images]:
+    """Return how the store of the cache came about, and its images; others wait for the packing."""
+    if not path.exists():
+        try:
+            images = _pack(rows, choice, config, path, fingerprint, progress, wait=True)
+        except store.Finished:
+            pass  # by another process, and the name of the store says that it is the same
+        else:
+            return "packed into", images
+    return "taken from", store.open_store(path)
+
+
+def _pack(
+    rows: Rows,
+    choice: Choice,
+    config: Config,
+    path: Path,
+    fingerprint: str,
+    progress: Progress | None,
+    *,
+    wait: bool = False,
 ) -> Images:
-    writer = store.Writer(path, fingerprint)
+    writer = store.Writer(path, fingerprint, wait=wait)
     test = choice.test if len(rows) > 1 else choice.test[:0]  # a lone row is packed once and read as both
     order = np.concatenate([choice.train, test])
     noted = time.monotonic()
