@@ -312,7 +312,7 @@ def test_a_folder_in_the_way_of_results_is_the_cause(tmp_path):
 
 def test_a_folder_that_vanished_is_the_cause(tmp_path):
     (tmp_path / "a").mkdir()
-    with pytest.raises(AutoencodeError, match=r"No such file .*: make the folder again"):  # noqa: SIM117
+    with pytest.raises(AutoencodeError, match=r"make the folder again"):  # noqa: SIM117
         with outputs._written(tmp_path / "a" / "x.csv") as file:
             file.write(b"x")
             for path in (tmp_path / "a").iterdir():
