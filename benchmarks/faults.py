@@ -37,6 +37,7 @@ from PIL import Image
 
 from autoencode import AutoencodeError, Config, Images, checkpoints, data, pipeline, recording, runs
 from autoencode.data import idx
+from autoencode.files import is_temporary
 from autoencode.runs import records
 
 RESULT = Path(__file__).parent / "results" / "faults.json"
@@ -284,7 +285,7 @@ def damaged_files(folder: Path) -> list[str]:
     found = []
     for path in folder.rglob("*"):
         try:
-            if path.name.startswith("."):
+            if is_temporary(path.name):
                 raise ValueError("a temporary file")
             _read(path)
         except Exception as error:  # noqa: BLE001 - whatever a reader raises

@@ -15,7 +15,8 @@ from autoencode import engines
 SOURCE = Path(__file__).parents[1] / "src" / "autoencode"
 LADDER = [
     {"errors"},
-    {"config", "images", "files", "mapped", "stopping", "pictures"},
+    {"config", "images", "files", "marks", "mapped", "stopping"},
+    {"pictures"},
     {
         "data",
         "models",

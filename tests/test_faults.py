@@ -14,6 +14,7 @@ from PIL import Image
 
 from autoencode import AutoencodeError, Config, Images, pipeline, runs
 from autoencode.data import mnist
+from autoencode.files import is_temporary
 
 
 def command(*words: str, cwd: Path) -> subprocess.CompletedProcess:
@@ -84,7 +85,7 @@ def test_a_write_that_fails_leaves_whole_files(tmp_path, size):
     assert len(done.stderr.splitlines()) == 1
     assert "could not write" in done.stderr
     for path in tmp_path.rglob("*"):
-        assert not path.name.startswith(".")
+        assert not is_temporary(path.name)
         if path.suffix == ".json":
             json.loads(path.read_text())
         elif path.suffix == ".png":

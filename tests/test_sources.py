@@ -714,7 +714,7 @@ def test_look_and_pack_from_the_command_line(tmp_path):
     assert "18 images to train, 2 to test" in looked.stdout
     assert "most common: 9x12 (20)" in looked.stdout
     assert "1 images are copies" in looked.stdout
-    with Image.open(tmp_path / "pics-look.png") as sheet:
+    with Image.open(tmp_path / "look-pics" / "contact-sheet.png") as sheet:
         assert sheet.mode == "RGB"
     packed = command("pack", "pics", "pics.store", "--size", "6", cwd=tmp_path)
     assert "20 images of 6x6, rgb, in pics.store" in packed.stdout

@@ -29,6 +29,7 @@ from autoencode import (
     anomalies,
     data,
     engines,
+    marks,
     pictures,
     pipeline,
     refinement,
@@ -857,7 +858,10 @@ def test_every_verb_from_the_command_line(run, source, tmp_path):
     ):
         assert part in done.stdout
     assert json.loads(done.stdout.splitlines()[-1])["epochs"] == 2
-    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == {
+    written = {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()}
+    marked = {path.parent for path in written if path.name == marks.MARKER}
+    assert marked == {path.parent for path in written}
+    assert {str(path) for path in written if path.name != marks.MARKER} == {
         "reconstruct-digits-1/reconstructions.npz", "reconstruct-digits-1/reconstructions.png",
         "table/codes.csv", "table/codes.png", "decode-digits-1/images.npz", "decode-digits-1/images.png",
         "denoise-digits-1/denoised.npz", "denoise-digits-1/denoised.png",
@@ -1102,11 +1106,13 @@ def test_a_failure_leaves_no_half_set_and_nothing_that_was_there_goes(tmp_path):
     fail(".csv", ".png")
     assert list(tmp_path.iterdir()) == []
     fail(".csv", ".png", "-grid.png")  # the set is whole: it was the telling that failed
-    assert len(list((tmp_path / "a" / "b").iterdir())) == 3
+    assert len(list((tmp_path / "a" / "b").iterdir())) == 3 + 1  # and the marker
     (tmp_path / "a" / "b" / "map.png").unlink()
     (tmp_path / "a" / "b" / "map-scores.png").write_text("another's")
     fail(".csv", overwrite=True)
-    assert {path.name for path in (tmp_path / "a" / "b").iterdir()} == {"map.csv", "map-grid.png", "map-scores.png"}
+    assert {path.name for path in (tmp_path / "a" / "b").iterdir()} == {
+        "map.csv", "map-grid.png", "map-scores.png", marks.MARKER
+    }  # fmt: skip
     with outputs.claim("map", "digits-1", tmp_path / "a" / "b" / "MAP.CSV") as place:
         assert place.written() == []
 

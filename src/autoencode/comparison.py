@@ -10,13 +10,14 @@ import csv
 import dataclasses
 import io
 import json
+import logging
 import re
 import signal
 import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,9 +25,10 @@ from typing import Any
 
 import numpy as np
 
-from autoencode import data, measures, pictures, pipeline, runs, stopping
+from autoencode import data, marks, measures, pictures, pipeline, runs, stopping
 from autoencode.config import Config
-from autoencode.errors import AutoencodeError, UsageError, reason
+from autoencode.data.store import WAITING
+from autoencode.errors import AutoencodeError, UsageError, not_written, reason
 from autoencode.files import replacing, synchronise
 from autoencode.images import Images, to_pixels
 from autoencode.training import evaluate
@@ -34,6 +36,7 @@ from autoencode.training import evaluate
 SETTINGS, MEASURES, LEADERBOARD = "comparison.json", "measures.json", "leaderboard"
 SHOWN = 10  # test images in the picture
 MOST_SEEDS = 1000
+KEPT = "what is done is kept, and the same command continues"
 NEEDED = {"skimage": "scikit-image", "sklearn": "scikit-learn"}
 COLUMNS = {
     "mse": "test MSE",
@@ -108,15 +111,24 @@ def claim(folder: Path | None, source: str, config: Config) -> Path:
         if SETTINGS in held and any(map(Entry.of, held)):
             _check_same(folder, _settings(path), told)
             return folder
-        if set(held) - {SETTINGS}:  # which alone is what a call leaves that was refused after it
+        # These two are what a call leaves that was refused after it had claimed the folder.
+        if set(held) - {SETTINGS, marks.MARKER}:
             raise AutoencodeError(f"{folder} is not empty and holds no comparison: choose another --folder.")
-        folder.mkdir(parents=True, exist_ok=True)
-        _write(path, json.dumps(told, indent=2).encode())
     except (OSError, ValueError) as error:
         raise AutoencodeError(
             f"{folder} cannot hold a comparison ({reason(error)}): choose another --folder."
         ) from error
+    _make_marked(folder)
+    _write(path, json.dumps(told, indent=2).encode())
     return folder
+
+
+def _make_marked(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        marks.write_marker(folder)
+    except OSError as error:
+        raise not_written(folder, error, "--folder", KEPT) from error
 
 
 def _settings(path: Path) -> dict[str, Any]:
@@ -181,16 +193,27 @@ def _run_apart(kind: str, job: dict[str, Any]) -> None:
     words = [sys.executable, "-m", "autoencode.comparison", kind, json.dumps(job)]
     with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         try:
-            _, errors = process.communicate()
+            errors = _read_errors(process.stderr)
+            process.wait()
         except KeyboardInterrupt:
             process.terminate()  # it is deaf to Ctrl-C, which reaches one of both or both
             process.wait()  # it ends with its chunk
             raise
     if process.returncode:
-        lines = errors.strip().splitlines() or ["it ended without a word"]
+        lines = "".join(errors).strip().splitlines() or ["it ended without a word"]
         kept = "" if kind == "look" else f"{Entry(**job['entry']).folder} failed: "
         told = UsageError if process.returncode == UsageError.exit_status else AutoencodeError
         raise told(f"{kept}{lines[-1]}{' (what was done before is kept)' if kept else ''}")
+
+
+def _read_errors(stream: Iterable[str]) -> list[str]:
+    """Return the lines of a process on its screen; that it waits for another is told at once."""
+    lines = []
+    for line in stream:
+        lines.append(line)
+        if line.startswith(WAITING):
+            logging.getLogger("autoencode").warning(line.strip())
+    return lines
 
 
 def _look(job: dict[str, Any]) -> None:
@@ -213,7 +236,7 @@ def _measure(job: dict[str, Any], ended: Callable[[], bool]) -> None:
     folder /= entry.folder
     if entry.seed is None:
         images = data.load(job["source"], config)
-        folder.mkdir(parents=True, exist_ok=True)
+        _make_marked(folder)
         found = _measure_pca(images, entry.code, folder)
     else:
         found = _measure_training(job["source"], config, folder, ended)
@@ -221,7 +244,7 @@ def _measure(job: dict[str, Any], ended: Callable[[], bool]) -> None:
 
 
 def _measure_training(source: str, config: Config, folder: Path, ended: Callable[[], bool]) -> dict[str, Any]:
-    folder.mkdir(parents=True, exist_ok=True)
+    _make_marked(folder)
     with runs.hold(folder):
         config, resumed = _take_up(folder, config)
         training = pipeline.prepare(source, config, alone=True, resumed=resumed)
@@ -265,8 +288,8 @@ def _measure_pca(images: Images, components: int, folder: Path) -> dict[str, Any
     redrawn = pca.decode(test_codes)
     errors = measures.squared_errors(images.test, redrawn)
     pixels = to_pixels(redrawn)
-    np.save(folder / "originals.npy", images.test[:SHOWN], allow_pickle=False)
-    np.save(folder / "reconstructions.npy", pixels[:SHOWN], allow_pickle=False)
+    _write_array(folder / "originals.npy", images.test[:SHOWN])
+    _write_array(folder / "reconstructions.npy", pixels[:SHOWN])
     found = measures.redrawing(images.test, pixels, errors)
     found |= measures.codes(train_codes, images.train_labels, test_codes, images.test_labels)
     parameters = images.train[0].size * (pca.components.shape[1] + 1)
@@ -375,15 +398,19 @@ def _shared(config: Config) -> dict[str, Any]:
     return {key: value for key, value in dataclasses.asdict(config).items() if key not in ("model", "code", "seed")}
 
 
+def _write_array(path: Path, array: np.ndarray) -> None:
+    written = io.BytesIO()
+    np.save(written, array, allow_pickle=False)
+    _write(path, written.getvalue())
+
+
 def _write(path: Path, content: bytes) -> None:
     try:
         with replacing(path) as temporary:
             temporary.write_bytes(content)
             synchronise(temporary)
     except OSError as error:
-        raise AutoencodeError(
-            f"could not write {path} ({reason(error)}): make room, and the same command continues."
-        ) from error
+        raise not_written(path, error, "--folder", KEPT) from error
 
 
 if __name__ == "__main__":

@@ -1,8 +1,38 @@
 """The errors a user can cause and mend. Owns their wording rules; knows nothing else of the project."""
 
 import difflib
+import errno
+import os
 import unicodedata
 from collections.abc import Iterable
+
+# What turns the direction of the text that follows, so that a line on the screen reads as another.
+DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+ESCAPED = ("Cc", "Cs", "Zl", "Zp")  # categories of characters
+
+# What to do about an error of the system. Each is followed by "or choose another ...".
+ADVICE = {
+    "ENOSPC": "make room",
+    "EDQUOT": "make room (the quota of this user is used up)",
+    "EFBIG": "allow larger files (ulimit -f)",
+    "EACCES": "ask for the permission to write there",
+    "EPERM": "ask for the permission to write there",
+    "EROFS": "have the disk mounted so that it can be written",
+    "ENOENT": "make the folder again, which is gone",
+    "ENOTDIR": "move away the file that stands where a folder is expected",
+    "EISDIR": "move away the folder of that name",
+    "ENOTEMPTY": "move away the folder of that name",
+    "EEXIST": "move away what is there",
+    "ELOOP": "move away the symbolic link",
+    "ENAMETOOLONG": "shorten the name",
+    "EMFILE": "close other files (ulimit -n)",
+    "ENOLCK": "use a disk that has locks",
+    "ENOTSUP": "use a disk that can do this",
+    "EOPNOTSUPP": "use a disk that can do this",
+    "EIO": "check the disk",
+    "ESTALE": "check the connection to the disk",
+}
+ADVICE = {getattr(errno, name): advice for name, advice in ADVICE.items() if hasattr(errno, name)}
 
 
 class AutoencodeError(Exception):
@@ -50,18 +80,53 @@ def newer(path: object, written: str, version: str) -> AutoencodeError:
 def printable(text: str) -> str:
     """Return `text` on one line of any screen: what would break the line or steer the terminal stands as an escape.
 
-    >>> print(printable("a\\nb.png"))
-    a\\nb.png
+    So does what turns the direction of text, which lets a name look like another.
+
+    >>> print(printable("a\\nb.png"), printable("a\\u202egnp.exe"))
+    a\\nb.png a\\u202egnp.exe
     """
     if text.isprintable():
         return text
-    return "".join(repr(one)[1:-1] if unicodedata.category(one) in ("Cc", "Cs", "Zl", "Zp") else one for one in text)
+    return "".join(map(_escape, text))
+
+
+def _escape(character: str) -> str:
+    if unicodedata.category(character) in ESCAPED or character in DIRECTIONS:
+        return repr(character)[1:-1]
+    return character
 
 
 def reason(error: BaseException) -> str:
     """Return why `error` happened, on one line: the system's words for an `OSError`."""
     words = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return " ".join(words.split()) or type(error).__name__
+
+
+def not_written(
+    path: str | os.PathLike,
+    error: OSError,
+    elsewhere: str,
+    kept: str = "",
+    *,
+    action: str = "write",
+) -> AutoencodeError:
+    """Return the error for `path`, which could not be written: the cause, and advice that fits it.
+
+    `elsewhere` is what to choose another of, `kept` says what is safe all the same, and `action`
+    what was tried.
+
+    >>> print(not_written("a.csv", OSError(errno.ENOSPC, "No space left on device"), "--out"))
+    could not write a.csv (No space left on device): make room or choose another --out.
+    >>> print(not_written("a", OSError(errno.EIO, "I/O error"), "file", "the rest is kept"))
+    could not write a (I/O error): check the disk or choose another file; the rest is kept.
+    """
+    advice = ADVICE.get(error.errno)
+    if error.errno == errno.ENOENT and os.path.isdir(os.path.dirname(path) or "."):
+        advice = "try again (a file was removed meanwhile)"
+    choice = f"choose another {elsewhere}"
+    todo = f"{advice} or {choice}" if advice else choice
+    ending = f"; {kept}" if kept else ""
+    return AutoencodeError(f"could not {action} {path} ({reason(error)}): {todo}{ending}.")
 
 
 def out_of_memory(error: BaseException) -> bool:

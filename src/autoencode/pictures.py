@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
+
+from autoencode import marks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -138,14 +140,27 @@ def _band(rows: Mapping[str, np.ndarray], first: int) -> Image.Image:
 
 
 def write_png(picture: Image.Image, file: BinaryIO) -> None:
-    """Write `picture` as PNG."""
-    picture.save(file, format="PNG", compress_level=6)
+    """Write `picture` as PNG, marked as written by this program, see `marks`."""
+    mark = PngImagePlugin.PngInfo()
+    mark.add_text(marks.KEYWORD, marks.PICTURE_TEXT)
+    picture.save(file, format="PNG", compress_level=6, pnginfo=mark)
 
 
 def write_gif(pictures: Sequence[bytes], file: BinaryIO, seconds: float) -> None:
-    """Write `pictures`, PNG files, as a GIF that shows each for `seconds` and starts again at its end."""
+    """Write `pictures`, PNG files, as a GIF that shows each for `seconds` and then starts again.
+
+    The GIF is marked as written by this program, see `marks`.
+    """
     first, *rest = (Image.open(io.BytesIO(picture)) for picture in pictures)
-    first.save(file, format="GIF", save_all=True, append_images=rest, duration=round(seconds * 1000), loop=0)
+    first.save(
+        file,
+        format="GIF",
+        save_all=True,
+        append_images=rest,
+        duration=round(seconds * 1000),
+        loop=0,
+        comment=marks.PICTURE_COMMENT,
+    )
 
 
 def draw_curve(
@@ -377,11 +392,16 @@ def _place(axes: Axes, pixels: np.ndarray, point: np.ndarray, colour: np.ndarray
 
 
 def write_curve(figure: Figure, file: BinaryIO) -> None:
-    """Write a figure as a PNG on white, 100 pixels an inch: 800 x 500 for the curve."""
+    """Write a figure as a PNG on white, 100 pixels an inch: 800 x 500 for the curve.
+
+    It is marked as written by this program, see `marks`.
+    """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     figure.patch.set_alpha(1)
-    FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})
+    FigureCanvasAgg(figure).print_png(
+        file, metadata={"Software": None, marks.KEYWORD: marks.PICTURE_TEXT}
+    )
 
 
 def curve_as_svg(figure: Figure) -> str:

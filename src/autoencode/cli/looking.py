@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -15,7 +17,8 @@ from autoencode.config import DataConfig
 def look(
     source: str,
     *,
-    sheet: Path | None = None,
+    out: Annotated[Path | None, Parameter(name=("--out", "--sheet"))] = None,
+    overwrite: Annotated[bool, Parameter(negative="")] = False,
     config: Annotated[DataConfig | None, Parameter(name="*")] = None,
 ) -> None:
     """Look at a source: how many pictures, their sizes and colours, duplicates, what cannot be read, a contact sheet.
@@ -24,21 +27,43 @@ def look(
     ----------
     source
         As for train.
-    sheet
-        PNG file for the contact sheet [default: NAME-look.png].
+    out
+        Folder for the contact sheet, or a file that ends in .png [default: look-NAME/].
+    overwrite
+        Replace a file that is there already, and is not the contact sheet of an earlier look.
     """
     from autoencode.cli.console import Screen
     from autoencode.data import summary
+    from autoencode.runs import plain_name
 
     console = Screen()
+    if out is not None:  # before the work
+        with _sheet("", out, overwrite=overwrite):
+            pass
     with decoding(console) as progress:
         seen = summary.summarise(source, config or DataConfig(), progress)
     for line in seen.lines():
         console.tell(line)
-    path = sheet or Path(f"{seen.name}-look.png")
-    summary.write_sheet(seen, path)
+    with _sheet(plain_name(seen.name), out, overwrite=overwrite) as path:
+        summary.write_sheet(seen, path)
     console.tell(f"contact sheet in {path}")
     tell_skipped(console, seen.skipped, None)
+
+
+@contextmanager
+def _sheet(name: str, out: Path | None, *, overwrite: bool) -> Iterator[Path]:
+    """Give the path of a contact sheet.
+
+    One of an earlier look is replaced, any other file only with `overwrite`.
+    """
+    from autoencode import marks
+    from autoencode.verbs import outputs
+
+    place = outputs.find_place("look", name, out, overwrite=True)
+    with suppress(OSError), place.file.open("rb") as file:
+        overwrite = overwrite or marks.is_marked_picture(file.read(marks.HEAD_BYTES))
+    with outputs.claim("look", name, out, overwrite=overwrite) as claimed:
+        yield claimed.file
 
 
 @app.command

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from autoencode.images import Skipped
 
 SKIPPED_SHOWN = 5  # on the screen
+LOG = logging.getLogger("autoencode")
+PROGRAM = re.compile(r".+-[0-9a-f]{64}-(cache|atime)")  # as JAX names a compiled program
 
 
 def _converted(kind: Any, tokens: Any) -> Any:
@@ -52,10 +56,37 @@ def bar(console: Screen) -> Progress:
     return Progress(*columns, console=console, transient=True, disable=not shown)
 
 
+class _ToScreen(logging.Handler):
+    """Prints what the library logs as lines of the command, above a bar."""
+
+    def __init__(self, console: Screen) -> None:
+        super().__init__()
+        self.console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.console.tell(record.getMessage())
+
+
+@contextmanager
+def logging_to(console: Screen) -> Iterator[None]:
+    """Print what the library logs meanwhile, such as that it waits for another process."""
+    handler, propagated = _ToScreen(console), LOG.propagate
+    LOG.addHandler(handler)
+    LOG.propagate = False
+    try:
+        yield
+    finally:
+        LOG.propagate = propagated
+        LOG.removeHandler(handler)
+
+
 @contextmanager
 def decoding(console: Screen) -> Iterator[Callable[[int, int], None]]:
-    """A bar for the decoding of pictures that appears with the first of them."""
-    with bar(console) as shown:
+    """A bar for the decoding of pictures that appears with the first of them.
+
+    What the library logs meanwhile is printed above it.
+    """
+    with bar(console) as shown, logging_to(console):
         tasks = []
 
         def progress(done: int, total: int) -> None:
@@ -79,10 +110,16 @@ def tell_skipped(console: Screen, skipped: Sequence[Skipped], file: Path | None)
 
 
 def _remove_broken_programs(cache: Path) -> None:
-    """Remove compiled programs that a full disk or a kill left empty: JAX warns of each in every run, and keeps it."""
+    """Remove compiled programs that a full disk or a kill left empty.
+
+    JAX warns of each in every run, and keeps it. The folder may be any of the user's: only files
+    with the names that JAX gives, MODULE-HASH-cache and -atime, go.
+    """
     with suppress(OSError), os.scandir(cache) as entries:
         for entry in entries:
-            if entry.is_file() and entry.stat().st_size == 0:
+            if not PROGRAM.fullmatch(entry.name) or not entry.is_file(follow_symlinks=False):
+                continue
+            if entry.stat(follow_symlinks=False).st_size == 0:
                 os.unlink(entry.path)
 
 

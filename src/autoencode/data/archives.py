@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -44,29 +44,29 @@ BROKEN = (
     NotImplementedError,
 )
 
+MARKING_NAMES = {marks.MARKER}.union(*marks.KNOWN_BY)
 OWN_OUTPUT = "written by autoencode"
 LINKED_AGAIN = "links to folders that are read already"
 
 Content = bytes | str | Unreadable  # of a file: its bytes, its path, or why there is none
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Member:
     """A file in a container: its path in it, and `number`, by which the container finds it.
 
-    `head` holds the first bytes of PNG, GIF, CSV and nameless files, and of TIFF the whole where it was read already.
+    `ending` is that of its name in lower case, or of its content where the name has none. `is_uint8` says that its values
+    have 8 bits for sure, `has_frames` that it may hold several images, `why` why it is not read, if it looks as if it
+    should be.
     """
 
     path: tuple[str, ...]
     number: int
-    head: bytes = b""
+    ending: str
+    is_uint8: bool = False
+    has_frames: bool = False
+    why: str = ""
     shard: str = ""
-
-    @property
-    def ending(self) -> str:
-        """The ending of its name in lower case; that of its content where it has none."""
-        found = formats.ending_of(self.path[-1])
-        return found or formats.sniff_ending(self.head)
 
     @property
     def name(self) -> str:
@@ -78,6 +78,20 @@ class Member:
         """The path that tells split and class: the name of a shard may tell the split, and never the class."""
         split = layout.split_word(self.shard) if self.shard else None
         return (split, *self.path) if split else self.path
+
+
+def describe_member(path: tuple[str, ...], number: int, head: bytes) -> Member:
+    """Return what is known of a file by its name and its first bytes, `head`, where these were read."""
+    ending = formats.ending_of(path[-1]) or formats.sniff_ending(head)
+    may_have_frames = ending in formats.STACKS or ending in formats.ANIMATIONS or ending == ".npy"
+    return Member(
+        path,
+        number,
+        ending,
+        is_uint8=ending in formats.ALWAYS_UINT8 or formats.is_eight_bit_png(head),
+        has_frames=may_have_frames and not formats.is_still_png(head),
+        why=formats.why_not_read(path[-1], ending, head),
+    )
 
 
 class Container(Protocol):
@@ -115,7 +129,7 @@ class Folder:
             if marks.is_marked_picture(head):
                 self._own.add(parts)
             else:
-                self.members.append(Member(parts, len(self._paths), head))
+                self.members.append(describe_member(parts, len(self._paths), head))
                 self._paths.append(file)
         self.unused = [*self._own.result(), *self._linked.result()]
 
@@ -170,7 +184,7 @@ class Paths(Folder):
                 own.add((path.name,))
                 continue
             parts = tuple(os.path.relpath(os.path.abspath(path), top).split(os.sep))
-            self.members.append(Member(parts, number, head))
+            self.members.append(describe_member(parts, number, head))
         self.unused = own.result()
 
 
@@ -292,7 +306,7 @@ class Shards:
             for member in archive.members:
                 shard = path.name.split(".")[0]
                 self._homes.append((archive, member.number))
-                self.members.append(Member(member.path, len(self._homes) - 1, member.head, shard))
+                self.members.append(replace(member, number=len(self._homes) - 1, shard=shard))
             self.skipped += archive.skipped
             self.unused += archive.unused
 
@@ -337,13 +351,13 @@ class _Sift:
                 if marks.is_marked_picture(first):
                     own.add(path)
                 else:
-                    self.members.append(Member(path, number, first))
+                    self.members.append(describe_member(path, number, first))
         self.unused = own.result()
 
 
 def _marked_folders(paths: Sequence[tuple[str, ...]]) -> set[tuple[str, ...]]:
     """The folders among `paths` that the program made."""
-    suspects = {path[:-1] for path in paths if path and path[-1] in marks.MARKING_NAMES}
+    suspects = {path[:-1] for path in paths if path and path[-1] in MARKING_NAMES}
     if not suspects:
         return set()
     held: dict[tuple[str, ...], list[str]] = {folder: [] for folder in suspects}

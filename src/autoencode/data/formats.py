@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from autoencode import marks
+
 # By name, so that no other decoder of Pillow's is ever tried: EPS is handed to Ghostscript, WMF and FPX to other
 # programs, MIC and HDF5 and GRIB to libraries that are not checked here.
 DECODERS = (
@@ -94,7 +96,7 @@ SIGNATURES = (
     (b"\x80\x04", ".pkl"),
     (b"\x80\x05", ".pkl"),
 )
-HEAD_BYTES = 256  # of a file, that its kind is told by
+HEAD_BYTES = marks.HEAD_BYTES  # of a file, by which its kind is known
 
 
 def ending_of(name: str) -> str:
@@ -122,6 +124,16 @@ def sniff_ending(head: bytes) -> str:
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return ".webp"
     return next((ending for magic, ending in SIGNATURES if head.startswith(magic)), "")
+
+
+def is_eight_bit_png(head: bytes) -> bool:
+    """Whether the head of a PNG says that its values are read as 8 bits: all but grey of 16 bits."""
+    return head[12:16] == b"IHDR" and (head[24] <= 8 or head[25] != 0)
+
+
+def is_still_png(head: bytes) -> bool:
+    """Whether the head of a PNG shows that no animation follows: acTL stands before the pixels."""
+    return head[12:16] == b"IHDR" and b"IDAT" in head and b"acTL" not in head
 
 
 def why_not_read(name: str, ending: str, head: bytes = b"") -> str:

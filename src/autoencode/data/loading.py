@@ -235,11 +235,7 @@ def _load_through_cache(
 ) -> Images:
     fingerprint = _fingerprint(dataset, choice)
     path = cache_folder() / "stores" / f"{dataset.name}-{fingerprint[:16]}.store"
-    packed = "taken from" if path.exists() else "packed into"
-    if path.exists():
-        images = store.open_store(path)
-    else:
-        images = _pack(dataset, choice, config, path, fingerprint, progress)
+    packed, images = _pack_or_open(dataset, choice, config, path, fingerprint, progress)
     note = f"{choice.bytes / 1e9:.1f} GB are too much for memory: {packed} {path}"
     return replace(images, name=dataset.name, notes=(*choice.notes, note))
 
@@ -247,8 +243,8 @@ def _load_through_cache(
 def pack(source: Source, path: Path, config: DataConfig, progress: Progress | None = None) -> Images:
     """Write `source`, sized, coloured and scaled as `config` says, into a packed store and return the store's images.
 
-    A packing of the same that was cut off is continued. Raises as `load` does, and `AutoencodeError` where `path`
-    cannot be written or is there already; what is packed so far is kept.
+    A packing of the same that was cut off is continued. Raises as `load` does, and `AutoencodeError` where `path` is
+    there already, where another process packs into it, or where it cannot be written; what is packed so far is kept.
     """
     preprocessing.check_options(config)
     if path.exists():
@@ -259,10 +255,31 @@ def pack(source: Source, path: Path, config: DataConfig, progress: Progress | No
     return replace(images, notes=(*choice.notes, *dataset.cut_notes()))
 
 
-def _pack(
+def _pack_or_open(
     dataset: Dataset, choice: Choice, config: DataConfig, path: Path, fingerprint: str, progress: Progress | None
+) -> tuple[str, Images]:
+    """Return how the store of the cache came about, and its images; others wait for the packing."""
+    if not path.exists():
+        try:
+            images = _pack(dataset, choice, config, path, fingerprint, progress, wait=True)
+        except store.Finished:
+            pass  # by another process, and the name of the store says that it is the same
+        else:
+            return "packed into", images
+    return "taken from", store.open_store(path)
+
+
+def _pack(
+    dataset: Dataset,
+    choice: Choice,
+    config: DataConfig,
+    path: Path,
+    fingerprint: str,
+    progress: Progress | None,
+    *,
+    wait: bool = False,
 ) -> Images:
-    writer = store.Writer(path, fingerprint)
+    writer = store.Writer(path, fingerprint, wait=wait)
     test = choice.test if len(dataset) > 1 else choice.test[:0]  # a lone image is packed once and read as both
     order = np.concatenate([choice.train, test])
     noted = time.monotonic()

@@ -196,8 +196,8 @@ class FileDataset(PictureDataset):
             ending = member.ending
             if ending in endings:
                 pictures.append(member)
-            elif why := formats.why_not_read(member.name, ending, member.head):
-                self.skipped.append(Skipped(member.name, why))
+            elif member.why:
+                self.skipped.append(Skipped(member.name, member.why))
             elif ending in formats.TABLES | formats.ARRAYS or ending in formats.ARCHIVES or "ubyte" in member.path[-1]:
                 data.append(member.name)
             else:
@@ -233,10 +233,9 @@ class FileDataset(PictureDataset):
             label = None if label is None else show_name(label)
             frames = pages.get(member.number, [0])
             stacked += len(frames) > 1
-            is_uint8 = member.ending in formats.ALWAYS_UINT8 or _is_eight_bit_png(member)
             for frame in frames:
                 name = member.name if len(frames) == 1 else f"{member.name}#{frame}"
-                self.entries.append(Entry(name, place.split, label, member.number, frame, is_uint8))
+                self.entries.append(Entry(name, place.split, label, member.number, frame, member.is_uint8))
         if stacked:
             self.notes.append(
                 f"{stacked:,} {'file holds' if stacked == 1 else 'files hold'} several pages or frames, all of which "
@@ -245,8 +244,7 @@ class FileDataset(PictureDataset):
 
     def _count_pages(self, pictures: Sequence[Member]) -> tuple[dict[int, list[int]], list[Skipped]]:
         """The frames to take of every file that may hold several, and files that cannot be opened to see."""
-        wanted = formats.STACKS | {".npy"} | formats.ANIMATIONS
-        asked = [member for member in pictures if member.ending in wanted and not _is_still_png(member)]
+        asked = [member for member in pictures if member.has_frames]
 
         pages: dict[int, list[int]] = {}
         unread: list[Skipped] = []
@@ -284,18 +282,6 @@ class FileDataset(PictureDataset):
 
 def _reads_heif() -> bool:
     return find_spec("pillow_heif") is not None
-
-
-def _is_eight_bit_png(member: Member) -> bool:
-    """Whether the head of a PNG says 8 bits a value or fewer; RGB of 16 bits is read as 8."""
-    head = member.head
-    return head[12:16] == b"IHDR" and (head[24] <= 8 or head[25] != 0)
-
-
-def _is_still_png(member: Member) -> bool:
-    """Whether the head of a PNG shows that no animation follows: acTL stands before the pixels."""
-    head = member.head
-    return member.ending == ".png" and head[12:16] == b"IHDR" and b"IDAT" in head and b"acTL" not in head
 
 
 def _count_frames(job: tuple[Member, Any]) -> tuple[Member, list[int], int, str]:

@@ -4,17 +4,22 @@ Layout: a head of 64 bytes (magic, version), the training images, the test image
 lines of UTF-8 where they have any, a footer of JSON, and a tail of 32 bytes (length and checksum of the footer, end mark).
 The footer holds the shape, the counts, the length of the names and a CRC-32 of every block of what stands before it: a
 damaged byte anywhere is found when the store is opened. Version 1 had no names.
+
+A store is packed by one process at a time, which holds a lock on FILE.lock meanwhile. It has its
+name when it is whole.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import struct
+import time
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -22,8 +27,8 @@ from typing import Any
 
 import numpy as np
 
-from autoencode.errors import AutoencodeError, newer, reason
-from autoencode.files import replacing
+from autoencode.errors import AutoencodeError, newer, not_written, reason
+from autoencode.files import lock_owner, locked, open_own, replacing
 from autoencode.images import Images, Skipped, Unused
 
 MAGIC, END, VERSION = b"autoencode-store", b"store-ends-here\n", 2
@@ -32,6 +37,10 @@ TAIL = struct.Struct("<QI4x16s")
 BLOCK = 2**23  # bytes under one checksum
 SYNCED = 2**25  # bytes after which the disk is asked to keep what it has, so that the end need not wait for all of it
 JOURNAL_SECONDS = 5.0  # between notes of how far the packing has come
+POLL_SECONDS = 0.2  # between looks whether another process still packs
+OWNER_SECONDS = 1.0  # in which a process that takes a lock writes its number
+WAITING = "waiting for another process"  # begins the line that says so
+LOG = logging.getLogger("autoencode")
 
 
 def is_store(path: Path) -> bool:
@@ -176,6 +185,42 @@ class _Checksums:
         return [*self._whole, self._open] if self._filled else self._whole
 
 
+class Finished(AutoencodeError):
+    """There is a store of that name already, perhaps packed by another process meanwhile."""
+
+
+@contextmanager
+def lock_store(path: Path, *, wait: bool = False) -> Iterator[None]:
+    """Keep every other process from packing the store `path`.
+
+    Where one does, raise `AutoencodeError` with its number, or with `wait` log a line and wait for
+    its end.
+    """
+    lock = path.with_name(path.name + ".lock")
+    told = False
+    began = time.monotonic()
+    with ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(locked(lock, remove=True))
+                break
+            except BlockingIOError:
+                owner = lock_owner(lock)
+            # It is not known for a moment, while the other process begins or ends.
+            known = owner is not None or time.monotonic() - began > OWNER_SECONDS
+            words = f" (process {owner})" if owner else ""
+            if known and not wait:
+                raise AutoencodeError(
+                    f"{path} is being packed by another process{words}: "
+                    "wait for its end, or choose another file."
+                )
+            if known and not told:
+                LOG.warning("%s that packs %s%s", WAITING, path, words)
+                told = True
+            time.sleep(POLL_SECONDS if told else POLL_SECONDS / 10)
+        yield
+
+
 @dataclass(frozen=True)
 class Contents:
     """What a store holds beside pixels: `counts` of images by part, their labels, classes and names, and how they came.
@@ -186,7 +231,7 @@ class Contents:
     name: str
     shape: tuple[int, int, int]
     counts: Mapping[str, int]
-    labels: Mapping[str, np.ndarray]
+    labels: Mapping[str, np.ndarray] = field(default_factory=dict)
     classes: Sequence[str] = ()
     names: Sequence[str] = ()
     unused: Sequence[Unused] = ()
@@ -197,32 +242,58 @@ class Writer:
     """A store that grows row by row under the name FILE.part and takes its own name when it is whole.
 
     `fingerprint` says what is packed and how: a cut-off FILE.part of the same fingerprint is continued, see `done`.
+    No other process packs a store of that name until `finish` or `close`; where one does, `wait`
+    for it, or else raise `AutoencodeError`. Raises `Finished` where the store is there by then,
+    and `AutoencodeError` where it cannot be written or something else than a begun store has the
+    name FILE.part.
+
+    >>> import tempfile
+    >>> writer = Writer(Path(tempfile.mkdtemp(), "a.store"), "black")
+    >>> writer.add(np.zeros((3, 2, 2, 1), "uint8"), 3, [])
+    >>> len(writer.finish(Contents("black", (2, 2, 1), {"train": 2, "test": 1})).train)
+    2
     """
 
-    def __init__(self, path: Path, fingerprint: str) -> None:
+    def __init__(self, path: Path, fingerprint: str, *, wait: bool = False) -> None:
         self.path, self.fingerprint = path, fingerprint
         self.part = path.with_name(path.name + ".part")
         self.journal = path.with_name(path.name + ".journal")
         self.done, self.rows, self.skipped, self.left_out = 0, 0, [], []
+        self._bytes = 0  # of rows
+        self._ended = False  # finished, or failed
         self._checksums, self._unsynced = _Checksums(), 0
         self._syncing, self._synced = ThreadPoolExecutor(1, thread_name_prefix="syncing"), None
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._continue()
-        except OSError as error:
-            raise self._not_written(error) from error
+        with ExitStack() as held:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                held.enter_context(lock_store(path, wait=wait))
+                if path.exists():
+                    raise Finished(f"{path} is there already: choose another file, or remove it.")
+                self._file = held.enter_context(open_own(self.part))
+                self._continue()
+            except OSError as error:
+                raise not_written(error.filename or path, error, "file") from error
+            self._held = held.pop_all()
 
     def _continue(self) -> None:
+        begun = self._file.read(len(MAGIC))
+        if begun != MAGIC[: len(begun)]:
+            raise AutoencodeError(
+                f"{self.part} is there already and is no store that was begun: "
+                "move it away, or choose another file."
+            )
         noted = self._noted()
-        self._file = self.part.open("r+b" if noted else "w+b")
         if noted:
             self.done, self.rows = noted["done"], noted["rows"]
             self.skipped, self.left_out = [Skipped(*pair) for pair in noted["skipped"]], noted["left_out"]
-            self._file.truncate(HEAD.size + noted["bytes"])
+            self._bytes = noted["bytes"]
+            self._file.truncate(HEAD.size + self._bytes)
             self._file.seek(0)
             while content := self._file.read(BLOCK):
                 self._checksums.add(memoryview(content))
         else:
+            self._file.seek(0)
+            self._file.truncate()
             self._write(HEAD.pack(MAGIC, VERSION))
 
     def _write(self, content: Any) -> None:
@@ -230,7 +301,7 @@ class Writer:
         if not content.nbytes:  # a chunk of which no picture could be read, which has no other view
             return
         content = content.cast("B")
-        self._file.write(content)
+        self._write_all(content)
         self._checksums.add(content)
         self._unsynced += len(content)
         if self._unsynced >= SYNCED and (self._synced is None or self._synced.done()):
@@ -238,11 +309,21 @@ class Writer:
                 self._synced.result()  # raises what it met
             self._synced, self._unsynced = self._syncing.submit(os.fsync, self._file.fileno()), 0
 
+    def _write_all(self, content: memoryview) -> None:
+        while len(content):  # the file has no buffer, so that what is counted is written
+            content = content[self._file.write(content) :]
+
     def _noted(self) -> dict[str, Any] | None:
+        """How far the packing of the same had come, where its journal and FILE.part say so."""
+        if self.journal.is_symlink() or not self.journal.is_file():
+            return None
         try:
             noted = json.loads(self.journal.read_text("utf-8"))
             usable = noted["fingerprint"] == self.fingerprint and noted["version"] == VERSION
-            return noted if usable and self.part.stat().st_size >= HEAD.size + noted["bytes"] else None
+            counts = [noted["done"], noted["rows"], noted["bytes"]]
+            whole = all(type(count) is int and count >= 0 for count in counts)
+            size = os.fstat(self._file.fileno()).st_size
+            return noted if usable and whole and size >= HEAD.size + noted["bytes"] else None
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -251,7 +332,8 @@ class Writer:
         try:
             self._write(np.ascontiguousarray(rows))
         except OSError as error:
-            raise self._not_written(error) from error
+            raise self._failed(error) from error
+        self._bytes += rows.nbytes
         self.rows, self.done = self.rows + len(rows), self.done + done
         self.skipped += skipped
         self.left_out.extend(left_out)
@@ -259,21 +341,23 @@ class Writer:
     def note(self) -> None:
         """Write down how far the packing has come."""
         try:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            noted = {
-                "fingerprint": self.fingerprint,
-                "version": VERSION,
-                "done": self.done,
-                "rows": self.rows,
-                "bytes": self._file.tell() - HEAD.size,
-                "skipped": [[one.name, one.reason] for one in self.skipped],
-                "left_out": self.left_out,
-            }
-            with replacing(self.journal) as fresh:
-                fresh.write_text(json.dumps(noted), "utf-8")
+            self._write_journal()
         except OSError as error:
-            raise self._not_written(error) from error
+            raise self._failed(error) from error
+
+    def _write_journal(self) -> None:
+        os.fsync(self._file.fileno())
+        noted = {
+            "fingerprint": self.fingerprint,
+            "version": VERSION,
+            "done": self.done,
+            "rows": self.rows,
+            "bytes": self._bytes,
+            "skipped": [[one.name, one.reason] for one in self.skipped],
+            "left_out": self.left_out,
+        }
+        with replacing(self.journal) as fresh:
+            fresh.write_text(json.dumps(noted), "utf-8")
 
     def finish(self, contents: Contents) -> Images:
         """Add labels, names, checksums and footer, give the file its name, and return its images, memory-mapped."""
@@ -296,32 +380,48 @@ class Writer:
                 "blocks": self._checksums.all(),
             }
             text = json.dumps(footer).encode()
-            self._file.write(text + TAIL.pack(len(text), zlib.crc32(text), END))
-            self._file.flush()
+            tail = TAIL.pack(len(text), zlib.crc32(text), END)
+            self._write_all(memoryview(text + tail))
             os.fsync(self._file.fileno())
-            self._file.close()
             os.replace(self.part, self.path)
-            self.journal.unlink(missing_ok=True)
-            return _images(self.path, json.loads(text), end)
         except OSError as error:
-            raise self._not_written(error) from error
+            raise self._failed(error) from error
+        self._ended = True
+        with suppress(OSError):  # without FILE.part it is nothing
+            self.journal.unlink(missing_ok=True)
+        self.close()
+        try:
+            return _images(self.path, json.loads(text), end)
+        except (OSError, ValueError) as error:
+            raise AutoencodeError(
+                f"{self.path} was packed, but cannot be opened ({reason(error)})."
+            ) from error
 
     def close(self) -> None:
-        """Leave what is packed so far to be continued."""
+        """Leave what is packed so far to be continued, and let other processes pack."""
         self._syncing.shutdown()
         if self._file.closed:
             return
         try:
-            self.note()
+            if not self._ended:
+                self.note()
         finally:
             with suppress(OSError):  # what could not be written is not in the journal either
-                self._file.close()
+                self._held.close()
 
-    def _not_written(self, error: OSError) -> AutoencodeError:
-        return AutoencodeError(
-            f"could not write {self.path} ({reason(error)}): make room or choose another file; "
-            f"what is packed so far is kept in {self.part.name}, and the same command goes on from there."
+    def _failed(self, error: OSError) -> AutoencodeError:
+        """Keep the rows that were written whole, and return the error to raise."""
+        self._ended = True
+        with suppress(OSError):
+            self._file.truncate(HEAD.size + self._bytes)
+            self._write_journal()
+        if not self.journal.exists():
+            return not_written(self.path, error, "file")
+        kept = (
+            f"what is packed so far is kept in {self.part.name}, "
+            "and the same command goes on from there"
         )
+        return not_written(self.path, error, "file", kept)
 
 
 def _damaged(path: Path, why: str) -> AutoencodeError:

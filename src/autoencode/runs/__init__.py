@@ -27,7 +27,7 @@ import numpy as np
 from autoencode import checkpoints, pictures, report
 from autoencode.config import MOST_EXAMPLES
 from autoencode.errors import AutoencodeError, reason
-from autoencode.files import replacing
+from autoencode.files import is_temporary, replacing
 from autoencode.images import Skipped
 from autoencode.mapped import check_npy
 from autoencode.runs import records
@@ -137,12 +137,16 @@ class Run:
     def _remove_what_came_after(self) -> None:
         """Remove pictures and arrays of later epochs, and what a killed process had begun to write."""
         with self._told(""):
-            for path in (*self.folder.glob("example*.png"), *self.folder.glob(f"{ARRAYS}/reconstructions*.npy")):
-                if (found := re.search(r"(\d+)\.\w+$", path.name)) and int(found[1]) >= self.epochs:
-                    path.unlink()
-            for path in self.folder.rglob(".*"):
-                if re.match(r"\.\d+\.", path.name):  # as `replacing` names them
-                    path.unlink()
+            drawn = [*self.folder.glob("example*.png")]
+            arrays = [*self.folder.glob(f"{ARRAYS}/reconstructions*.npy")]
+            hidden = [*self.folder.rglob(".*")]
+        for path in (*drawn, *arrays):
+            found = re.search(r"(\d+)\.\w+$", path.name)
+            if found and int(found[1]) >= self.epochs:
+                _remove(path)
+        for path in hidden:
+            if is_temporary(path.name):
+                _remove(path)
 
     def _begin(self, originals: np.ndarray, sequence: int) -> None:
         for name in (ARRAYS, CHECKPOINT):
@@ -394,6 +398,13 @@ class Run:
             return (self.folder / name).read_bytes()
         except OSError as error:
             raise damaged(self.folder / name, reason(error)) from error
+
+
+def _remove(path: Path) -> None:
+    try:
+        path.unlink()
+    except OSError as error:
+        raise not_written(path, error, action="remove") from error
 
 
 def checksum(array: np.ndarray) -> int:

@@ -8,18 +8,21 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from autoencode import marks
 from autoencode.errors import AutoencodeError
-from autoencode.files import locked
+from autoencode.files import lock_owner, locked
 from autoencode.runs.records import not_written
 
 RECORD, LOCK = "config.json", "lock"
+OURS = {LOCK, marks.MARKER}  # what an empty folder may hold
 
 
 @contextmanager
 def claim(folder: str | os.PathLike | None, source: str) -> Iterator[Path]:
     """Give a new, empty run folder that no other process has: `folder`, or the first free runs/SOURCE-1, -2, ...
 
-    A folder that was made here and still holds nothing at the end is removed again.
+    It is marked as the program's own, see `marks`, and so is `runs` where it is made here. A folder
+    that was made here and still holds nothing else at the end is removed again.
     Raises `AutoencodeError` where `folder` holds anything or cannot be written.
     """
     made = folder is None or not Path(folder).exists()
@@ -32,20 +35,34 @@ def claim(folder: str | os.PathLike | None, source: str) -> Iterator[Path]:
     with hold(path):
         try:
             _check_empty(path)  # another process may have been first
+            _mark(path)
             yield path
         finally:
-            with suppress(OSError):  # a folder that holds something stays
-                if [one.name for one in path.iterdir()] == [LOCK]:
-                    (path / LOCK).unlink()
-                    if made:
-                        path.rmdir()
-                    if folder is None:
-                        path.parent.rmdir()
+            _remove_empty(path, made=made, numbered=folder is None)
+
+
+def _mark(path: Path) -> None:
+    try:
+        marks.write_marker(path)
+    except OSError as error:
+        raise not_written(path / marks.MARKER, error) from error
+
+
+def _remove_empty(path: Path, *, made: bool, numbered: bool) -> None:
+    """Leave nothing of ours in a folder that holds nothing else, and none that was made for it."""
+    with suppress(OSError):  # a folder that holds something stays
+        if {one.name for one in path.iterdir()} <= OURS:
+            (path / marks.MARKER).unlink(missing_ok=True)
+            (path / LOCK).unlink()
+            if made:
+                path.rmdir()
+            if numbered:
+                marks.remove_empty(path.parent)
 
 
 def _check_empty(path: Path) -> None:
     try:
-        held = next((one for one in path.iterdir() if one.name != LOCK), None)
+        held = next((one for one in path.iterdir() if one.name not in OURS), None)
     except OSError as error:
         raise not_written(path, error) from error
     if (path / RECORD).exists():
@@ -64,8 +81,11 @@ def hold(folder: Path) -> Iterator[None]:
         try:
             held.enter_context(locked(folder / LOCK))
         except BlockingIOError:
+            owner = lock_owner(folder / LOCK)
+            known = f" (process {owner})" if owner else ""
             raise AutoencodeError(
-                f"{folder} is in use by another process, which trains in it: wait for its end, or choose another folder."
+                f"{folder} is in use by another process{known}, which trains in it: "
+                "wait for its end, or choose another folder."
             ) from None
         except OSError as error:
             raise not_written(folder, error) from error
@@ -77,9 +97,25 @@ def plain_name(source: str) -> str:
     return re.sub(r"[^\w.-]+", "_", Path(source).resolve().name)[:80].lstrip(".") or "images"
 
 
+def _make_marked(parent: Path) -> None:
+    """Make and mark the folder `parent`; what is there already stays as it is."""
+    try:
+        parent.mkdir()
+    except (FileExistsError, FileNotFoundError):  # the caller looks what is there
+        return
+    except OSError as error:
+        raise not_written(parent, error) from error
+    try:
+        _mark(parent)
+    except AutoencodeError:
+        marks.remove_empty(parent)
+        raise
+
+
 def _claim_numbered(parent: Path, name: str) -> Path:
     taken = [int(found[1]) for path in parent.glob(f"{name}-*") if (found := re.fullmatch(r".*-(\d+)", path.name))]
     number = max(taken, default=0) + 1
+    _make_marked(parent)
     while True:
         path = parent / f"{name}-{number}"
         try:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from autoencode import errors
 from autoencode.config import Config
 from autoencode.errors import AutoencodeError, UsageError, newer, reason
 
@@ -172,9 +173,11 @@ def damaged(path: Path, why: str) -> AutoencodeError:
     return AutoencodeError(f"{path} is damaged ({why}): bring it back from a copy, or train into a new folder.")
 
 
-def not_written(path: str | os.PathLike, error: OSError) -> AutoencodeError:
+def not_written(
+    path: str | os.PathLike, error: OSError, *, action: str = "write"
+) -> AutoencodeError:
     """Return the error for a file of a run folder that could not be written."""
-    return AutoencodeError(
-        f"could not write {path} ({reason(error)}): what was written before is intact; make room, and go on by "
-        "--resume where a training had begun, or choose another --run folder."
+    kept = (
+        "what was written before is intact, and a training that had begun goes on with --resume"
     )
+    return errors.not_written(path, error, "--run folder", kept, action=action)

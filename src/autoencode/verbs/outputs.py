@@ -2,11 +2,13 @@
 
 One rule for all verbs. `--out` names a folder, or a file in one by its ending; without it the folder is VERB-MODEL in the
 current one. The pictures lie beside the file and share its name. What is there already stays, unless `--overwrite` is said.
+Folders and pictures that are made here are marked as the program's own, see `marks`.
 """
 
 from __future__ import annotations
 
 import csv
+import re
 import shutil
 import tempfile
 import zipfile
@@ -20,8 +22,8 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from PIL import Image
 
-from autoencode import pictures
-from autoencode.errors import AutoencodeError, UsageError, reason
+from autoencode import marks, pictures
+from autoencode.errors import AutoencodeError, UsageError, not_written
 from autoencode.files import replacing
 from autoencode.images import Skipped
 
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
 ARRAYS, TABLES = (".npz", ".npy"), (".npz", ".csv", ".parquet")
 IN_MEMORY = 2**26  # bytes of images; more wait on the disk
 SHOWN = 100  # images on a contact sheet
+RUN_BY_SPREADSHEETS = ("=", "+", "-", "@", "\t", "\r")  # at the beginning of a text
+NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ KINDS = {
     "interpolate": Kind("interpolation", (".gif",)),
     "map": Kind("map", (".csv",), (".png", "-grid.png")),
     "anomalies": Kind("anomalies", (".csv", ".parquet"), (".png", "-scores.png")),
+    "look": Kind("contact-sheet", (".png",), ()),
 }
 
 
@@ -93,22 +98,19 @@ class Place:
 def claim(verb: str, model: str, out: Path | None = None, *, overwrite: bool = False) -> Iterator[Place]:
     """Give the place that `verb` writes to for the model called `model`, by the rule above.
 
-    Half a set, which would stand in the way of the next call, is removed again, and so are folders that were made here and
-    hold nothing at the end. Raises `UsageError` where a file is there already, `AutoencodeError` where the folder cannot be
-    made.
+    Half a set, which would stand in the way of the next call, is removed again, and so are folders
+    that were made here and hold nothing but a marker at the end. Raises `UsageError` where a file
+    is there already, `AutoencodeError` where the folder cannot be made.
     """
-    kind = KINDS[verb]
-    file = Path(f"{verb}-{model}", f"{kind.stem}{kind.suffixes[0]}") if out is None else _file(kind, out)
-    place, folder = Place(file, kind.pictures), file.parent
-    before = [path for path in (*place.paths, place.skipped) if path.exists()]
-    if before and not overwrite:
-        raise UsageError(f"{before[0]} is there already: choose another --out, or replace it with --overwrite.")
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is a file, expected a folder: choose another --out.")
+    place = find_place(verb, model, out, overwrite=overwrite)
+    folder = place.file.parent
+    before = _present(place)
     missing = [one for one in (folder, *folder.parents) if not one.exists()]
     try:
         with _told(folder):
             folder.mkdir(parents=True, exist_ok=True)
+            if folder in missing:
+                marks.write_marker(folder)
         yield place
     except BaseException:
         if len(place.written()) < len(place.paths):  # all of them stay: then it was but the telling that failed
@@ -116,8 +118,37 @@ def claim(verb: str, model: str, out: Path | None = None, *, overwrite: bool = F
         raise
     finally:
         for one in missing:
-            with suppress(OSError):  # one that holds something stays
-                one.rmdir()
+            marks.remove_empty(one)  # one that holds something stays
+
+
+def find_place(
+    verb: str, model: str, out: Path | None = None, *, overwrite: bool = False
+) -> Place:
+    """Return the place that `claim` gives, without making it. Raises `UsageError` as `claim` does.
+
+    >>> find_place("map", "digits-1").file.as_posix()
+    'map-digits-1/map.csv'
+    """
+    kind = KINDS[verb]
+    if out is None:
+        file = Path(f"{verb}-{model}", f"{kind.stem}{kind.suffixes[0]}")
+    else:
+        file = _file(kind, out)
+    place = Place(file, kind.pictures)
+    before = _present(place)
+    if before and not overwrite:
+        raise UsageError(
+            f"{before[0]} is there already: "
+            "choose another --out, or replace it with --overwrite."
+        )
+    folder = file.parent
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file, expected a folder: choose another --out.")
+    return place
+
+
+def _present(place: Place) -> list[Path]:
+    return [path for path in (*place.paths, place.skipped) if path.exists()]
 
 
 def _remove(paths: Iterable[Path]) -> None:
@@ -188,7 +219,11 @@ def _write_array(file: BinaryIO, array: np.ndarray | Spool) -> None:
 
 
 def write_table(path: Path, columns: Mapping[str, Sequence[Any] | np.ndarray]) -> None:
-    """Write `columns` as .csv or .parquet, floats so that they are read back as they were."""
+    """Write `columns` as .csv or .parquet, floats so that they are read back as they were.
+
+    In a .csv, an apostrophe stands before a text that a spreadsheet would run as a formula, see
+    `without_formula`.
+    """
     if path.suffix.lower() == ".parquet":
         pyarrow = parquet()
         with _written(path) as file:
@@ -202,9 +237,22 @@ def write_table(path: Path, columns: Mapping[str, Sequence[Any] | np.ndarray]) -
 
 def _words(column: Sequence[Any] | np.ndarray) -> Iterator[Any]:
     if not isinstance(column, np.ndarray) or column.dtype.kind != "f":
-        return iter(column)
+        return map(without_formula, column)
     digits = 17 if column.dtype == np.float64 else 9  # so many tell every number from the next
     return (f"{value:.{digits}g}" for value in column.tolist())
+
+
+def without_formula(value: Any) -> Any:
+    """Return a text that a spreadsheet would run with an apostrophe before it, else `value`.
+
+    That is a text that begins with =, +, -, @, a tab or a carriage return, and is no plain number.
+
+    >>> without_formula("=1+2"), without_formula("-1.5"), without_formula("a=b")
+    ("'=1+2", '-1.5', 'a=b')
+    """
+    if not isinstance(value, str) or not value.startswith(RUN_BY_SPREADSHEETS):
+        return value
+    return value if NUMBER.fullmatch(value) else f"'{value}"
 
 
 def parquet() -> ModuleType:
@@ -262,6 +310,4 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise AutoencodeError(
-            f"could not write {path} ({reason(error)}): make room or choose another --out."
-        ) from error
+        raise not_written(path, error, "--out") from error
