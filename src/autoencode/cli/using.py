@@ -71,7 +71,9 @@ class Work:
         """Return the model, opened."""
         from autoencode import verbs
 
-        return verbs.open_model(self.saved, self.engine, alone=True)
+        opened = verbs.open_model(self.saved, self.engine, alone=True)
+        self._tell_notes(opened)
+        return opened
 
     def read(self, source: str, reading: Reading | None, most: int | None = None) -> tuple[Opened, Stream]:
         """Return the model, opened, and the images of `source`."""
@@ -79,9 +81,14 @@ class Work:
 
         words = asdict(reading or Reading()) | {"most": most, "progress": self.progress}
         opened, stream = verbs.begin(self.saved, source, self.engine, **words, alone=True)
+        self._tell_notes(opened)
         if stream.note:
             self.console.tell(stream.note)
         return opened, stream
+
+    def _tell_notes(self, opened: Opened) -> None:
+        for note in opened.notes:
+            self.console.tell(f"note: {note}")
 
     def tell(self, line: str, skipped: Sequence[Skipped] = ()) -> None:
         """Print what was done, what was left out, all of it listed in a file, and where the results lie."""
