@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autoencode import engines, measures, refinement
+from autoencode import engines, measures, models, refinement
 from autoencode.errors import AutoencodeError, reason
 from autoencode.files import check_unpacked, replacing
 from autoencode.mapped import release
@@ -42,27 +42,26 @@ LAYERS = {
 # What else stands in a model's configuration: by module, since none of it takes a path or code.
 PLAIN = ("keras.initializers", "keras.regularizers", "keras.constraints", "keras.activations", "keras.src.ops.")
 MODELS = {"Functional", "Sequential", "Model", "DTypePolicy"}
+# Values that JSON has no form for, and a dict that stands for no object.
+VALUES = {None, "__keras_tensor__", "__numpy__", "__tensor__", "__slice__", "__ellipsis__"}
 
 
 class Trained:
     """A Keras model with the layers `encoder` and `decoder`, used on any number of rows.
 
-    Raises `AutoencodeError` where `model` is not such a model.
+    `shape` is that of an image, (H, W, C), `code` the size of a code, `notes` what was assumed of
+    the model, a line each.
+    Raises `AutoencodeError` where `model` is not such a model, see `models.halves`.
 
     >>> Trained(model).encode(np.zeros((5, 28, 28, 1), "uint8")).shape  # doctest: +SKIP
     (5, 16)
     """
 
     def __init__(self, model: keras.Model) -> None:
-        try:
-            self.encoder, self.decoder = model.get_layer("encoder"), model.get_layer("decoder")
-            ends = [(layer.input_shape, layer.output_shape) for layer in (self.encoder, self.decoder)]
-            self.shape, self.code = _sizes(*ends)
-        except (ValueError, AttributeError, TypeError) as error:
-            raise AutoencodeError(
-                f"expected a model with layers named encoder and decoder ({reason(error)})."
-            ) from error
+        from autoencode.models import halves  # which imports Keras
+
         self.model = model
+        self.encoder, self.decoder, self.shape, self.code, self.notes = halves.split(model)
 
     @property
     def batch_size(self) -> int:
@@ -119,18 +118,6 @@ class Trained:
     @cached_property
     def _decode(self) -> Callable[[np.ndarray], np.ndarray]:
         return engines.compiled(self.decoder)
-
-
-def _sizes(encoder: tuple, decoder: tuple) -> tuple[tuple[int, int, int], int]:
-    """The shape of an image and the size of a code, of the input and output shapes of both layers."""
-    (images, codes), (back, redrawn) = ([tuple(shape[1:]) for shape in layer] for layer in (encoder, decoder))
-    told = len(images) == 3 and len(codes) == 1 and None not in (*images, *codes)
-    if not told or images[2] not in (1, 3) or (back, redrawn) != (codes, images):
-        raise AutoencodeError(
-            "expected an encoder from images (H, W, C), C 1 or 3, to codes (K,), and a decoder back, "
-            f"received {images} to {codes}, and {back} to {redrawn}."
-        )
-    return images, codes[0]
 
 
 def _rows(shape: tuple[int, ...]) -> int:
@@ -228,14 +215,19 @@ def model_bytes(model: keras.Model, notes: dict[str, Any]) -> bytes:
     """Return the content of such a file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.keras")
-        model.save(path)
+        models.save(model, path)
         with zipfile.ZipFile(path, "a") as archive:
             archive.writestr(NOTES, json.dumps(notes))
         return path.read_bytes()
 
 
 def model_from(content: bytes) -> tuple[keras.Model, dict[str, Any]]:
-    """Return what such a content holds; raise `AutoencodeError` where it is damaged or would run code."""
+    """Return what such a content holds.
+
+    Raises `AutoencodeError` where it is damaged, would run code, or has layers that are not opened.
+    How the model was compiled is never read. Keras is given the configuration and the weights that
+    were checked, and nothing else of the file.
+    """
     import keras
 
     try:
@@ -244,13 +236,21 @@ def model_from(content: bytes) -> tuple[keras.Model, dict[str, Any]]:
             if (broken := archive.testzip()) is not None:
                 raise ValueError(f"the checksum of {broken} is another")
             notes = json.loads(archive.read(NOTES)) if NOTES in archive.namelist() else {}
-            _check_layers(json.loads(archive.read(CONFIG)))
-            _check_weights(archive)
-            _check_size(archive)
+            config = _uncompiled(json.loads(archive.read(CONFIG)))
+            weights = archive.read(WEIGHTS)
+        _check_layers(config)
+        _check_weights(weights)
+        text = json.dumps(config)  # Keras takes a configuration apart that it reads
+        _check_size(config, len(weights))
+
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "model.keras")
-            path.write_bytes(content)
+            with zipfile.ZipFile(path, "w") as checked:
+                checked.writestr(CONFIG, text)
+                checked.writestr(WEIGHTS, weights)
             return keras.saving.load_model(path, compile=False, safe_mode=True), notes
+    except AutoencodeError:
+        raise
     except Exception as error:  # zipfile, json, h5py and Keras raise almost anything on damaged files
         raise AutoencodeError(
             f"not a model that can be opened ({reason(error)}): expected a whole .keras file."
@@ -265,24 +265,58 @@ def _check_members(archive: zipfile.ZipFile, size: int) -> None:
             raise ValueError(f"{name} holds more than {MOST_TEXT:,} bytes")
 
 
+def _uncompiled(config: Any) -> Any:
+    """Return a model's configuration without how it, or a model inside it, was compiled."""
+    if isinstance(config, dict):
+        kept = config.keys() - {"compile_config"}
+        return {name: _uncompiled(part) for name, part in config.items() if name in kept}
+    if isinstance(config, list):
+        return [_uncompiled(part) for part in config]
+    return config
+
+
 def _check_layers(config: Any) -> None:
-    """Raise `ValueError` where a model's configuration names what is neither a layer in `LAYERS` nor plain."""
+    """Raise `AutoencodeError` where a configuration names what is not in `LAYERS` and not plain."""
     if isinstance(config, dict):
         name, module = config.get("class_name"), str(config.get("module"))
         layer = module in ("keras.layers", "keras") or module.startswith("keras.src.")
-        known = name in LAYERS | MODELS if layer else name in (None, "__keras_tensor__")
+        known = name in LAYERS | MODELS if layer else name in VALUES
         if not known and not module.startswith(PLAIN):
-            raise ValueError(f"{name!r} of {module} is none of the layers that are loaded")
-    for part in config.values() if isinstance(config, dict) else config if isinstance(config, list) else ():
+            raise _refusal(config)
+        parts = list(config.values())
+    else:
+        parts = config if isinstance(config, list) else []
+    for part in parts:
         _check_layers(part)
 
 
-def _check_weights(archive: zipfile.ZipFile) -> None:
-    """Raise `ValueError` where the weights lie in another file or announce more than the archive holds."""
+def _refusal(config: dict[str, Any]) -> AutoencodeError:
+    """The error for a part of a model that is not opened: what it is, and why."""
+    kind, module, inner = config.get("class_name"), str(config.get("module")), config.get("config")
+    name = inner.get("name") if isinstance(inner, dict) else inner
+    if kind in ("Lambda", "__lambda__"):
+        what = "a lambda function" if kind == "__lambda__" else f"the layer {name!r}, a Lambda"
+        return AutoencodeError(
+            f"it holds code that would be run ({what}), and no code out of a model's file is run: "
+            "build it with other layers or keras.ops, and save it again."
+        )
+    if kind == "function" or not module.startswith("keras"):
+        what = f"function {name!r}" if kind == "function" else f"class {kind!r}"
+        return AutoencodeError(
+            f"it needs the {what}, which is no part of Keras and whose code the file does not "
+            "hold: build it with layers of Keras alone, and save it again."
+        )
+    return AutoencodeError(
+        f"it has a part of a kind that is not opened, {kind} of {module}: "
+        f"expected the layers {', '.join(sorted(LAYERS))}."
+    )
+
+
+def _check_weights(weights: bytes) -> None:
+    """Raise `ValueError` where weights, in HDF5, lie in another file or announce too much."""
     import h5py
 
-    size = archive.getinfo(WEIGHTS).file_size
-    with h5py.File(io.BytesIO(archive.read(WEIGHTS)), "r") as file:
+    with h5py.File(io.BytesIO(weights), "r") as file:
         waiting, seen, announced = [file], set(), 0
         while waiting:
             group = waiting.pop()
@@ -299,19 +333,25 @@ def _check_weights(archive: zipfile.ZipFile) -> None:
                     raise ValueError(f"{name} among its weights lies in another file")
                 else:
                     announced += math.prod(item.shape) * item.dtype.itemsize
-        check_unpacked(announced, size)
+        check_unpacked(announced, len(weights))
 
 
-def _check_size(archive: zipfile.ZipFile) -> None:
-    """Raise `ValueError` where a model would be larger than its file, before any of its weights is made."""
+def _check_size(config: dict[str, Any], size: int) -> None:
+    """Raise `ValueError` where a model would be larger than its `size` bytes of weights.
+
+    None of them is made for it. Raises `AutoencodeError` where a layer would fill memory.
+    """
     import keras
 
-    size = archive.getinfo(WEIGHTS).file_size
     with keras.StatelessScope(initialize_variables=False):
-        model = keras.saving.deserialize_keras_object(json.loads(archive.read(CONFIG)), safe_mode=True)
+        model = keras.saving.deserialize_keras_object(config, safe_mode=True)
     check_unpacked(4 * model.count_params(), size)
     for layer in model._flatten_layers():
-        for output in getattr(layer, "_inbound_nodes", ()):
-            for tensor in output.output_tensors:
-                if math.prod(side or 1 for side in tensor.shape) > MOST_OUTPUT:
-                    raise ValueError(f"layer {layer.name} makes more of an image than fits into memory")
+        for node in getattr(layer, "_inbound_nodes", ()):
+            for tensor in node.output_tensors:
+                count = math.prod(side or 1 for side in tensor.shape)
+                if count > MOST_OUTPUT:
+                    raise AutoencodeError(
+                        f"its layer {layer.name} makes {count:,} numbers of an image: "
+                        f"expected at most {MOST_OUTPUT:,}."
+                    )

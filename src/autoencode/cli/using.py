@@ -87,7 +87,9 @@ class Work:
         """Return the model, opened."""
         from autoencode import verbs
 
-        return verbs.open_model(self.saved, self.engine, alone=True)
+        opened = verbs.open_model(self.saved, self.engine, alone=True)
+        self._say_assumed(opened)
+        return opened
 
     def read(self, source: str, reading: Reading | None, most: int | None = None) -> tuple[Opened, Stream]:
         """Return the model, opened, and the images of `source`."""
@@ -96,6 +98,7 @@ class Work:
         reading = reading or Reading()
         words = {"part": reading.part, "config": reading.config(self.saved), "most": most, "progress": self.progress}
         opened, stream = verbs.begin(self.saved, source, self.engine, **words, alone=True)
+        self._say_assumed(opened)
         self.streams.append(stream)
         self.say_notes()
         return opened, stream
@@ -105,6 +108,10 @@ class Work:
         for stream in self.streams:
             while stream.notes:
                 self.console.tell(stream.notes.pop(0))
+
+    def _say_assumed(self, opened: Opened) -> None:
+        for note in opened.notes:
+            self.console.tell(f"note: {note}")
 
     def tell(self, line: str, skipped: Sequence[Skipped] = ()) -> None:
         """Print what was done, what was left out, all of it listed in a file, and where the results lie."""

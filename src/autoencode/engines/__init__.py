@@ -9,7 +9,8 @@ import contextlib
 import os
 import random
 import sys
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from importlib import import_module, metadata
 from importlib.util import find_spec
 from types import ModuleType
@@ -31,6 +32,9 @@ INSTALL = {
     "tensorflow": "pip install 'autoencode[tensorflow]'",
     "torch": "pip install torch",
 }
+COPY_WARNING = "__array__ implementation doesn't accept a copy keyword"  # NumPy's, since 2.0
+BACKEND = "KERAS_BACKEND"  # the variable of the environment that Keras reads when it is imported
+_set_by_user: dict[str, str | None] = {}  # its value before an engine was announced
 # What a process of the command's own keeps from the import of Keras, see `_light_import`.
 OPTIONAL = ("matplotlib", "requests", "sklearn")  # TensorFlow itself needs requests
 STOOD_IN_FOR = (
@@ -107,17 +111,24 @@ class Engine(Protocol):
 def choose(name: str, *, convolutional: bool = False) -> str:
     """Return the engine that `name` stands for, without importing one.
 
-    "auto" is the backend that Keras already runs on in this process, else JAX; but TensorFlow, where it is installed,
-    for a convolutional model on a CPU, where oneDNN makes a step 4 to 5 times faster.
-    Raises `UsageError` for an unknown name or a second engine in one process, `AutoencodeError` with the install
-    command for one that is not installed.
+    "auto" is the backend that Keras already runs on in this process; else what the user set
+    KERAS_BACKEND to; else JAX, but TensorFlow, where it is installed, for a convolutional model on
+    a CPU, where oneDNN makes a step 4 to 5 times faster.
+    Raises `UsageError` for an unknown name, in KERAS_BACKEND too, and for a second engine in one
+    process, `AutoencodeError` with the install command for one that is not installed.
     """
     if name not in ("auto", *MODULES):
         raise unknown("engine", name, ("auto", *MODULES))
-    running = sys.modules["keras"].config.backend() if "keras" in sys.modules else None
+
+    # `import_module` waits for another thread that is still importing Keras.
+    running = import_module("keras").config.backend() if "keras" in sys.modules else None
+    if running not in (None, *MODULES):
+        raise UsageError(
+            f"Keras already runs on {running!r} in this process, and no engine does: start a new "
+            f"process, and set {BACKEND} to {_listed(MODULES)} there, or unset it."
+        )
     if name == "auto":
-        faster = convolutional and not _accelerated() and find_spec("tensorflow") is not None
-        name = running if running in MODULES else "tensorflow" if faster else "jax"
+        name = running or _backend_of_user() or _fastest(convolutional)
     if running not in (None, name):
         raise UsageError(
             f"engine {name!r} cannot start: Keras already runs on {running!r} in this process. "
@@ -130,33 +141,100 @@ def choose(name: str, *, convolutional: bool = False) -> str:
     return name
 
 
+def _fastest(convolutional: bool) -> str:
+    installed = find_spec("tensorflow") is not None
+    return "tensorflow" if convolutional and installed and not _accelerated() else "jax"
+
+
+def _backend_of_user() -> str | None:
+    """The engine that the user chose by KERAS_BACKEND, if any; `UsageError` for an unknown one."""
+    value = _set_by_user.get(BACKEND, os.environ.get(BACKEND))
+    if value and value not in MODULES:
+        raise UsageError(
+            f"{BACKEND} is {value!r}, which is no engine: "
+            f"set it to {_listed(MODULES)}, or unset it."
+        )
+    return value or None
+
+
+def _listed(names: Iterable[str]) -> str:
+    *others, last = names
+    return f"{', '.join(others)} or {last}"
+
+
 def _accelerated() -> bool:
     """Whether JAX has support for an accelerator, which comes as a plugin that names itself in this group."""
     return bool(metadata.entry_points(group="jax_plugins"))
 
 
 def announce(name: str) -> None:
-    """Make `name` the backend of Keras wherever it is imported first; no effect once it is."""
-    os.environ["KERAS_BACKEND"] = name
+    """Make `name` the backend of Keras wherever it is imported first, until `load` has done so.
+
+    Keras reads KERAS_BACKEND once. Afterwards the variable is again what the user made it, for
+    `choose` and for the processes that this one starts.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if "keras" in sys.modules:
+        return
+    _set_by_user.setdefault(BACKEND, os.environ.get(BACKEND))
+    os.environ[BACKEND] = name
 
 
 def load(name: str, *, alone: bool = False) -> ModuleType:
     """Import the engine `name` and Keras on its backend, and return the engine's module.
 
-    `alone` is for a process that is the command's own: what Keras would import there without need is kept from it.
+    `alone` is for a process that is the command's own: what Keras would import there without need
+    is kept from it.
     """
     announce(name)
+    # Arrays of TensorFlow and PyTorch, and Keras's variables on JAX, cause it whenever they are
+    # copied to NumPy. It must not end a training where the user makes errors of warnings.
+    warnings.filterwarnings("ignore", COPY_WARNING, DeprecationWarning)
     with contextlib.ExitStack() as around:
+        around.callback(_restore_backend)
         if alone:
             around.enter_context(_light_import(name))
         if alone and name == "tensorflow":
             around.enter_context(_stderr_closed())
         module = import_module(MODULES[name])
     if alone and name != "tensorflow":
-        # Keras imports TensorFlow to save a model wherever it is installed: 2 s and 450 MB.
-        sys.modules["tensorflow"] = None
+        _save_without_tensorflow()
     return module
+
+
+def _restore_backend() -> None:
+    if BACKEND not in _set_by_user:
+        return
+    value = _set_by_user.pop(BACKEND)
+    if value is None:
+        os.environ.pop(BACKEND, None)
+    else:
+        os.environ[BACKEND] = value
+
+
+def _save_without_tensorflow() -> None:
+    """Let Keras find no TensorFlow when it saves a model: importing it takes 2 s and 450 MB.
+
+    Keras asks once, at the first object that it serializes, and remembers. TensorFlow must not
+    stay hidden: a layer such as Rescaling takes its name among the modules for one in use.
+    """
+    import keras
+
+    with without_tensorflow():
+        keras.saving.serialize_keras_object(keras.initializers.Zeros())
+
+
+@contextlib.contextmanager
+def without_tensorflow() -> Iterator[None]:
+    """Make TensorFlow seem not installed, unless it is imported already."""
+    hidden = "tensorflow" not in sys.modules
+    if hidden:
+        sys.modules["tensorflow"] = None
+    try:
+        yield
+    finally:
+        if hidden:
+            sys.modules.pop("tensorflow", None)
 
 
 def start(name: str, build: Callable[[], Parts], *, seed: int, precision: str = "float32") -> Engine:

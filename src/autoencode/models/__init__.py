@@ -9,6 +9,9 @@ bfloat16 a sigmoid of 6 rounds to 1, where no gradient passes.
 from __future__ import annotations
 
 import json
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -97,7 +100,8 @@ def build(
     module = import_module(f"autoencode.models.{name}")
     import keras
 
-    encoder, decoder = module.build(shape, code, width)
+    with _channels_last():
+        encoder, decoder = module.build(shape, code, width)
     if linear_code or quantize is not None:
         from autoencode.models import codes
 
@@ -107,8 +111,35 @@ def build(
     return keras.Model(images, decoder(encoder(images)), name="autoencoder")
 
 
+@contextmanager
+def _channels_last() -> Iterator[None]:
+    """Have layers take images (N, H, W, C), whatever Keras is set to; they remember it."""
+    import keras
+
+    before = keras.config.image_data_format()
+    keras.config.set_image_data_format("channels_last")
+    try:
+        yield
+    finally:
+        keras.config.set_image_data_format(before)
+
+
 def unshared(model: keras.Model) -> keras.Model:
     """Return `model`, or a copy of it with the same weights, in a form that can be saved and opened by plain Keras."""
     from autoencode.models import codes
 
     return codes.unshared(model)
+
+
+def save(model: keras.Model, path: Path) -> None:
+    """Write `model` as a .keras file.
+
+    A warning on the way is never an error, whatever the user's settings make of it: the model took
+    long to train.
+
+    >>> save(build("article", (28, 28, 1), 16), Path("article.keras"))  # doctest: +SKIP
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        warnings.simplefilter("ignore", DeprecationWarning)
+        model.save(path)

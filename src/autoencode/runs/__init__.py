@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autoencode import checkpoints, pictures, report
+from autoencode import checkpoints, models, pictures, report
 from autoencode.config import MOST_EXAMPLES
 from autoencode.errors import AutoencodeError, reason
 from autoencode.files import is_temporary, replacing
@@ -233,7 +233,7 @@ class Run:
             self._write_json(BASELINE, seal({"pca": pca, "components": components}))
             self._write_json(FINDINGS, seal({"findings": findings}))
             with self._temporary(MODEL) as path:
-                model.save(path)
+                models.save(model, path)
             curve = self._draw_curve(metrics)
         finally:
             self._drawing.shutdown()  # waits for what is still being drawn

@@ -86,6 +86,11 @@ class Opened:
     saved: Saved
     trained: Trained
 
+    @property
+    def notes(self) -> list[str]:
+        """What was assumed of the model, a line each; of one that was trained here, nothing."""
+        return [f"{self.saved.name}: {note}" for note in self.trained.notes]
+
     def encode(self, images: np.ndarray, refine: int = 0) -> np.ndarray:
         """Return codes as `Trained.encode` does; raise `AutoencodeError` where they are no finite numbers."""
         return self._checked(self.trained.encode(images, refine))
@@ -126,7 +131,8 @@ def find(model: str | Path) -> Saved:
 def open_model(saved: Saved, engine: str = "auto", *, alone: bool = False) -> Opened:
     """Load the framework and return the model, ready to be used; `alone` as in `engines.load`.
 
-    Raises `AutoencodeError` where it is damaged or has no layers `encoder` and `decoder`.
+    Raises `AutoencodeError` where it is damaged, would run code, or has no layers `encoder` and
+    `decoder` that images go through, see `models.halves`.
     """
     engines.load(engines.choose(engine, convolutional=saved.convolutional), alone=alone)
     model, _ = read_model(saved.file)

@@ -45,6 +45,7 @@ def describe_file(saved: Saved, model: Trained) -> dict[str, Any]:
         "code": model.code,
         "parameters": model.model.count_params(),
         "settings": saved.settings,
+        "notes": list(model.notes),
     }
 
 
@@ -60,6 +61,7 @@ def lines(told: dict[str, Any]) -> list[str]:
         words.append(
             f"settings: {_settings(told['settings'])}" if told["settings"] else "settings: the file tells none"
         )
+        words += [f"note: {note}" for note in told["notes"]]
     return [printable(line) for line in words]  # much of it stands in records, which may be a stranger's
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 
 import numpy as np
 
-from autoencode import measures, pictures
+from autoencode import engines, measures, pictures
 from autoencode.data.streaming import Stream
 from autoencode.errors import AutoencodeError, unknown
 from autoencode.images import to_pixels
@@ -117,7 +118,10 @@ def _umap(codes: np.ndarray) -> Plane:
 
     Its own way back takes minutes; a place decodes to the mean code of the images nearest to it, the nearer the more.
     """
-    import umap
+    # UMAP would import TensorFlow for a parametric map, 2 s and 450 MB, and warns of having none.
+    ignored = warnings.catch_warnings(action="ignore", category=ImportWarning)
+    with engines.without_tensorflow(), ignored:
+        import umap
     from sklearn.neighbors import KNeighborsRegressor  # UMAP needs it anyway
 
     if len(codes) < UMAP_NEEDS:
