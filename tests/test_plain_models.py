@@ -301,6 +301,20 @@ def test_layers_around_encoder_and_decoder_are_used_too(tmp_path, images, functi
     check_numbers(opened(tmp_path, plain), plain, images, None if functional else dense)
 
 
+def test_layers_around_models_called_encoder_and_decoder_are_used_too(tmp_path, images):
+    import keras
+    from keras import layers
+
+    encoder, decoder, _ = autoencoder("Dense")
+    images_in = keras.Input(SHAPE)
+    scaled = layers.Rescaling(3.0, -1.0)(images_in)
+    plain = keras.Model(images_in, layers.Rescaling(0.1, 0.5)(decoder(encoder(scaled))))
+    found = opened(tmp_path, plain)
+    check_numbers(found, plain, images)
+    expected = encoder.predict(images / np.float32(255) * 3 - 1, verbose=0)
+    np.testing.assert_allclose(found.encode(images), expected, rtol=1e-4, atol=1e-4)
+
+
 def test_a_layer_for_pixels_up_to_255_is_given_those_up_to_1_and_it_is_said(tmp_path, images):
     import keras
     from keras import layers
