@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -450,6 +451,25 @@ def test_a_refusal_gives_its_true_cause(tmp_path):
     told = [(cause, refused(tmp_path, model)) for cause, model in refusals()]
     assert len(told) == 14
     assert [(cause, line) for cause, line in told if cause not in line] == []
+
+
+def test_an_array_in_a_model_is_of_numbers_alone(tmp_path):
+    import keras
+    from keras import layers
+
+    scaled = layers.Rescaling(np.array([2.0, 3.0]))
+    named = [layers.Dense(4, name="encoder"), layers.Dense(2, name="decoder")]
+    keras.Sequential([keras.Input((2,)), scaled, *named]).save(tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    before = members["config.json"]
+    changed = re.sub(rb'("value": .2.0, 3.0., "dtype": )"float64"', rb'\1"U900000000"', before)
+    assert changed != before
+    with zipfile.ZipFile(tmp_path / "texts.keras", "w") as archive:
+        for name, content in (members | {"config.json": changed}).items():
+            archive.writestr(name, content)
+    with pytest.raises(AutoencodeError, match="an array of U900000000, expected numbers"):
+        read_model(tmp_path / "texts.keras")
 
 
 def test_a_damaged_file_is_no_model(tmp_path):
