@@ -1053,13 +1053,8 @@ def test_models_of_another_kind_are_told(tmp_path):
 
     engines.load(engines.choose("auto"))
     keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]).save(tmp_path / "foreign.keras")
-    flat, numbers = keras.Input((64,)), keras.Input((2,))
-    encoder = keras.Model(flat, keras.layers.Dense(2)(flat), name="encoder")
-    decoder = keras.Model(numbers, keras.layers.Dense(64)(numbers), name="decoder")
-    keras.Model(flat, decoder(encoder(flat))).save(tmp_path / "flat.keras")
-    for name, words in (("foreign", "layers named encoder and decoder"), ("flat", r"received \(64,\) to \(2,\)")):
-        with pytest.raises(AutoencodeError, match=words):
-            verbs.open_model(verbs.find(tmp_path / f"{name}.keras"))
+    with pytest.raises(AutoencodeError, match="layers named encoder and decoder"):
+        verbs.open_model(verbs.find(tmp_path / "foreign.keras"))
 
 
 def test_a_source_that_is_gone_is_told(run, opened, tmp_path):
