@@ -17,10 +17,11 @@ MOST_EXAMPLES = 100  # a column of 180 pixels each; a GIF is at most 65,535 wide
 PRECISIONS = ("float32", "bfloat16", "auto")
 # Of each setting, a value of the right type, for the line that refuses one of another.
 EXAMPLES = {
-    "model": "dense", "code": 16, "width": 2.0, "quantize": 8, "variational": 1.0, "warm_up": 2.0, "free_bits": 0.5,
-    "sparsity": 0.01, "noise": "gaussian:0.3", "augment": "shift:2", "loss": "mse", "size": (64, 48), "fit": "pad",
-    "colour": "grey", "strict": True, "engine": "jax", "epochs": 10, "batch_size": 256, "optimizer": "adam",
-    "learning_rate": 0.001, "schedule": "cosine", "weight_decay": 0.01, "precision": "float32", "seed": 0,
+    "model": "dense", "code": 16, "width": 2.0, "quantize": 8, "variational": 1.0, "warm_up": 2.0,
+    "free_bits": 0.5, "sparsity": 0.01, "noise": "gaussian:0.3", "augment": "shift:2",
+    "loss": "mse", "size": (64, 48), "fit": "pad", "colour": "grey", "strict": True,
+    "engine": "jax", "epochs": 10, "batch_size": 256, "optimizer": "adam", "learning_rate": 0.001,
+    "schedule": "cosine", "weight_decay": 0.01, "precision": "float32", "seed": 0,
     "split_seed": 0, "examples": 10, "frame_seconds": 1.0,
 }  # fmt: skip
 SUMS = ("noise", "augment", "loss")
@@ -119,7 +120,7 @@ class Config:
     """Seconds that each epoch stays in the GIF."""
 
     def __post_init__(self) -> None:
-        """Turn numbers of NumPy into Python's, and a `size` of numbers into text, and check every setting.
+        """Turn NumPy's numbers into Python's and a `size` of numbers into text; check all settings.
 
         A `size` of 32 is "32", and one of (64, 48), width and height, is "64x48".
         """
@@ -156,9 +157,8 @@ class Config:
             expected = "text, a number of pixels, or (width, height)"
         else:
             expected = "text" if kind is str else "True or False"
-        raise UsageError(
-            f"{_option(name)} must be {expected}, received {_shown(value)}: {self._spelling(name, value)}."
-        )
+        advice = self._spelling(name, value)
+        raise UsageError(f"{_option(name)} must be {expected}, received {_shown(value)}: {advice}.")
 
     def _check_whole(self, name: str, least: int, most: int) -> None:
         value = getattr(self, name)
@@ -167,7 +167,8 @@ class Config:
             return
         advice = "" if is_whole else f": {self._spelling(name, value)}"
         raise UsageError(
-            f"{_option(name)} must be a whole number from {least} to {most}, received {_shown(value)}{advice}."
+            f"{_option(name)} must be a whole number from {least} to {most}, "
+            f"received {_shown(value)}{advice}."
         )
 
     def _check_positive(self, name: str, most: float, *, zero: bool = False) -> None:
@@ -178,14 +179,18 @@ class Config:
         limit = "" if most == math.inf else f" and at most {most:g}"
         least = "0 or a number above it" if zero else "a number above 0"
         advice = "" if is_number else f": {self._spelling(name, value)}"
-        raise UsageError(f"{_option(name)} must be {least}{limit}, received {_shown(value)}{advice}.")
+        raise UsageError(
+            f"{_option(name)} must be {least}{limit}, received {_shown(value)}{advice}."
+        )
 
     def _spelling(self, name: str, value: object) -> str:
         """What to write in place of a `value` that is of another type than the setting `name`."""
         if value is None:
             return f"leave it out for {getattr(type(self), name)!r}"
         right = _nearest(type(self).__dataclass_fields__[name].type, name, value)
-        return f"write {name}={EXAMPLES[name]!r}, for example" if right is None else f"write {name}={right!r}"
+        if right is None:
+            return f"write {name}={EXAMPLES[name]!r}, for example"
+        return f"write {name}={right!r}"
 
     def options(self) -> list[str]:
         """Return the command-line words that differ from the defaults."""
@@ -212,7 +217,7 @@ def _option(name: str) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return a number of NumPy, or an array of a single one without an axis, as Python's own; all else as it is."""
+    """Return a NumPy number, or an array without an axis, as Python's own; all else as it is."""
     is_scalar = getattr(value, "ndim", None) == 0 and hasattr(value, "item")
     return value.item() if is_scalar else value
 
@@ -235,7 +240,7 @@ def _size_text(size: Any) -> Any:
 
 
 def _nearest(kind: Any, name: str, value: Any) -> Any:
-    """Return what a `value` of a wrong type means as one of `kind`, or None where that is not plain."""
+    """Return what a `value` of a wrong type means as one of `kind`, or None where that is open."""
     if isinstance(value, (tuple, list)) and value and all(isinstance(part, str) for part in value):
         if name in SUMS:
             return "+".join(value)

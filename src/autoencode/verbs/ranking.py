@@ -22,7 +22,6 @@ from autoencode.verbs import Opened, outputs
 from autoencode.verbs.coding import codes_of, columns
 from autoencode.verbs.outputs import Place
 
-
 # What classes of normal images are called, in any case: MVTec AD's `good`, and two that others use.
 NORMAL_CLASSES = ("good", "normal", "ok")
 ALL_DEFECTS = "all defects"
@@ -143,7 +142,7 @@ def normal_classes(classes: Sequence[str]) -> tuple[str, ...]:
 
 
 def _normal_rows(rows: Rows) -> tuple[tuple[str, ...], np.ndarray | None]:
-    """The names of the classes of normal images, and the indices of theirs; None where all are normal."""
+    """The names of the classes of normal images, and their indices; None where all are normal."""
     labels, classes = rows.labels({"all": np.arange(len(rows))})
     normal = normal_classes(classes)
     if not normal:
@@ -164,7 +163,7 @@ def _normal_stream(
     strict: bool = False,
     progress: Progress | None = None,
 ) -> Stream:
-    """Return a part of `rows` as `streaming.stream` does, of those at the indices `normal` alone if there are any."""
+    """Return a part of `rows` as `streaming.stream` does, of those at `normal` alone if given."""
     if normal is None:
         options = {"split_seed": split_seed, "most": most, "strict": strict, "progress": progress}
         return streaming.stream(rows, shape, part=part, fit=fit, **options)
@@ -186,14 +185,16 @@ def _normal_stream(
     return Stream(rows, indices, Plan(*shape, fit), strict=strict, progress=progress)
 
 
-def rank(opened: Opened, stream: Stream, alarm: Alarm, place: Place, *, examples: int = 10) -> dict[str, Any]:
+def rank(
+    opened: Opened, stream: Stream, alarm: Alarm, place: Place, *, examples: int = 10
+) -> dict[str, Any]:
     """Write all images, the strangest first, and pictures of the first `examples` and of all scores.
 
     The table has the columns `name`, `label` where there are labels, `score`, `anomaly` (1 above the threshold, else 0),
     `error`, the mean squared error with pixels in [0, 1], and `distance`, that of the code. The first picture shows where an
     image differs from its reconstruction, the second the scores beside those of normal images. Returns the number of
-    `images` and of `anomalies`, and, where the labels tell normal images from defects, `detections`,
-    see `measure_detections`.
+    `images` and of `anomalies`, and, where the labels part normal images from defects,
+    `detections`, see `measure_detections`.
     """
     if place.format == ".parquet":
         outputs.parquet()  # before the work, not after
@@ -219,14 +220,17 @@ def rank(opened: Opened, stream: Stream, alarm: Alarm, place: Place, *, examples
     return counts | {"detections": detections} if detections else counts
 
 
-def measure_detections(scores: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> list[Detection]:
-    """Return the AUROC of each class of defects against normal images, and last that of all defects together.
+def measure_detections(
+    scores: np.ndarray, labels: np.ndarray, classes: Sequence[str]
+) -> list[Detection]:
+    """Return the AUROC of each class of defects against normal images, and last of all defects.
 
-    `scores` are float (N,), higher for stranger images; `labels` integers (N,), indices into `classes`
-    or below 0 for unlabelled images, which are ignored. Normal are the classes called good, normal or
-    ok, in any case. Nothing where there are no normal images, or no others.
+    `scores` are float (N,), higher for stranger images; `labels` integers (N,), indices into
+    `classes`, or below 0 for unlabelled images, which are ignored. Normal are the classes called
+    good, normal or ok, in any case. Nothing where there are no normal images, or no others.
 
-    >>> for detection in measure_detections(np.array([1.0, 2.0, 3.0]), np.array([1, 0, 0]), ["cut", "good"]):
+    >>> scores, labels = np.array([1.0, 2.0, 3.0]), np.array([1, 0, 0])
+    >>> for detection in measure_detections(scores, labels, ["cut", "good"]):
     ...     print(detection)
     AUROC of cut: 1.0000 (2 images against 1 normal)
     AUROC of all defects: 1.0000 (2 images against 1 normal)
