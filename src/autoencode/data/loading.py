@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from autoencode.config import Config, DataConfig, cache_folder
+from autoencode.config import DataConfig, cache_folder
 from autoencode.data import preprocessing, store
 from autoencode.data.dataset import ArrayDataset, Dataset, Progress, check_strict
 from autoencode.data.decode import Plan
-from autoencode.data.open import Source, load_named, locate, open_dataset
+from autoencode.data.open import Source, changes_no_pixel, open_dataset
 from autoencode.data.pictures import describe_nothing
 from autoencode.errors import AutoencodeError
 from autoencode.images import Images, Skipped, Unused, evenly
@@ -27,7 +27,6 @@ MAX_TEST = 10_000
 PROBED = "the images looked at had"
 MEMORY_SHARE = 0.25  # of the machine's memory; a larger set is packed into the cache
 
-PLAIN = {"size": "auto", "colour": "auto", "range": "auto", "bands": "all", "transpose": False}  # changes no pixel
 
 
 @dataclass(frozen=True)
@@ -134,30 +133,10 @@ def _draw_test(count: int, seed: int) -> Split:
     return Split(train, test, f"{size:,} of {count:,} images drawn for testing by split seed {seed}")
 
 
-def load(source: Source, config: DataConfig | None = None, progress: Progress | None = None) -> Images:
-    """Return the images of `source`, sized, coloured and scaled as `config` says.
-
-    `progress` is given how many of how many images are done. Raises `UsageError` for an unknown source and
-    `AutoencodeError` for one that cannot be read.
-
-    >>> load("mnist").train.shape
-    (60000, 28, 28, 1)
-    """
-    config = config or Config()
-    is_plain = all(getattr(config, name) == value for name, value in PLAIN.items())
-    if is_plain and isinstance(source, Images):
-        return source
-    if is_plain and isinstance(source, str) and locate(source).kind == "named":
-        return load_named(locate(source).name)
-
-    dataset = open_dataset(source, config)
-    if is_plain and isinstance(dataset, ArrayDataset) and dataset.ready is not None:
-        return replace(dataset.ready, notes=tuple(dataset.notes))
-    return load_dataset(dataset, config, progress)
-
-
 def load_dataset(dataset: Dataset, config: DataConfig, progress: Progress | None = None) -> Images:
     """Return `dataset` as images in memory, or, where they would fill it, out of a store in the cache."""
+    if isinstance(dataset, ArrayDataset) and dataset.ready is not None and changes_no_pixel(config):
+        return replace(dataset.ready, notes=tuple(dataset.notes))
     choice = choose(dataset, config)
     ready = _take_arrays(dataset, choice)
     if ready is not None:

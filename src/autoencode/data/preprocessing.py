@@ -6,10 +6,14 @@ import re
 import statistics
 from collections.abc import Sequence
 
+from typing import TYPE_CHECKING
+
 from autoencode.config import DataConfig
-from autoencode.data.decode import Plan, Probe
 from autoencode.data.scaling import parse_range
 from autoencode.errors import UsageError, unknown
+
+if TYPE_CHECKING:
+    from autoencode.data.decode import Plan, Probe
 
 FITS = ("pad", "crop", "stretch")
 COLOURS = ("auto", "grey", "rgb")
@@ -64,6 +68,8 @@ def check_options(config: DataConfig) -> None:
 
 def look_plan(config: DataConfig) -> Plan:
     """Return what images are looked at by, before their size, colour and range are chosen."""
+    from autoencode.data.decode import Plan  # not before: a built-in dataset needs no decoder
+
     bands = parse_bands(config.bands)
     return Plan(
         1, 1, 1, config.fit, bands=bands, transpose=config.transpose, max_pixels=config.max_pixels

@@ -16,7 +16,7 @@ from autoencode import pictures
 from autoencode.config import DataConfig
 from autoencode.data import preprocessing
 from autoencode.data.dataset import Progress
-from autoencode.data.loading import load
+from autoencode.data.loading import load_dataset
 from autoencode.data.open import Source, open_dataset
 from autoencode.data.scaling import Extent
 from autoencode.errors import AutoencodeError, reason
@@ -91,7 +91,7 @@ def summarise(source: Source, config: DataConfig, progress: Progress | None = No
     preprocessing.check_options(config)
     dataset = open_dataset(source, config)
     probes = dataset.sample(evenly(len(dataset), LOOKED_AT), preprocessing.look_plan(config)) if len(dataset) else []
-    images = load(dataset, config, progress)
+    images = load_dataset(dataset, config, progress)
     hashes = Counter(
         hashlib.blake2b(row.tobytes(), digest_size=12).digest() for part in images.parts.values() for row in part
     )
