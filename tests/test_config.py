@@ -1,4 +1,4 @@
-"""Settings as Python callers write them: NumPy's numbers are taken, and what is refused says what to write."""
+"""Settings as Python callers write them: what is taken, and what a refusal says to write."""
 
 import dataclasses
 import json
@@ -59,7 +59,11 @@ def test_a_pair_is_width_and_height():
         ("quantize", 8.0, "received 8.0: write quantize=8."),
         ("learning_rate", "1e-3", "received '1e-3': write learning_rate=0.001."),
         ("learning_rate", "fast", "received 'fast': write learning_rate=0.001, for example."),
-        ("learning_rate", np.ones(2), "received array([1., 1.]): write learning_rate=0.001, for example."),
+        (
+            "learning_rate",
+            np.ones(2),
+            "received array([1., 1.]): write learning_rate=0.001, for example.",
+        ),
         ("frame_seconds", "2", "received '2': write frame_seconds=2.0."),
         ("model", None, "received None: leave it out for 'article'."),
         ("batch_size", None, "received None: leave it out for 256."),

@@ -1,4 +1,4 @@
-"""The doctor before a training: it speaks up on images without content, and keeps quiet on all others."""
+"""The doctor before a training: it reports images without content, and no others."""
 
 import os
 import subprocess
@@ -19,7 +19,11 @@ def images_of(pixels: np.ndarray, name: str = "images") -> Images:
     pixels = np.asarray(pixels, np.uint8)
     pixels = pixels if pixels.ndim == 4 else pixels[..., np.newaxis]
     count = max(1, len(pixels) // 10)
-    return Images(name, pixels[count:], pixels[:count]) if len(pixels) > 1 else Images(name, pixels, pixels)
+    return (
+        Images(name, pixels[count:], pixels[:count])
+        if len(pixels) > 1
+        else Images(name, pixels, pixels)
+    )
 
 
 def found(pixels: np.ndarray) -> list[str]:
@@ -51,7 +55,7 @@ def mostly_blank() -> np.ndarray:
 
 
 def parts() -> np.ndarray:
-    """Photos of one kind of part in one place, as in an inspection: alike but for noise and a spot."""
+    """Photos of one kind of part in one place, as in an inspection: alike but for noise."""
     base = np.add.outer(np.arange(24), np.arange(24)) * 5
     return np.clip(base + RANDOM.normal(0, 8, (100, 24, 24)), 0, 255)
 
@@ -71,8 +75,12 @@ WELL = {
     "nothing in blue": lambda: RANDOM.integers(0, 256, (100, 8, 8, 3)) * [1, 1, 0],
     "parts": parts,
     "single pixels": lambda: RANDOM.integers(0, 256, (100, 1, 1)),
-    "some of one colour": lambda: np.where(np.arange(100)[:, None, None] % 2, 200, RANDOM.integers(0, 256, (100, 8, 8))),
-    "dim but legible": lambda: RANDOM.integers(0, 60, (100, 8, 8)) * (RANDOM.random((100, 8, 8)) < 0.1),
+    "some of one colour": lambda: np.where(
+        np.arange(100)[:, None, None] % 2, 200, RANDOM.integers(0, 256, (100, 8, 8))
+    ),
+    "dim but legible": lambda: (
+        RANDOM.integers(0, 60, (100, 8, 8)) * (RANDOM.random((100, 8, 8)) < 0.1)
+    ),
 }
 
 
@@ -96,7 +104,11 @@ def test_it_keeps_quiet_on_mnist_and_is_quick():
     ("pixels", "what", "advice"),
     [
         (np.zeros((50, 8, 8)), "every value of the 45 images examined is 0", "--range 0:MAX"),
-        (np.full((50, 8, 8, 3), 7), "every value of the 45 images examined is 7", "look at the source"),
+        (
+            np.full((50, 8, 8, 3), 7),
+            "every value of the 45 images examined is 7",
+            "look at the source",
+        ),
         (
             np.broadcast_to(RANDOM.integers(0, 256, (50, 1, 1, 3)), (50, 8, 8, 3)),
             "45 of 45 images examined have a single colour each",
@@ -107,8 +119,16 @@ def test_it_keeps_quiet_on_mnist_and_is_quick():
             "the images are nearly black: values from 0 to 7 of 255, mean 1.",
             "--range 0:MAX",
         ),
-        (RANDOM.integers(0, 2, (50, 8, 8)), "the images are nearly black: values from 0 to 1 of 255", "--range 0:MAX"),
-        (RANDOM.integers(250, 256, (50, 8, 8)), "the images are nearly white: values from 250 to 255", "--range MIN:MAX"),
+        (
+            RANDOM.integers(0, 2, (50, 8, 8)),
+            "the images are nearly black: values from 0 to 1 of 255",
+            "--range 0:MAX",
+        ),
+        (
+            RANDOM.integers(250, 256, (50, 8, 8)),
+            "the images are nearly white: values from 250 to 255",
+            "--range MIN:MAX",
+        ),
         (
             np.repeat(RANDOM.integers(0, 256, (1, 8, 8)), 100, axis=0),
             "all 90 images examined are identical",
@@ -147,13 +167,18 @@ def test_the_limits_are_where_they_are_said_to_be():
     base = np.where(RANDOM.random((1, 32, 32)) < 0.5, 55, 200)
     contrast = base.std()
     for share, expected in ((0.01, 1), (0.04, 0)):
-        assert len(found(np.round(base + RANDOM.normal(0, share * contrast, (100, 32, 32))))) == expected
+        assert (
+            len(found(np.round(base + RANDOM.normal(0, share * contrast, (100, 32, 32)))))
+            == expected
+        )
     assert found(RANDOM.integers(0, 256, (20, 8, 8))) == []
 
 
 def test_faults_come_together_where_they_do_not_contradict():
     assert len(found(np.zeros((5, 8, 8)))) == 2  # blank, and few
-    assert len(found(np.repeat(RANDOM.integers(0, 256, (1, 8, 8)), 5, axis=0))) == 2  # identical, and few
+    assert (
+        len(found(np.repeat(RANDOM.integers(0, 256, (1, 8, 8)), 5, axis=0))) == 2
+    )  # identical, and few
 
 
 def test_of_many_or_large_images_some_are_examined(monkeypatch):
@@ -164,7 +189,10 @@ def test_of_many_or_large_images_some_are_examined(monkeypatch):
     doctor.examine_images(many)
     doctor.examine_images(large)
     assert [len(sample) for sample in seen] == [2000, 20]
-    places = [int(np.flatnonzero((many.train == image).all((1, 2, 3)))[0]) for image in seen[0][[0, 999, -1]]]
+    places = [
+        int(np.flatnonzero((many.train == image).all((1, 2, 3)))[0])
+        for image in seen[0][[0, 999, -1]]
+    ]
     assert places[0] == 0
     assert places[2] == 8099
     assert 4000 < places[1] < 4100
@@ -177,18 +205,30 @@ def test_the_command_tells_before_the_first_epoch(tmp_path):
     printed = {}
     for name in ("dark", "well"):
         words = [sys.executable, "-c", code, "train", f"{name}.npy", "--epochs", "1", "--run", name]
-        done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=tmp_path, env=os.environ)
+        done = subprocess.run(
+            words, capture_output=True, text=True, check=False, cwd=tmp_path, env=os.environ
+        )
         assert done.returncode == 0, done.stderr
         printed[name] = done.stdout.splitlines()
-    first_epoch = next(index for index, line in enumerate(printed["dark"]) if line.startswith("epoch 1/1"))
-    doctor_lines = [index for index, line in enumerate(printed["dark"]) if "the images are nearly black" in line]
+    first_epoch = next(
+        index for index, line in enumerate(printed["dark"]) if line.startswith("epoch 1/1")
+    )
+    doctor_lines = [
+        index for index, line in enumerate(printed["dark"]) if "the images are nearly black" in line
+    ]
     assert len(doctor_lines) == 1
     assert doctor_lines[0] < first_epoch
     assert printed["dark"][doctor_lines[0]].startswith("doctor: ")
-    before = printed["well"][: next(i for i, line in enumerate(printed["well"]) if line.startswith("epoch 1/1"))]
+    before = printed["well"][
+        : next(i for i, line in enumerate(printed["well"]) if line.startswith("epoch 1/1"))
+    ]
     assert not any(line.startswith("doctor: ") for line in before)
 
 
 def test_a_training_that_is_prepared_knows_what_was_found():
-    training = pipeline.prepare(images_of(RANDOM.integers(0, 3, (64, 8, 8)), "dark"), Config(epochs=1))
-    assert [finding.what[:27] for finding in training.examined.result()] == ["the images are nearly black"]
+    training = pipeline.prepare(
+        images_of(RANDOM.integers(0, 3, (64, 8, 8)), "dark"), Config(epochs=1)
+    )
+    assert [finding.what[:27] for finding in training.examined.result()] == [
+        "the images are nearly black"
+    ]

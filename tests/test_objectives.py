@@ -560,7 +560,10 @@ def test_unlabelled_images_are_ignored_by_probe_and_neighbours():
     found = measures.codes(codes[train], partly[train], codes[test], partly[test])
     known_train, known_test = is_known[train], is_known[test]
     expected = measures.codes(
-        codes[train][known_train], labels[train][known_train], codes[test][known_test], labels[test][known_test]
+        codes[train][known_train],
+        labels[train][known_train],
+        codes[test][known_test],
+        labels[test][known_test],
     )
     assert found == expected
     assert found["neighbours"] > 0.8

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import zipfile
@@ -301,6 +302,20 @@ def test_layers_around_encoder_and_decoder_are_used_too(tmp_path, images, functi
     check_numbers(opened(tmp_path, plain), plain, images, None if functional else dense)
 
 
+def test_layers_around_models_called_encoder_and_decoder_are_used_too(tmp_path, images):
+    import keras
+    from keras import layers
+
+    encoder, decoder, _ = autoencoder("Dense")
+    images_in = keras.Input(SHAPE)
+    scaled = layers.Rescaling(3.0, -1.0)(images_in)
+    plain = keras.Model(images_in, layers.Rescaling(0.1, 0.5)(decoder(encoder(scaled))))
+    found = opened(tmp_path, plain)
+    check_numbers(found, plain, images)
+    expected = encoder.predict(images / np.float32(255) * 3 - 1, verbose=0)
+    np.testing.assert_allclose(found.encode(images), expected, rtol=1e-4, atol=1e-4)
+
+
 def test_a_layer_for_pixels_up_to_255_is_given_those_up_to_1_and_it_is_said(tmp_path, images):
     import keras
     from keras import layers
@@ -436,6 +451,25 @@ def test_a_refusal_gives_its_true_cause(tmp_path):
     told = [(cause, refused(tmp_path, model)) for cause, model in refusals()]
     assert len(told) == 14
     assert [(cause, line) for cause, line in told if cause not in line] == []
+
+
+def test_an_array_in_a_model_is_of_numbers_alone(tmp_path):
+    import keras
+    from keras import layers
+
+    scaled = layers.Rescaling(np.array([2.0, 3.0]))
+    named = [layers.Dense(4, name="encoder"), layers.Dense(2, name="decoder")]
+    keras.Sequential([keras.Input((2,)), scaled, *named]).save(tmp_path / "model.keras")
+    with zipfile.ZipFile(tmp_path / "model.keras") as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    before = members["config.json"]
+    changed = re.sub(rb'("value": .2.0, 3.0., "dtype": )"float64"', rb'\1"U900000000"', before)
+    assert changed != before
+    with zipfile.ZipFile(tmp_path / "texts.keras", "w") as archive:
+        for name, content in (members | {"config.json": changed}).items():
+            archive.writestr(name, content)
+    with pytest.raises(AutoencodeError, match="an array of U900000000, expected numbers"):
+        read_model(tmp_path / "texts.keras")
 
 
 def test_a_damaged_file_is_no_model(tmp_path):

@@ -1,4 +1,4 @@
-"""A doctor: what is wrong with images or with a training that has ended, why, and which option to try.
+"""A doctor: what is wrong with images, or with a training that has ended, why, and what to try.
 
 Knows settings, images and numbers.
 """
@@ -31,11 +31,11 @@ NAMED = 8  # numbers of the code that are listed
 # whatever their size.
 EXAMINED, EXAMINED_BYTES, EXAMINED_LARGE = 2000, 2**24, 20
 FEW = 20
-# Shares of the range 0 to 255: a mean nearer to an end is nearly black or white, where values spread
-# less than FAINT over all images, and less than NARROW from least to largest in half of them.
+# Shares of the range 0 to 255: a mean nearer to an end is nearly black or white, where the standard
+# deviation is below FAINT, and half of the images reach less than NARROW from least to largest.
 NEAR_END, FAINT, NARROW = 0.02, 0.02, 0.1
 ALMOST_ALL = 0.95
-# Of the variance of all values, a share of differences between images below which they are one image.
+# A share of the variance of all values: where that between images is less, they are one image.
 # It is the square of 2 % of the contrast.
 INDISTINCT = 0.02**2
 
@@ -53,7 +53,7 @@ class Finding:
 
 
 def examine_images(images: Images) -> list[Finding]:
-    """Return what is wrong with training images, before anything is trained; nothing where they are well.
+    """Return what is wrong with training images, before a training; nothing where they are well.
 
     Up to 2,000 of them are examined, drawn evenly: fewer of large images, 16 MB in all, but at
     least 20. Findings: all values are the same; each image has a single colour; nearly black or
@@ -76,8 +76,8 @@ def _uniform(sample: np.ndarray) -> Finding | None:
     if least.min() == largest.max():
         return Finding(
             f"every value of the {len(sample):,} images examined is {least.min()}",
-            "the images are blank, or their values lie within one level of the range they were read on",
-            "look at the source; for values far below white, try --range 0:MAX with the largest of them",
+            "the images are blank, or lie within one level of the range they were read on",
+            "look at the source; for values far below white, try --range 0:MAX with the largest",
         )
 
     height, width = sample.shape[1:3]
@@ -126,7 +126,8 @@ def _identical(sample: np.ndarray) -> Finding | None:
     copies = Counter(image.tobytes() for image in sample)
     duplicates = count - len(copies)
     if max(copies.values()) >= ALMOST_ALL * count or duplicates >= ALMOST_ALL * count:
-        what = f"almost all images are copies: only {len(copies):,} of {count:,} examined are distinct"
+        distinct = f"{len(copies):,} of {count:,} examined"
+        what = f"almost all images are copies: only {distinct} are distinct"
         if len(copies) == 1:
             what = f"all {count:,} images examined are identical"
         return Finding(
@@ -143,8 +144,9 @@ def _identical(sample: np.ndarray) -> Finding | None:
     total = between + float(mean_image.var(dtype=np.float64))
     if between >= INDISTINCT * total:
         return None
+    difference = np.sqrt(between / total)
     return Finding(
-        f"almost all images are identical: they differ by {np.sqrt(between / total):.1%} of their contrast",
+        f"almost all images are identical: they differ by {difference:.1%} of their contrast",
         "they show one scene, or a part that never changes outweighs all else",
         "crop the images to what changes, or check that the source is the one you mean",
     )

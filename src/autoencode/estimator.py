@@ -360,7 +360,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
             return shape, known[1] <= 255, known
         if not math.isfinite(largest - least):
             raise InvalidError(
-                f"X: expected values of a finite range, received {least:.9g} to {largest:.9g}: scale them."
+                "X: expected values of a finite range, "
+                f"received {least:.9g} to {largest:.9g}: scale them."
             )
         return shape, False, [least, largest if largest > least else least + max(1.0, abs(least))]
 
@@ -444,10 +445,12 @@ def _channels_first_advice(sizes: Any) -> str:
     return f": pass X.reshape(-1, {shape}).transpose(0, 2, 3, 1) as X and leave image_shape out"
 
 
-def _known_range(dtype: np.dtype, least: float, largest: float, *, images: bool) -> list[float] | None:
+def _known_range(
+    dtype: np.dtype, least: float, largest: float, *, images: bool
+) -> list[float] | None:
     """The range that values from `least` to `largest` are read on, or None where that is their own.
 
-    Of `images`, values must fill a part of the range; a single value tells nothing of it, and fills any.
+    Of `images`, values must fill a part of the range; a single value says nothing, and fills any.
     """
     if dtype == bool:
         return [0, 1]
@@ -465,7 +468,7 @@ def _known_range(dtype: np.dtype, least: float, largest: float, *, images: bool)
 
 
 def _check_one_shape(X: Any) -> None:
-    """Raise `InvalidError` for arrays of several shapes, or for an array of objects that are arrays."""
+    """Raise `InvalidError` for arrays of several shapes, or for an array of arrays."""
     is_list = isinstance(X, (list, tuple))
     is_nested = isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1
     if not (is_list or is_nested) or not all(isinstance(row, np.ndarray) for row in X):
@@ -473,28 +476,31 @@ def _check_one_shape(X: Any) -> None:
     shapes = list(dict.fromkeys(row.shape for row in X))
     if len(shapes) > 1:
         raise InvalidError(
-            f"X: expected rows of one shape, received {shapes[0]} and {shapes[1]}: resize the images to one size."
+            f"X: expected rows of one shape, received {shapes[0]} and {shapes[1]}: "
+            "resize the images to one size."
         )
     if is_nested and shapes:
         raise InvalidError(
-            f"X: expected one array of numbers, received an array of {len(X)} arrays: pass np.stack(X)."
+            f"X: expected one array of numbers, received an array of {len(X)} arrays: "
+            "pass np.stack(X)."
         )
 
 
 def _check_channels(shape: tuple[int, ...]) -> None:
-    """Raise `InvalidError` unless `shape` is (N, H, W), or (N, H, W, C) with C 1 or 3; say what to type instead."""
+    """Raise `InvalidError` unless `shape` is (N, H, W), or (N, H, W, C) with C 1 or 3."""
     if len(shape) == 3 or (len(shape) == 4 and shape[3] in (1, 3)):
         return
+    as_rows = "pass rows of features with X.reshape(len(X), -1)"
     if len(shape) == 4 and shape[1] in (1, 3):
         advice = "move the channels last with X.transpose(0, 2, 3, 1)"
     elif len(shape) == 4 and shape[3] == 4:
         advice = "drop the alpha channel with X[..., :3], or lay the images on white first"
     elif len(shape) == 4 and shape[1] == 4:
-        advice = "move the channels last and drop the alpha channel with X.transpose(0, 2, 3, 1)[..., :3]"
+        advice = "move the channels last and drop alpha with X.transpose(0, 2, 3, 1)[..., :3]"
     elif len(shape) == 4:
-        advice = "choose one channel with X[..., :1], or pass rows of features with X.reshape(len(X), -1)"
+        advice = f"choose one channel with X[..., :1], or {as_rows}"
     else:
-        advice = "pass rows of features with X.reshape(len(X), -1)"
+        advice = as_rows
     raise InvalidError(
         f"X: expected (N, F), (N, H, W), or (N, H, W, C) with C 1 or 3, received {shape}: {advice}."
     )
@@ -503,7 +509,8 @@ def _check_channels(shape: tuple[int, ...]) -> None:
 def _scaled(rows: np.ndarray, least: float, largest: float) -> np.ndarray:
     """Rows as uint8 of their shape, `least` as 0 and `largest` as 255; what lies beyond is clipped.
 
-    In float64, where numbers of every dtype are what they are, and in blocks, so that no such copy of all exists.
+    In float64, where numbers of every dtype are what they are, and in blocks, so that no such copy
+    of all exists.
     """
     pixels = np.empty(rows.shape, np.uint8)
     size = max(1, BLOCK_VALUES // max(1, rows[0].size))
@@ -526,9 +533,10 @@ def _pixels(rows: np.ndarray) -> np.ndarray:
     least, largest = float(rows.min()), float(rows.max())
     top, tolerance = (1, TOLERANCE) if rows.dtype.kind == "f" else (255, 0)
     if least < -tolerance or largest > top + tolerance:
+        advice = _pixel_advice(rows.dtype, least, largest)
         raise InvalidError(
-            "X: expected pixels as in fit, floats in [0, 1] or integers from 0 to 255, received "
-            f"{rows.dtype} from {least:.9g} to {largest:.9g}: {_pixel_advice(rows.dtype, least, largest)}."
+            "X: expected pixels as in fit, floats in [0, 1] or integers from 0 to 255, "
+            f"received {rows.dtype} from {least:.9g} to {largest:.9g}: {advice}."
         )
     return to_pixels(rows) if rows.dtype.kind == "f" else rows.astype(np.uint8)
 
@@ -538,7 +546,9 @@ def _pixel_advice(dtype: np.dtype, least: float, largest: float) -> str:
         return "scale them as the images in fit were"
     if dtype.kind == "f" and largest <= 255 + TOLERANCE:
         return "divide by 255 if white is 255"
-    return "divide by the value of white" + (", 65535 if they fill 16 bits" if dtype == np.uint16 else "")
+    if dtype == np.uint16:
+        return "divide by the value of white, 65535 if they fill 16 bits"
+    return "divide by the value of white"
 
 
 def _plain(value: Any) -> Any:

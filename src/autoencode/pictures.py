@@ -323,7 +323,8 @@ def _name_classes(axes: Axes, entries: Sequence[tuple[str, tuple[float, ...]]]) 
     style = {"fontsize": 9, "frameon": False, "labelcolor": INK}
     legend = axes.legend(handles, places, loc="upper left", bbox_to_anchor=(1, 1), **style)
     renderer = FigureCanvasAgg(axes.figure).get_renderer()
-    for text, (name, _) in zip(legend.get_texts(), entries, strict=True):  # as labels, "_a" is left out and "$a$" a formula
+    # As labels, "_a" is left out and "$a$" a formula.
+    for text, (name, _) in zip(legend.get_texts(), entries, strict=True):
         text.set_parse_math(False)
         text.set_text(shortened(name, CLASS_LETTERS))
         text.set_fontsize(9 * min(1, CLASS_ROOM / max(1, text.get_window_extent(renderer).width)))

@@ -55,8 +55,8 @@ class Training:
     """A training that is ready: its images, its engine with the built model, and the events to iterate.
 
     `config` has every "auto" filled in; `command` repeats the training, `location` is where the source lies, if it is a
-    file or folder. `baseline` is PCA's error with as many components as the code has numbers, measured on another thread,
-    and `examined` what the doctor finds in the images, on that thread too.
+    file or folder. `baseline` is PCA's error with as many components as the code has numbers, and
+    `examined` what the doctor finds in the images; both are measured on another thread.
     """
 
     source: str

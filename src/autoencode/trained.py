@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
@@ -283,11 +284,19 @@ def _check_layers(config: Any) -> None:
         known = name in LAYERS | MODELS if layer else name in VALUES
         if not known and not module.startswith(PLAIN):
             raise _refusal(config)
+        if name in ("__numpy__", "__tensor__"):
+            _check_dtype(config["config"]["dtype"])
         parts = list(config.values())
     else:
         parts = config if isinstance(config, list) else []
     for part in parts:
         _check_layers(part)
+
+
+def _check_dtype(dtype: Any) -> None:
+    """Raise `ValueError` unless an array in a model is of numbers: texts would fill memory."""
+    if not isinstance(dtype, str) or not re.fullmatch(r"bool|(bfloat|float|u?int)\d{1,2}", dtype):
+        raise ValueError(f"it holds an array of {dtype!s:.40}, expected numbers")
 
 
 def _refusal(config: dict[str, Any]) -> AutoencodeError:

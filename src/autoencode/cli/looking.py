@@ -32,6 +32,7 @@ def look(
     overwrite
         Replace a file that is there already, and is not the contact sheet of an earlier look.
     """
+    from autoencode import doctor
     from autoencode.cli.console import Screen
     from autoencode.data import summary
     from autoencode.runs import plain_name
@@ -44,6 +45,8 @@ def look(
         seen = summary.summarise(source, config or DataConfig(), progress)
     for line in seen.lines():
         console.tell(line)
+    for finding in doctor.examine_images(seen.images):
+        console.tell(f"doctor: {finding}")
     with _sheet(plain_name(seen.name), out, overwrite=overwrite) as path:
         summary.write_sheet(seen, path)
     console.tell(f"contact sheet in {path}")
@@ -85,6 +88,7 @@ def pack(source: str, file: Path, *, config: Annotated[DataConfig | None, Parame
     console = Screen()
     with decoding(console) as progress:
         images = data.pack(source, file, config or DataConfig(), progress)
+    console.tell(images.account())
     for note in images.notes:
         console.tell(note)
     count, (height, width, channels) = sum(map(len, images.parts.values())), images.shape

@@ -374,7 +374,8 @@ def anomalies(
 ) -> None:
     """Rank the images of a source, the strangest first: a table, a picture of where they differ, a chart of the scores.
 
-    Where a class of the source is called good, normal or ok, in any case, the AUROC of each other class against it is printed.
+    Where a class of the source is called good, normal or ok, in any case, the AUROC of each other
+    class against it is printed.
 
     Parameters
     ----------
@@ -384,8 +385,8 @@ def anomalies(
         As for train.
     normal
         Normal images: a threshold is set on those for testing, and for a saved estimator on all of them, of which it must
-        have been trained on none. Where one of its classes is called good, normal or ok, in any case, only the images of
-        that are normal [default: what the model was trained on].
+        have been trained on none. Where one of its classes is called good, normal or ok, in any
+        case, only the images of that are normal [default: what the model was trained on].
     false_alarms
         Share of normal images that may be taken for anomalies.
     examples

@@ -15,7 +15,17 @@ import numpy as np
 
 from autoencode.data import decode
 from autoencode.data.decode import Plan, Probe, Tally
-from autoencode.data.scaling import MAX_CUT, Extent, Scale, choose_scale, fills, kind_of, measure_extent, parse_range
+from autoencode.data.scaling import (
+    MAX_CUT,
+    Extent,
+    Scale,
+    choose_scale,
+    fills,
+    kind_of,
+    measure_extent,
+    parse_range,
+    show_range,
+)
 from autoencode.errors import AutoencodeError
 from autoencode.images import UNLABELLED, Images, Skipped, Unused, evenly
 from autoencode.mapped import release
@@ -79,8 +89,8 @@ class Dataset(ABC):
         """Give all images at ascending `indices` as `plan` says, in order, a chunk at a time."""
 
     @abstractmethod
-    def extents(self, plan: Plan) -> dict[str, Extent]:
-        """Return the extent of all values by the kind they are stored as.
+    def extents(self, plan: Plan, probes: Sequence[Probe]) -> dict[str, Extent]:
+        """Return the extent of all values by the kind they are stored as; `probes` are those of a look at some images.
 
         For 8 bits it may end as soon as it is wide enough to decide the range.
         """
@@ -93,14 +103,17 @@ class Dataset(ABC):
     def identity(self) -> Any:
         """Return what changes when the images do, as JSON."""
 
-    def choose_scale(self, option: str, plan: Plan) -> tuple[Scale, list[str]]:
-        """Return the one scale of this source for `option`, a word for `range`, and a line for each choice."""
+    def choose_scale(self, option: str, plan: Plan, probes: Sequence[Probe]) -> tuple[Scale, list[str]]:
+        """Return the one scale of this source for `option`, a word for `range`, and a line for each choice.
+
+        `probes` are those of a look at some images by `plan`.
+        """
         asked = parse_range(option)
         if asked.method == "values":
             return Scale({}, (asked.low, asked.high)), [f"range {asked.low:.9g}:{asked.high:.9g} for all values"]
         samples = self.sample_values(plan) if asked.method == "percentile" else {}
         try:
-            return choose_scale(asked, self.extents(plan), samples)
+            return choose_scale(asked, self.extents(plan, probes), samples)
         except AutoencodeError as error:
             raise AutoencodeError(f"{self.name}: {error}") from error
 
@@ -121,15 +134,25 @@ class Dataset(ABC):
             if progress is not None:
                 progress(done, len(indices))
 
-    def cut_notes(self) -> list[str]:
-        """Return a warning where the ranges cut more than 1 % of the values that were read, and one of unknown kinds."""
+    def value_notes(self, scale: Scale, why: str) -> list[str]:
+        """Return what is to be known of the values that were read by `scale`.
+
+        That is a warning where the ranges cut more than 1 % of them, and a line for each kind that has no range of its own,
+        for which `why` says why.
+        """
         tally = self.tally
-        if not tally.values or tally.cut <= MAX_CUT * tally.values:
-            return []
-        return [
-            f"warning: {tally.cut / tally.values:.1%} of the values lie outside the range and are cut to it: choose "
-            "another with --range"
+        notes = [
+            f"{kind} values are taken from {show_range(scale.range_of(kind))}, as {why} only {scale.describe()}: --range "
+            "sets another"
+            for kind in sorted(tally.kinds - {"bool"} - set(scale.ranges))
+            if scale.ranges
         ]
+        if tally.cut > MAX_CUT * tally.values:
+            notes.append(
+                f"warning: {tally.cut / tally.values:.1%} of the values lie outside the range and are cut to it: choose "
+                "another with --range"
+            )
+        return notes
 
 
 def check_strict(strict: bool, skipped: Sequence[Skipped]) -> None:
@@ -232,13 +255,13 @@ class ArrayDataset(Dataset):
                 yield Chunk(pixels, part[first : first + size], [])
                 release(values)
 
-    def choose_scale(self, option: str, plan: Plan) -> tuple[Scale, list[str]]:
+    def choose_scale(self, option: str, plan: Plan, probes: Sequence[Probe]) -> tuple[Scale, list[str]]:
         """Return the scale that the pixels were made with, where that is known, else as for any dataset."""
         if self.known_scale is not None:
             return self.known_scale, []
-        return super().choose_scale(option, plan)
+        return super().choose_scale(option, plan, probes)
 
-    def extents(self, plan: Plan) -> dict[str, Extent]:
+    def extents(self, plan: Plan, probes: Sequence[Probe]) -> dict[str, Extent]:
         """Look at every block of every array."""
         found: dict[str, Extent] = {}
         for array in self.arrays.values():

@@ -289,10 +289,15 @@ def _are_same(channels: list[np.ndarray]) -> bool:
     return all(np.array_equal(channels[0], channel) for channel in channels[1:])
 
 
-def read_extent(file: Any, frames: Sequence[int], plan: Plan) -> dict[str, Extent]:
-    """Return the extent of all values of a picture by the kind they are stored as; of one that cannot be read, nothing."""
+def read_extent(
+    file: Any, frames: Sequence[int], plan: Plan, *, skips_uint8: bool = False
+) -> dict[str, Extent]:
+    """Return the extent of all values of a picture by the kind they are stored as; of one that cannot be read, nothing.
+
+    With `skips_uint8`, pictures of 8 bits are not decoded.
+    """
     extents: dict[str, Extent] = {}
-    for kind, values in _read_values(file, frames, plan):
+    for kind, values in _read_values(file, frames, plan, skips_uint8=skips_uint8):
         extents[kind] = extents.get(kind, Extent()) | measure_extent(values)
     return extents
 
@@ -307,7 +312,9 @@ def read_sample(file: Any, frames: Sequence[int], plan: Plan, count: int) -> dic
     return {kind: np.concatenate(drawn) for kind, drawn in samples.items()}
 
 
-def _read_values(file: Any, frames: Sequence[int], plan: Plan) -> Iterator[tuple[str, np.ndarray]]:
+def _read_values(
+    file: Any, frames: Sequence[int], plan: Plan, *, skips_uint8: bool = False
+) -> Iterator[tuple[str, np.ndarray]]:
     with suppress(Unreadable), opened(file, plan.max_pixels) as picture:
         for frame in frames:
             if isinstance(picture, np.ndarray):
@@ -316,6 +323,8 @@ def _read_values(file: Any, frames: Sequence[int], plan: Plan) -> Iterator[tuple
                 yield kind_of(values.dtype), values[..., :3] if values.ndim == 3 else values
                 continue
             _seek(picture, frame, plan)
+            if skips_uint8 and not _is_deep(picture):
+                continue
             with decoded_bytes.hold(_decoding_cost(picture, math.prod(picture.size))):
                 values = stored_values(picture)
                 if values is None:
@@ -550,12 +559,11 @@ def _check_bytes(size: int) -> None:
 
 def stored_values(picture: Image.Image) -> np.ndarray | None:
     """Return the values of a picture of another depth than unsigned 8 bits, (H, W), as they are stored; else None."""
-    is_signed_bytes = picture.mode == "L" and _is_signed(picture)
-    if not (picture.mode.startswith("I") or picture.mode == "F" or is_signed_bytes):
+    if not _is_deep(picture):
         return None
     picture.load()  # a TIFF may be turned by that
     values = np.asarray(picture)
-    if is_signed_bytes:
+    if picture.mode == "L":
         return values.view(np.int8)
     if picture.format == "FITS" and values.dtype.itemsize == 2:
         return values.astype(np.uint16, copy=False).view(np.int16)
@@ -564,6 +572,11 @@ def stored_values(picture: Image.Image) -> np.ndarray | None:
     if picture.mode == "I":
         return values.astype(_integer_dtype(picture), copy=False)
     return values
+
+
+def _is_deep(picture: Image.Image) -> bool:
+    """Whether values have another depth than unsigned 8 bits."""
+    return picture.mode.startswith("I") or picture.mode == "F" or (picture.mode == "L" and _is_signed(picture))
 
 
 def _integer_dtype(picture: Image.Image) -> str:

@@ -32,7 +32,14 @@ def load(name: str) -> Images:
             f"{name} could not be downloaded or read ({reason(error)}): connect to the network, "
             f"or put into {folder} the folder {FILES[name]}."
         ) from error
-    train, test = (part[..., np.newaxis] if part.ndim == 3 else part for part in (train, test))
+    train, test = map(_channels_last, (train, test))
     return Images(
         name, train, test, train_labels.reshape(-1).astype(np.int32), test_labels.reshape(-1).astype(np.int32)
     )
+
+
+def _channels_last(images: np.ndarray) -> np.ndarray:
+    """Images (N, H, W) or, where the user has set Keras so, (N, C, H, W) as (N, H, W, C)."""
+    if images.ndim == 3:
+        return images[..., np.newaxis]
+    return np.ascontiguousarray(np.moveaxis(images, 1, -1)) if images.shape[1] == 3 else images

@@ -24,6 +24,7 @@ from autoencode.images import Images, Skipped, Unused, evenly
 LOOKED_AT = 200  # images that decide size and colour
 TEST_SHARE = 0.1  # of a source without test images of its own
 MAX_TEST = 10_000
+PROBED = "the images looked at had"
 MEMORY_SHARE = 0.25  # of the machine's memory; a larger set is packed into the cache
 
 PLAIN = {"size": "auto", "colour": "auto", "range": "auto", "bands": "all", "transpose": False}  # changes no pixel
@@ -72,7 +73,7 @@ def choose(dataset: Dataset, config: DataConfig) -> Choice:
         raise describe_nothing(dataset)
 
     (height, width, channels), notes = preprocessing.choose_shape(probes, config)
-    scale, said = dataset.choose_scale(config.range, looked)
+    scale, said = dataset.choose_scale(config.range, looked, probes)
     plan = replace(looked, height=height, width=width, channels=channels, scale=scale)
 
     split = split_dataset(dataset, config)
@@ -147,7 +148,7 @@ def load(source: Source, config: DataConfig | None = None, progress: Progress | 
     if is_plain and isinstance(source, Images):
         return source
     if is_plain and isinstance(source, str) and locate(source).kind == "named":
-        return load_named(source)
+        return load_named(locate(source).name)
 
     dataset = open_dataset(source, config)
     if is_plain and isinstance(dataset, ArrayDataset) and dataset.ready is not None:
@@ -197,7 +198,7 @@ def load_dataset(dataset: Dataset, config: DataConfig, progress: Progress | None
         **arrays,
         **labels,
         classes=classes,
-        notes=(*choice.notes, *note, *dataset.cut_notes()),
+        notes=(*choice.notes, *note, *dataset.value_notes(choice.plan.scale, PROBED)),
         skipped=tuple(skipped),
         unused=(*dataset.unused, *choice.split.unused),
         ranges=choice.plan.scale.record(),
@@ -252,7 +253,7 @@ def pack(source: Source, path: Path, config: DataConfig, progress: Progress | No
     dataset = open_dataset(source, config)
     choice = choose(dataset, config)
     images = _pack(dataset, choice, config, path, _fingerprint(dataset, choice), progress)
-    return replace(images, notes=(*choice.notes, *dataset.cut_notes()))
+    return replace(images, notes=(*choice.notes, *dataset.value_notes(choice.plan.scale, PROBED)))
 
 
 def _pack_or_open(

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 Source = Any  # a name, a path, an array, `Images`, or what `memory` reads
 NAMES = ("mnist", "fashion_mnist", "cifar10", "cifar100")
+BUILT_IN = "builtin:"  # before a name, where a path of that name exists
 KINDS = "a folder, .zip, .tar, .parquet, .npz, .npy, .csv of paths, IDX file, a picture or a packed store"
 IDX_DEPTH = 2  # folders below a source, in which IDX files are looked for
 
@@ -60,10 +61,11 @@ def locate(source: Source) -> Location:
 def _locate_word(word: str) -> Location:
     path = Path(word).expanduser()
     if path.exists():
-        note = f"{word} is taken for the path {path}, and not for the built-in dataset of that name" if word in NAMES else ""
+        is_name = word in NAMES
+        note = f"{word} is taken for the path, and not for the built-in dataset, which is {BUILT_IN}{word}" if is_name else ""
         return Location("path", str(path), path, note)
-    if word in NAMES:
-        return Location("named", word)
+    if word.removeprefix(BUILT_IN) in NAMES:
+        return Location("named", word.removeprefix(BUILT_IN))
     if word.startswith("hf:"):
         return Location("hub", word)
     if path.parent.is_dir() and _idx_group(path) is not None:

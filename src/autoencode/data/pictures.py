@@ -8,6 +8,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -25,7 +26,6 @@ from autoencode.images import UNLABELLED, Skipped, Unused, evenly
 
 CHUNK = 64  # pictures that a core decodes in one go
 PACKED_BYTES = 2**22  # of files out of an archive that a core decodes in one go
-LOOKED_AT = 200  # pictures that show whether 8-bit values fill their range
 SHOWN_NAMES = 6  # of what is unused
 
 
@@ -54,7 +54,13 @@ class File(NamedTuple):
 
 
 class PictureDataset(Dataset):
-    """Images in picture files, decoded on all cores. `entries` know where each is."""
+    """Images in picture files, decoded on all cores. `entries` know where each is.
+
+    `depth_by_probes` says that a look at some images decides whether all have 8 bits, since all would have to be read to
+    know: a table has them inside.
+    """
+
+    depth_by_probes = False
 
     def __init__(self, name: str, entries: Sequence[Entry] = ()) -> None:
         super().__init__(name)
@@ -106,16 +112,19 @@ class PictureDataset(Dataset):
             skipped = list(map(Skipped, self.names(bad), decoded.reasons.values()))
             yield Chunk(decoded.pixels, asked[decoded.kept], skipped)
 
-    def extents(self, plan: Plan) -> dict[str, Extent]:
-        """Look at some; where they do not decide, at all that may hold other than well-filled 8-bit values."""
+    def extents(self, plan: Plan, probes: Sequence[Probe]) -> dict[str, Extent]:
+        """Look at all that may hold other than well-filled 8-bit values, as far as the probes do not decide."""
         found: dict[str, Extent] = {}
-        for probe in self.sample(evenly(len(self), LOOKED_AT), plan):
+        for probe in probes:
             found[probe.kind] = found.get(probe.kind, Extent()) | probe.extent
 
-        is_decided = "uint8" not in found or fills("uint8", found["uint8"])
+        is_decided = fills("uint8", found.get("uint8", Extent()))
+        if is_decided and self.depth_by_probes and found.keys() <= {"uint8", "bool"}:
+            return found
         left = [index for index, entry in enumerate(self.entries) if not (is_decided and entry.is_uint8)]
         files = self._files(np.array(left, int))
-        for extents in on_all_cores(lambda file: _extent(file, plan), files, _content_size):
+        look = partial(_extent, plan=plan, skips_uint8=is_decided)
+        for extents in on_all_cores(look, files, _content_size):
             for kind, extent in extents.items():
                 found[kind] = found.get(kind, Extent()) | extent
         return found
@@ -395,10 +404,10 @@ def _probe(file: File, plan: Plan) -> list[Probe]:
     return found
 
 
-def _extent(file: File, plan: Plan) -> dict[str, Extent]:
+def _extent(file: File, plan: Plan, *, skips_uint8: bool) -> dict[str, Extent]:
     if isinstance(file.content, Unreadable):
         return {}
-    return decode.read_extent(file.content, file.frames, plan)
+    return decode.read_extent(file.content, file.frames, plan, skips_uint8=skips_uint8)
 
 
 def _sample(file: File, plan: Plan) -> dict[str, np.ndarray]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -19,6 +19,7 @@ from autoencode.errors import AutoencodeError, UsageError
 FILLED = 0.1  # share of a type's full range that values must span for it to be taken
 TOLERANCE = 1e-3  # by which floats may lie outside [0, 1] and still be taken for it
 MAX_CUT = 0.01  # share of values outside the range, above which a warning is due
+OTHER = "other"  # in a record, the kinds that it does not name
 BLOCK = 2**20  # values that are converted at a time
 
 EIGHT_BITS = (0.0, 255.0)
@@ -170,11 +171,13 @@ def parse_range(text: str) -> RangeOption:
 class Scale:
     """The values that become black and white, by the kind they are stored as.
 
-    A kind that is not among `ranges` is taken at `other`, or at its full range where that is None.
+    A kind that is not among `ranges` is taken at `other`, or at its full range where that is None. `is_assumed` says that
+    `other` is but the most likely unit of other kinds, which 8 bits do not share.
     """
 
     ranges: Mapping[str, Range] = field(default_factory=dict)
     other: Range | None = None
+    is_assumed: bool = False
 
     def range_of(self, kind: str) -> Range:
         """Return the values of `kind` that become black and white."""
@@ -182,7 +185,9 @@ class Scale:
             return UNIT
         if kind in self.ranges:
             return self.ranges[kind]
-        return self.other or full_range(kind)
+        if self.other is None or (self.is_assumed and kind == "uint8"):
+            return full_range(kind)
+        return self.other
 
     def is_identity(self, kind: str) -> bool:
         """Whether values of `kind` are pixels already."""
@@ -235,19 +240,24 @@ class Scale:
         return _table(*self.range_of(kind), int(np.iinfo(kind).max) + 1)
 
     def record(self) -> dict[str, list[float]]:
-        """Return the ranges as JSON holds them."""
-        return {kind: list(limits) for kind, limits in self.ranges.items()}
+        """Return the ranges as JSON holds them; that of other kinds is called "other"."""
+        ranges = {kind: list(limits) for kind, limits in self.ranges.items()}
+        return ranges if self.other is None or self.is_assumed else ranges | {OTHER: list(self.other)}
 
     @classmethod
-    def from_record(cls, record: Mapping[str, list[float]]) -> Scale:
+    def from_record(cls, record: Mapping[str, Sequence[float]]) -> Scale:
         """Return the scale that `record` was made of.
 
-        Kinds that it does not know are taken at the same values where it knows one kind other than uint8 alone: the
-        unit is then most likely the same.
+        Where it knows one kind alone, and not at its full range, other kinds but 8 bits are taken at the same values: their
+        unit is most likely the same.
         """
         ranges = {kind: (float(low), float(high)) for kind, (low, high) in record.items()}
-        wider = [limits for kind, limits in ranges.items() if kind != "uint8" and limits != full_range(kind)]
-        return cls(ranges, wider[0] if len(wider) == 1 and len(ranges) == 1 else None)
+        other = ranges.pop(OTHER, None)
+        if other is None and len(ranges) == 1:
+            kind, limits = next(iter(ranges.items()))
+            if kind != "uint8" and limits != full_range(kind):
+                return cls(ranges, limits, is_assumed=True)
+        return cls(ranges, other)
 
     def describe(self) -> str:
         """Return the ranges in words.

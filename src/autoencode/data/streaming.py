@@ -11,9 +11,9 @@ from autoencode.config import DataConfig
 from autoencode.data import preprocessing
 from autoencode.data.dataset import Dataset, Progress, check_strict
 from autoencode.data.decode import Plan
-from autoencode.data.loading import split_dataset
+from autoencode.data.loading import LOOKED_AT, split_dataset
 from autoencode.data.pictures import describe_nothing
-from autoencode.data.scaling import Scale, show_range
+from autoencode.data.scaling import Scale
 from autoencode.errors import AutoencodeError, UsageError, unknown
 from autoencode.images import evenly
 
@@ -79,17 +79,7 @@ class Stream:
             raise describe_nothing(self._dataset)
         if held:
             yield from self._hand_on(waiting, size, read)
-        self.notes += [*self._foreign_notes(), *self._dataset.cut_notes()]
-
-    def _foreign_notes(self) -> list[str]:
-        """A line for values of a kind that the scale was not chosen for."""
-        scale = self._plan.scale
-        return [
-            f"{kind} values are taken from {show_range(scale.range_of(kind))}, as the training had only "
-            f"{scale.describe()}: --range sets another"
-            for kind in sorted(self._dataset.tally.kinds - {"bool"} - set(scale.ranges))
-            if scale.ranges
-        ]
+        self.notes += self._dataset.value_notes(self._plan.scale, "the training had")
 
     def _hand_on(self, chunks: list[np.ndarray], size: int, read: int) -> Iterator[np.ndarray]:
         """Give what `chunks` hold in pieces, and report each once it is done with; `read` are these and all before."""
@@ -180,7 +170,8 @@ def stream(
 
     looked = preprocessing.look_plan(config)
     if scale is None or config.range != "auto":
-        scale, said = dataset.choose_scale(config.range, looked)
+        probes = dataset.sample(evenly(len(dataset), LOOKED_AT), looked)
+        scale, said = dataset.choose_scale(config.range, looked, probes)
         notes += said
     height, width, channels = shape
     plan = replace(looked, height=height, width=width, channels=channels, scale=scale)

@@ -31,6 +31,8 @@ class ParquetDataset(PictureDataset):
     The files' names, or those of their folders below `top`, may tell train, validation and test apart.
     """
 
+    depth_by_probes = True
+
     def __init__(self, name: str, paths: Sequence[Path], top: Path | None = None) -> None:
         super().__init__(name)
         self._parquet = _import_extra("pyarrow.parquet", "parquet")
@@ -198,6 +200,8 @@ def _label_column(names: Collection[str]) -> str | None:
 
 class HubDataset(PictureDataset):
     """A dataset of the Hugging Face Hub by name, OWNER/NAME, through the library `datasets`."""
+
+    depth_by_probes = True
 
     def __init__(self, name: str) -> None:
         datasets = _import_extra("datasets", "hf")

@@ -50,7 +50,12 @@ MOST_ARRAY = 2**30  # bytes of an array that is drawn
 
 
 def source(record: Mapping[str, Any]) -> str:
-    """Return what a run was trained on, so that it is found from any folder: the place of a path, else a name."""
+    """Return what a run was trained on, so that it is found from any folder: the place of a path, else a name.
+
+    A path that has the name of a built-in dataset here was not there then.
+    """
+    if record["location"] is None and Path(record["source"]).exists():
+        return f"builtin:{record['source']}"
     return record["location"] or record["source"]
 
 
