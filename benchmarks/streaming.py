@@ -53,7 +53,7 @@ def make(path: Path, count: int = ROWS) -> None:
     while writer.rows < total:
         rows = images[random.permutation(len(images))[: total - writer.rows]]
         writer.add(rows, len(rows), [])
-    writer.finish("rows", images.shape[1:], {"train": count, "test": TEST}, {}, ())
+    writer.finish(store.Contents("rows", images.shape[1:], {"train": count, "test": TEST}))
 
 
 def main() -> None:

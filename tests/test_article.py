@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from autoencode import Config, Images, UsageError, data, engines, feeding, measures, pipeline, runs, training
+from autoencode import Config, Images, UsageError, data, engines, feeding, marks, measures, pipeline, runs, training
 
 IDX_SHA256 = {  # of the original files, unpacked
     "train": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -62,7 +62,7 @@ def test_run_folder_holds_every_result(run):
     assert "autoencode train mnist" in page
     assert page.count("data:image/png;base64,") == 11  # ten for the slider, the last shown without a script
     assert not re.search(r"""(src|href|url\()\s*=?\s*["']?(https?:)?//""", page)
-    assert not list(run.folder.glob(".*"))
+    assert [path.name for path in run.folder.glob(".*")] == [marks.MARKER]
 
 
 def test_model_opens_in_keras_without_this_package(run):

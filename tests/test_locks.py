@@ -97,7 +97,7 @@ def test_a_second_packing_says_who_holds_the_file(tmp_path):
 def test_a_packing_that_was_overtaken_replaces_nothing(tmp_path):
     first = store.Writer(tmp_path / "p.store", "one")
     first.add(np.ones((3, 2, 2, 1), "uint8"), 3, [])
-    first.finish("ones", (2, 2, 1), {"train": 2, "test": 1}, {}, ())
+    first.finish(store.Contents("ones", (2, 2, 1), {"train": 2, "test": 1}))
     with pytest.raises(store.Finished, match="is there already"):
         store.Writer(tmp_path / "p.store", "two")
     assert [path.name for path in tmp_path.iterdir()] == ["p.store"]
@@ -140,7 +140,7 @@ def test_where_the_first_is_killed_the_second_goes_on_from_its_journal(tmp_path,
 
 def test_the_command_says_while_it_waits_that_it_does(tmp_path, pictures, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    rows = data.open_source(str(pictures))
+    rows = data.open_dataset(str(pictures))
     choice = loading.choose(rows, Config())
     name = f"pics-{loading._fingerprint(rows, choice)[:16]}.store"
     path = tmp_path / "cache" / "autoencode" / "stores" / name

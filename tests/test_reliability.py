@@ -88,7 +88,7 @@ def packed(pixels: np.ndarray, path: Path) -> Images:
     writer = store.Writer(path, "noise")
     rows = np.concatenate([pixels, pixels[:9]])
     writer.add(rows, len(rows), [])
-    return writer.finish("noise", pixels.shape[1:], {"train": len(pixels), "test": 9}, {}, ())
+    return writer.finish(store.Contents("noise", pixels.shape[1:], {"train": len(pixels), "test": 9}))
 
 
 def test_a_training_out_of_a_file_goes_on_within_a_window(tmp_path, single_steps, monkeypatch):

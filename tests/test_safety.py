@@ -84,7 +84,7 @@ def test_what_a_killed_process_began_to_write_is_removed_on_going_on(tmp_path):
 def black_store(path: Path) -> Images:
     writer = store.Writer(path, "black")
     writer.add(np.zeros((3, 2, 2, 1), "uint8"), 3, [])
-    return writer.finish("black", (2, 2, 1), {"train": 2, "test": 1}, {}, ())
+    return writer.finish(store.Contents("black", (2, 2, 1), {"train": 2, "test": 1}))
 
 
 def plant_link(path: Path, target: Path) -> None:
@@ -326,14 +326,14 @@ def test_a_folder_in_the_way_of_a_store_is_the_cause_and_what_is_packed_is_kept(
     writer.add(np.ones((3, 2, 2, 1), "uint8"), 3, [])
     path.mkdir()
     labels = {"train_labels": np.arange(2), "test_labels": np.arange(1)}
-    rest = ("ones", (2, 2, 1), {"train": 2, "test": 1}, labels, ("0", "1"), "abc")
+    contents = store.Contents("ones", (2, 2, 1), {"train": 2, "test": 1}, labels, ("0", "1"), "abc")
     with pytest.raises(AutoencodeError, match=r"move away the folder .*kept in a\.store\.part"):
-        writer.finish(*rest)
+        writer.finish(contents)
     writer.close()
     path.rmdir()
     again = store.Writer(path, "black")
     assert (again.done, again.rows) == (3, 3)
-    again.finish(*rest)
+    again.finish(contents)
     found = store.open_store(path)
     assert (np.concatenate([found.train, found.test]) == 1).all()
     assert found.train_labels.tolist() == [0, 1]
@@ -359,7 +359,7 @@ def test_a_full_disk_keeps_the_rows_of_a_store_that_were_written_whole(tmp_path)
     writer = store.Writer(tmp_path / "a.store", "ones")
     assert (writer.done, writer.rows) == (100, 100)
     writer.add(np.full((50, 10, 6, 1), 2, "uint8"), 50, [])
-    writer.finish("ones", (10, 6, 1), {"train": 100, "test": 50}, {}, ())
+    writer.finish(store.Contents("ones", (10, 6, 1), {"train": 100, "test": 50}))
     found = data.load(str(tmp_path / "a.store"), Config())
     assert (found.train == 1).all()
     assert (found.test == 2).all()

@@ -104,8 +104,11 @@ class Images:
         total = sum(parts.values()) + len(self.skipped) + unused
         counts = " + ".join(f"{count:,} to {part}" for part, count in parts.items())
         both = " and test" if len(parts) == 1 else ""
-        line = f"{counts}{both} + {len(self.skipped):,} skipped + {unused:,} unused = {total:,} found"
-        return line + (f"; unused: {'; '.join(map(str, self.unused))}" if self.unused else "")
+        return f"{counts}{both} + {len(self.skipped):,} skipped + {unused:,} unused = {total:,} found"
+
+    def unused_notes(self) -> list[str]:
+        """Return a line that names what is unused, where anything is."""
+        return [f"unused: {'; '.join(map(str, self.unused))}"] if self.unused else []
 
     def fingerprint(self) -> int:
         """Return the CRC-32 of rows evenly drawn from both parts, a megabyte in all: the same images give the same."""

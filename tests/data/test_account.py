@@ -84,7 +84,7 @@ def check_account(source: Path, found: int, options: Config) -> None:
     parts = sum(len(part) for part in images.parts.values())
     unused = sum(one.count for one in images.unused)
     assert parts + len(images.skipped) + unused == found
-    assert images.account().split(" = ")[1].startswith(f"{found:,} found")
+    assert images.account().endswith(f" = {found:,} found")
 
 
 @EACH

@@ -89,7 +89,7 @@ def pack(source: str, file: Path, *, config: Annotated[DataConfig | None, Parame
     with decoding(console) as progress:
         images = data.pack(source, file, config or DataConfig(), progress)
     console.tell(images.account())
-    for note in images.notes:
+    for note in (*images.unused_notes(), *images.notes):
         console.tell(note)
     count, (height, width, channels) = sum(map(len, images.parts.values())), images.shape
     console.tell(

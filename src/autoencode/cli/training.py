@@ -112,11 +112,10 @@ def _train(prepare: Callable[..., Training], folder: Path, *, quiet: bool, json_
 
 def _tell_beginning(console: Screen, training: Training) -> None:
     engine, images, resumed = training.engine, training.images, training.resumed
-    console.tell(images.account())
-    for note in (*images.notes, *(resumed.notes if resumed else ())):
+    for note in (*images.unused_notes(), *images.notes, *(resumed.notes if resumed else ())):
         console.tell(note)
     console.tell(
-        f"{training.source}: {len(images.train):,} images to train, {len(images.test):,} to test; "
+        f"{training.source}: {images.account()}; "
         f"model {training.config.model}, {engine.model.count_params():,} parameters; "
         f"engine {engine.name} on {engine.device}"
     )

@@ -298,15 +298,22 @@ def read_extent(
     """
     extents: dict[str, Extent] = {}
     for kind, values in _read_values(file, frames, plan, skips_uint8=skips_uint8):
-        extents[kind] = extents.get(kind, Extent()) | measure_extent(values)
+        extents[kind] = extents.get(kind, Extent()) | _extent_of(values)
     return extents
+
+
+def _extent_of(values: np.ndarray | Image.Image) -> Extent:
+    if isinstance(values, np.ndarray):
+        return measure_extent(values)
+    extrema = np.array(values.getextrema())  # without a copy
+    return Extent(float(extrema.min()), float(extrema.max()))
 
 
 def read_sample(file: Any, frames: Sequence[int], plan: Plan, count: int) -> dict[str, np.ndarray]:
     """Return up to `count` finite values of each frame of a picture, evenly drawn, by the kind they are stored as."""
     samples: dict[str, list[np.ndarray]] = {}
     for kind, values in _read_values(file, frames, plan):
-        flat = values.reshape(-1)
+        flat = np.asarray(values).reshape(-1)
         drawn = flat[:: max(1, len(flat) // count)]
         samples.setdefault(kind, []).append(drawn[np.isfinite(drawn)])
     return {kind: np.concatenate(drawn) for kind, drawn in samples.items()}
@@ -314,7 +321,8 @@ def read_sample(file: Any, frames: Sequence[int], plan: Plan, count: int) -> dic
 
 def _read_values(
     file: Any, frames: Sequence[int], plan: Plan, *, skips_uint8: bool = False
-) -> Iterator[tuple[str, np.ndarray]]:
+) -> Iterator[tuple[str, np.ndarray | Image.Image]]:
+    """The values of each frame as they are stored, or, of 8 bits, as a plain picture."""
     with suppress(Unreadable), opened(file, plan.max_pixels) as picture:
         for frame in frames:
             if isinstance(picture, np.ndarray):
@@ -327,12 +335,12 @@ def _read_values(
                 continue
             with decoded_bytes.hold(_decoding_cost(picture, math.prod(picture.size))):
                 values = stored_values(picture)
-                if values is None:
-                    kind = "bool" if picture.mode == "1" else "uint8"
-                    plain = _take_bands(make_plain(picture, Scale(), Tally(), keep=True), plan.bands)
-                    yield kind, np.asarray(plain)
-                else:
+                if values is not None:
                     yield kind_of(values.dtype), values
+                    continue
+                kind = "bool" if picture.mode == "1" else "uint8"
+                plain = make_plain(picture, Scale(), Tally(), keep=len(frames) > 1)
+                yield kind, _take_bands(plain, plan.bands)
 
 
 def is_grey(pixels: np.ndarray) -> bool:

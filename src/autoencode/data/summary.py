@@ -60,6 +60,7 @@ class DatasetSummary:
         lines = [
             f"{self.name}: {len(images.train):,} images to train, {len(images.test):,} to test",
             images.account(),
+            *images.unused_notes(),
             f"sizes of {self.looked_at:,} looked at: {extent}, median {median}; most common: {common}",
             f"colours: {self.grey:,} grey, {self.looked_at - self.grey:,} coloured; values {self._values()}",
             f"duplicates after sizing: {alike}",
@@ -79,7 +80,7 @@ class DatasetSummary:
         labels = [part for part in (images.train_labels, images.test_labels) if part is not None]
         unlabelled = sum(int(np.count_nonzero(part < 0)) for part in labels)
         shown = ", ".join(images.classes[:10]) + (", ..." if len(images.classes) > 10 else "")
-        return shown + (f"; {unlabelled:,} images are unlabelled" if unlabelled else "")
+        return shown + (f"; unlabelled: {unlabelled:,}" if unlabelled else "")
 
 
 def summarise(source: Source, config: DataConfig, progress: Progress | None = None) -> DatasetSummary:
