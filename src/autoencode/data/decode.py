@@ -13,7 +13,7 @@ from functools import cache, reduce
 from typing import Any
 
 import numpy as np
-from PIL import Image, ImageOps, JpegImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageOps, JpegImagePlugin, TiffImagePlugin, UnidentifiedImageError
 
 from autoencode.data import formats
 from autoencode.data.budget import content_bytes, decoded_bytes
@@ -30,6 +30,14 @@ GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 TOLERANCE = 8  # levels by which the channels of a grey picture may differ after JPEG
 NPY_MAGIC = b"\x93NUMPY"
+# What Pillow calls big-endian values of a TIFF, and the same values in the byte order of this machine.
+NATIVE_MODES = {"I;16BS": "I;16NS", "I;32B": "I;32N", "I;32BS": "I;32NS", "F;32BF": "F;32NF", "F;64BF": "F;64NF"}
+# Kinds of TIFF that Pillow can unpack and does not list: byte order, photometric, sample format, fill order, bits, extras.
+MORE_TIFF = {
+    (b"II", 1, (3,), 1, (64,), ()): ("F", "F;64F"),
+    (b"MM", 1, (3,), 1, (64,), ()): ("F", "F;64BF"),
+    (b"MM", 1, (1,), 1, (32,), ()): ("I", "I;32B"),
+}
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 REDUCED = 1  # bit of the TIFF tag NewSubfileType: a smaller copy of another page
 
@@ -107,10 +115,28 @@ def decode_frames(
                 yield fit_array(_frame_of(picture, frame), plan, tally)
             return
         for frame in frames:
-            if frame:
-                picture.seek(frame)
-                _check_pixels(picture, plan.max_pixels)
+            _seek(picture, frame, plan)
             yield _decode_one(picture, plan, tally, is_last=frame == frames[-1])
+
+
+def _seek(picture: Image.Image, frame: int, plan: Plan) -> None:
+    """Go to a page or frame, counted from 0; raise `Unreadable` where it has too many pixels."""
+    if frame:
+        picture.seek(frame)
+        _check_pixels(picture, plan.max_pixels)
+    if picture.format == "TIFF":
+        picture.tile = [_in_native_order(tile) for tile in picture.tile]
+
+
+def _in_native_order(tile: Any) -> Any:
+    """Correct what Pillow says of packed values in a big-endian TIFF.
+
+    libtiff unpacks them into the byte order of this machine, which Pillow knows of unsigned 16 bits alone.
+    """
+    if tile.codec_name != "libtiff":
+        return tile
+    mode, *others = tile.args
+    return tile._replace(args=(NATIVE_MODES.get(mode, mode), *others))
 
 
 def _decode_one(picture: Image.Image, plan: Plan, tally: Tally, *, is_last: bool) -> np.ndarray:
@@ -226,9 +252,7 @@ def probe(file: Any, frame: int = 0, plan: Plan = Plan(1, 1, 1)) -> Probe:
     with opened(file, plan.max_pixels) as picture:
         if isinstance(picture, np.ndarray):
             return probe_array(_frame_of(picture, frame), plan)
-        if frame:
-            picture.seek(frame)
-            _check_pixels(picture, plan.max_pixels)
+        _seek(picture, frame, plan)
         width, height = picture.size
         if (_orientation(picture) in SIDEWAYS) != plan.transpose:
             width, height = height, width
@@ -306,9 +330,7 @@ def _read_values(
                 values = values[..., list(plan.bands)] if plan.bands is not None and values.ndim == 3 else values
                 yield kind_of(values.dtype), values[..., :3] if values.ndim == 3 else values
                 continue
-            if frame:
-                picture.seek(frame)
-                _check_pixels(picture, plan.max_pixels)
+            _seek(picture, frame, plan)
             if skips_uint8 and not _is_deep(picture):
                 continue
             with decoded_bytes.hold(_decoding_cost(picture, math.prod(picture.size))):
@@ -436,6 +458,8 @@ def _frame_of(array: np.ndarray, frame: int) -> np.ndarray:
 def _decoders() -> tuple[str, ...]:
     """The decoders of `formats.DECODERS` that are installed."""
     Image.init()
+    for kind, modes in MORE_TIFF.items():
+        TiffImagePlugin.OPEN_INFO.setdefault(kind, modes)
     with suppress(ImportError):
         import pillow_heif
 
@@ -526,8 +550,10 @@ def _decoding_cost(picture: Image.Image, full_pixels: int) -> int:
 
 
 def _orientation(picture: Image.Image) -> int:
-    # Asking a picture without EXIF for it costs a tenth of decoding it; PNG may hold it at its end, TIFF in its tags.
+    # Asking a picture without EXIF for it costs a tenth of decoding it; PNG may hold it at its end.
     if picture.format == "JPEG" and "exif" not in picture.info:
+        return 1
+    if picture.format == "TIFF":  # which Pillow turns when it loads it, and whose size it tells as it is then
         return 1
     return picture.getexif().get(0x0112, 1)
 
@@ -540,10 +566,15 @@ def _check_bytes(size: int) -> None:
 
 
 def stored_values(picture: Image.Image) -> np.ndarray | None:
-    """Return the values of a picture of another depth than 8 bits, (H, W), as they are stored; else None."""
+    """Return the values of a picture of another depth than unsigned 8 bits, (H, W), as they are stored; else None."""
     if not _is_deep(picture):
         return None
+    picture.load()  # a TIFF may be turned by that
     values = np.asarray(picture)
+    if picture.mode == "L":
+        return values.view(np.int8)
+    if picture.format == "FITS" and values.dtype.itemsize == 2:
+        return values.astype(np.uint16, copy=False).view(np.int16)
     if picture.mode.startswith("I;16"):
         return values.astype(np.uint16, copy=False)
     if picture.mode == "I":
@@ -552,18 +583,24 @@ def stored_values(picture: Image.Image) -> np.ndarray | None:
 
 
 def _is_deep(picture: Image.Image) -> bool:
-    return picture.mode.startswith("I") or picture.mode == "F"
+    """Whether values have another depth than unsigned 8 bits."""
+    return picture.mode.startswith("I") or picture.mode == "F" or (picture.mode == "L" and _is_signed(picture))
 
 
 def _integer_dtype(picture: Image.Image) -> str:
     """What a picture that Pillow keeps as 32-bit integers holds in its file."""
     if picture.format in ("PNG", "PPM"):  # of 16 bits
         return "uint16"
-    tags = getattr(picture, "tag_v2", {})
-    is_signed = _first(tags.get(339, 2)) == 2
-    if _first(tags.get(258, 32)) == 16:
-        return "int16" if is_signed else "uint16"
-    return "int32" if is_signed else "uint32"
+    if picture.format != "TIFF":
+        return "int32"
+    if _first(picture.tag_v2.get(258, 32)) == 16:
+        return "int16" if _is_signed(picture) else "uint16"
+    return "int32" if _is_signed(picture) else "uint32"
+
+
+def _is_signed(picture: Image.Image) -> bool:
+    """Whether a TIFF says that its integers have a sign; without a word they have none."""
+    return picture.format == "TIFF" and _first(picture.tag_v2.get(339, 1)) == 2
 
 
 def _first(value: Any) -> Any:

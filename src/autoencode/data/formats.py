@@ -22,7 +22,7 @@ PICTURES = {
     ".psd", ".pxr", ".qoi", ".ras", ".rgb", ".rgba", ".sgi", ".spider", ".tga", ".tif", ".tiff", ".vda", ".vst", ".webp",
     ".xbm", ".xpm",
 }  # fmt: skip
-HEIF = {".heic", ".heif", ".hif"}  # with the extra
+HEIF = {".heic", ".heics", ".heif", ".heifs", ".hif"}  # with the extra
 COMMON = (".png", ".jpg", ".webp", ".tif", ".gif", ".bmp", ".pgm")  # named in messages
 
 # Files whose pages or frames may be several images.

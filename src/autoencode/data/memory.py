@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from autoencode.errors import AutoencodeError, UsageError, reason
 
 PATH_COLUMNS = ("path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path", "img", "picture")
 LABEL_COLUMNS = ("label", "labels", "class", "class_name", "target", "category")
+DELIMITERS = ",;\t"  # of a table; that which its header holds most often
 SPLIT_COLUMNS = ("split", "set", "subset", "partition")
 IMAGE_KEYS = ("image", "img", "images", "pixel_values", "x")
 LABEL_KEYS = ("label", "labels", "y", "target")
@@ -155,8 +157,9 @@ def open_table_of_paths(path: Path, options: DataConfig) -> Dataset:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             text = file.read()
-        dialect = csv.Sniffer().sniff(text[:4096], delimiters=",;\t")
-        rows = list(csv.DictReader(text.splitlines(), dialect=dialect))
+        header = text.partition("\n")[0]
+        sign = max(DELIMITERS, key=header.count)
+        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=sign))
     except (OSError, ValueError, csv.Error) as error:
         raise AutoencodeError(
             f"{path} cannot be read as a table of pictures ({reason(error)}): expected a column path, and perhaps label."
