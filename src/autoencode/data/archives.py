@@ -80,9 +80,11 @@ class Member:
         return (split, *self.path) if split else self.path
 
 
-def describe_member(path: tuple[str, ...], number: int, head: bytes) -> Member:
-    """Return what is known of a file by its name and its first bytes, `head`, where these were read."""
-    ending = formats.ending_of(path[-1]) or formats.sniff_ending(head)
+def describe_member(path: tuple[str, ...], number: int, ending: str, head: bytes) -> Member:
+    """Return what is known of a file by the ending of its name and its first bytes, `head`, where these were read."""
+    if ending in formats.ALWAYS_UINT8 and ending not in formats.ANIMATIONS:  # a JPEG, most of the time
+        return Member(path, number, ending, is_uint8=True)
+    ending = ending or formats.sniff_ending(head)
     may_have_frames = ending in formats.STACKS or ending in formats.ANIMATIONS or ending == ".npy"
     return Member(
         path,
@@ -125,11 +127,12 @@ class Folder:
         self.members = []
         for file in found:
             parts = tuple(file[start:].split(os.sep))
-            head = _head_of_file(file)
-            if marks.is_marked_picture(head):
+            ending = formats.ending_of(parts[-1])
+            head = _head_of_file(file) if ending in WITH_HEAD else b""
+            if head and marks.is_marked_picture(head):
                 self._own.add(parts)
             else:
-                self.members.append(describe_member(parts, len(self._paths), head))
+                self.members.append(describe_member(parts, len(self._paths), ending, head))
                 self._paths.append(file)
         self.unused = [*self._own.result(), *self._linked.result()]
 
@@ -179,12 +182,13 @@ class Paths(Folder):
         self._paths = [str(path) for path in paths]
         self.members = []
         for number, path in enumerate(paths):
-            head = _head_of_file(path)
+            ending = formats.ending_of(path.name)
+            head = _head_of_file(path) if ending in WITH_HEAD else b""
             if marks.is_marked_picture(head):
                 own.add((path.name,))
                 continue
             parts = tuple(os.path.relpath(os.path.abspath(path), top).split(os.sep))
-            self.members.append(describe_member(parts, number, head))
+            self.members.append(describe_member(parts, number, ending, head))
         self.unused = own.result()
 
 
@@ -278,7 +282,7 @@ class Tar:
 
 
 def _tar_head(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
-    if not _wants_head(member.name):
+    if formats.ending_of(member.name) not in WITH_HEAD:
         return b""
     with suppress(*BROKEN):
         return archive.extractfile(member).read(formats.HEAD_BYTES)
@@ -347,11 +351,12 @@ class _Sift:
             elif name.startswith(("/", "\\")) or ".." in path or path[0][1:2] == ":":
                 skipped.append(Skipped(show_name(name), "its name points outside the archive"))
             else:
-                first = head(number) if _wants_head(path[-1]) else b""
+                ending = formats.ending_of(path[-1])
+                first = head(number) if ending in WITH_HEAD else b""
                 if marks.is_marked_picture(first):
                     own.add(path)
                 else:
-                    self.members.append(describe_member(path, number, first))
+                    self.members.append(describe_member(path, number, ending, first))
         self.unused = own.result()
 
 
@@ -393,14 +398,11 @@ def is_ignored(name: str) -> bool:
     return (last.startswith(".") and last != "..") or last in IGNORED
 
 
-def _wants_head(name: str) -> bool:
-    ending = formats.ending_of(name)
-    return ending in ("", ".png", ".apng", ".gif", ".csv", ".tsv")
+# Whose first bytes tell more than the name: marks, depth, columns, or what they are at all.
+WITH_HEAD = ("", ".png", ".apng", ".gif", ".csv", ".tsv")
 
 
 def _head_of_file(path: str | os.PathLike) -> bytes:
-    if not _wants_head(os.path.basename(path)):
-        return b""
     with suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         try:

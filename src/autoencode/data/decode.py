@@ -7,7 +7,7 @@ import math
 import os
 import struct
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import cache, reduce
 from typing import Any
@@ -22,6 +22,8 @@ from autoencode.errors import AutoencodeError, reason
 from autoencode.mapped import check_npy
 
 MAX_PIXELS = 2**26  # of one picture: 67 million, 268 MB as Pillow keeps RGB; more is taken for a decompression bomb
+SMALL = 2**22  # bytes of a file, or of a picture, up to which none are held for it
+EARLY_DECODERS = ("PNG", "GIF", "BMP", "PPM")
 STRIP = 2**20  # pixels that are converted at a time
 MAX_BYTES = 2**28  # of one file
 MAX_PROGRESSIVE_PIXELS = 2**28  # of a progressive JPEG, whose coefficients are decoded before it is made smaller
@@ -38,6 +40,7 @@ MORE_TIFF = {
     (b"MM", 1, (3,), 1, (64,), ()): ("F", "F;64BF"),
     (b"MM", 1, (1,), 1, (32,), ()): ("I", "I;32B"),
 }
+JPEG_MAGIC = b"\xff\xd8\xff"
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 REDUCED = 1  # bit of the TIFF tag NewSubfileType: a smaller copy of another page
 
@@ -149,13 +152,19 @@ def _decode_one(picture: Image.Image, plan: Plan, tally: Tally, *, is_last: bool
         # JPEG alone: decodes straight to a smaller picture.
         picture.draft("L" if plan.channels == 1 else "RGB", inner)
 
-    with decoded_bytes.hold(_decoding_cost(picture, full_pixels)):
+    with _held_for(picture, full_pixels):
         if orientation != 1:
             picture = ImageOps.exif_transpose(picture)
         plain = make_plain(picture, plan.scale, tally, keep=not is_last)
         if plan.transpose:
             plain = plain.transpose(Image.Transpose.TRANSPOSE)
         return fit(plain, plan)
+
+
+def _held_for(picture: Image.Image, full_pixels: int) -> Any:
+    """A context in which the bytes that decoding takes are held; small pictures need no room of their own."""
+    cost = _decoding_cost(picture, full_pixels)
+    return nullcontext() if cost <= SMALL else decoded_bytes.hold(cost)
 
 
 def fit(picture: Image.Image, plan: Plan) -> np.ndarray:
@@ -259,7 +268,7 @@ def probe(file: Any, frame: int = 0, plan: Plan = Plan(1, 1, 1)) -> Probe:
         mode = picture.mode
         full_pixels = math.prod(picture.size)
         picture.draft(None, (64, 64))
-        with decoded_bytes.hold(_decoding_cost(picture, full_pixels)):
+        with _held_for(picture, full_pixels):
             values = stored_values(picture)
             if values is not None:
                 return Probe(width, height, True, kind_of(values.dtype), measure_extent(values))
@@ -333,7 +342,7 @@ def _read_values(
             _seek(picture, frame, plan)
             if skips_uint8 and not _is_deep(picture):
                 continue
-            with decoded_bytes.hold(_decoding_cost(picture, math.prod(picture.size))):
+            with _held_for(picture, math.prod(picture.size)):
                 values = stored_values(picture)
                 if values is not None:
                     yield kind_of(values.dtype), values
@@ -375,16 +384,28 @@ def opened(file: Any, max_pixels: int, *, check: bool = True) -> Iterator[Image.
 
     An .npy file, and an array, is given as an array.
     """
-    try:
+    held = 0
+    try:  # in one function: each one more costs 1 % of decoding a small picture
         if isinstance(file, np.ndarray):
             yield file
-        elif isinstance(file, Image.Image):
+            return
+        if isinstance(file, Image.Image):
             yield file.copy()
+            return
+        if isinstance(file, str):
+            content, held = _read_file(file)
         else:
-            with _content_of(file) as content, _open_content(content) as picture:
-                if check and isinstance(picture, Image.Image):
-                    _check_pixels(picture, max_pixels)
-                yield picture
+            _check_bytes(len(file))
+            content = io.BytesIO(file)
+
+        picture = _open_content(content)
+        if isinstance(picture, np.ndarray):
+            yield picture
+            return
+        with picture:
+            if check:
+                _check_pixels(picture, max_pixels)
+            yield picture
     except Unreadable:
         raise
     except UnidentifiedImageError as error:
@@ -393,36 +414,34 @@ def opened(file: Any, max_pixels: int, *, check: bool = True) -> Iterator[Image.
         raise Unreadable(f"it holds more than {MAX_PIXELS:,} pixels") from error
     except Exception as error:  # decoders raise almost anything: OSError, SyntaxError, struct.error, MemoryError
         raise Unreadable(reason(error)) from error
+    finally:
+        if held:
+            content_bytes.release(held)
 
 
-@contextmanager
-def _content_of(file: bytes | str) -> Iterator[Any]:
-    """The content of a file, its path or bytes; of a large stack of pages, the open file itself."""
-    if not isinstance(file, str):
-        _check_bytes(len(file))
-        yield io.BytesIO(file)
-        return
-    with open(file, "rb", buffering=0) as handle:  # a buffer costs a tenth of decoding
+def _read_file(path: str) -> tuple[Any, int]:
+    """The content of a file, or of a large stack of pages the open file itself, and the bytes that are held for it."""
+    with open(path, "rb", buffering=0) as handle:  # a buffer costs a tenth of decoding
         size = os.fstat(handle.fileno()).st_size
-        if size > MAX_BYTES // 4 and formats.ending_of(file) in formats.STACKS:
-            yield io.BufferedReader(handle)
-            return
+        if size > MAX_BYTES // 4 and formats.ending_of(path) in formats.STACKS:
+            return open(path, "rb"), 0
         _check_bytes(size)
-        with content_bytes.hold(size):
-            content = io.BytesIO(handle.read())
-            handle.close()
-            yield content
+        if size <= SMALL:
+            return io.BytesIO(handle.read()), 0
+        content_bytes.acquire(size)
+        try:
+            return io.BytesIO(handle.read()), size
+        except BaseException:
+            content_bytes.release(size)
+            raise
 
 
-@contextmanager
-def _open_content(content: Any) -> Iterator[Image.Image | np.ndarray]:
-    is_array = content.read(len(NPY_MAGIC)) == NPY_MAGIC
-    content.seek(0)
-    if is_array:
-        yield _load_npy(content, content.getbuffer().nbytes)
-        return
-    with _open_picture(content) as picture:
-        yield picture
+def _open_content(content: Any) -> Image.Image | np.ndarray:
+    prefix = content.read(16)
+    if prefix.startswith(NPY_MAGIC):
+        content.seek(0)
+        return _load_npy(content, content.getbuffer().nbytes)
+    return _open_picture(content, prefix)
 
 
 def _load_npy(file: io.BytesIO, size: int) -> np.ndarray:
@@ -467,27 +486,30 @@ def _decoders() -> tuple[str, ...]:
     return tuple(name for name in formats.DECODERS if name in Image.OPEN)
 
 
-def _open_picture(file: Any) -> Image.Image:
-    """Open by one of the decoders on the list, and by no other.
+def _open_picture(file: Any, prefix: bytes) -> Image.Image:
+    """Open by one of the decoders on the list, and by no other; `prefix` are the first bytes.
 
     Image.open would refuse a picture by its full size, although a JPEG can be decoded straight to a smaller one.
     """
-    prefix = file.read(16)
-    for name in _decoders():
-        factory, accept = Image.OPEN[name]
-        file.seek(0)
-        try:
-            accepted = not accept or accept(prefix)
-            if accepted is not True:  # a decoder that lacks a library says so in words
+    file.seek(0)
+    if prefix.startswith(JPEG_MAGIC):  # of several pictures in one, as phones write them, the first
+        return JpegImagePlugin.JpegImageFile(file)
+
+    Image.preinit()  # five decoders, where all of them take 50 ms to import
+    for names in (EARLY_DECODERS, _decoders):
+        for name in names if isinstance(names, tuple) else names():
+            factory, accept = Image.OPEN[name]
+            file.seek(0)
+            try:
+                accepted = not accept or accept(prefix)
+                if accepted is not True:  # a decoder that lacks a library says so in words
+                    continue
+                if name in ("ICO", "CUR", "ICNS"):
+                    _check_embedded(file)
+                    file.seek(0)
+                return factory(file, "")
+            except (SyntaxError, IndexError, TypeError, KeyError, EOFError, struct.error):
                 continue
-            if name == "JPEG":
-                return JpegImagePlugin.JpegImageFile(file)  # of several pictures in one, as phones write them, the first
-            if name in ("ICO", "CUR", "ICNS"):
-                _check_embedded(file)
-                file.seek(0)
-            return factory(file, "")
-        except (SyntaxError, IndexError, TypeError, KeyError, EOFError, struct.error):
-            continue
     raise UnidentifiedImageError
 
 

@@ -96,6 +96,7 @@ SIGNATURES = (
     (b"\x80\x04", ".pkl"),
     (b"\x80\x05", ".pkl"),
 )
+PACKED = ("gz", "bz2", "xz", "zst")
 HEAD_BYTES = marks.HEAD_BYTES  # of a file, by which its kind is known
 
 
@@ -105,12 +106,27 @@ def ending_of(name: str) -> str:
     >>> ending_of("Set.TAR.gz"), ending_of("a.b.PNG"), ending_of("none")
     ('.tar.gz', '.png', '')
     """
-    stem, ending = os.path.splitext(name.lower())
-    if ending in (".gz", ".bz2", ".xz", ".zst"):
-        _, before = os.path.splitext(stem)
-        if before in (".tar", ".nii"):
-            return before + ending
-    return ending
+    stem, dot, last = name.lower().rpartition(".")
+    if not (stem and dot):
+        return ""
+    if last in PACKED:
+        before = stem.rpartition(".")[2]
+        if before in ("tar", "nii"):
+            return f".{before}.{last}"
+    return f".{last}"
+
+
+def kind_of(ending: str, name: str) -> str:
+    """Return which kind of set a file is part of that is no picture: parquet, npy, npz, idx or archive; else nothing.
+
+    >>> kind_of(".npy", "a.npy"), kind_of("", "train-images-idx3-ubyte"), kind_of(".png", "a.png")
+    ('npy', 'idx', '')
+    """
+    if "ubyte" in name:
+        return "idx"
+    if ending in ARCHIVES:
+        return "archive"
+    return ending[1:] if ending in TABLES or ending in ARRAYS else ""
 
 
 def sniff_ending(head: bytes) -> str:

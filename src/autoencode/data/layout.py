@@ -70,6 +70,9 @@ def find_masks(paths: Sequence[Path]) -> list[bool]:
     >>> find_masks([("a", "1.png"), ("a", "1_mask.png"), ("masks", "1.png")])
     [False, True, False]
     """
+    if not any(_may_be_mask(name) for name in {name for path in paths for name in path}):
+        return [False] * len(paths)
+
     stems = [(*path[:-1], _stem(path[-1])) for path in paths]
     is_truth = [any(folder.lower() in GROUND_TRUTH for folder in path[:-1]) for path in paths]
     if not all(is_truth):
@@ -82,6 +85,11 @@ def find_masks(paths: Sequence[Path]) -> list[bool]:
         truth or _is_beside(stem, others) or _is_in_masks(stem, others, by_parent)
         for stem, truth in zip(stems, is_truth, strict=True)
     ]
+
+
+def _may_be_mask(name: str) -> bool:
+    lower = name.lower()
+    return "mask" in lower or "segmentation" in lower or lower in GROUND_TRUTH
 
 
 def _stem(name: str) -> str:

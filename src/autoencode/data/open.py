@@ -201,11 +201,11 @@ def _open_folder(path: Path, config: DataConfig) -> Dataset:
     for member in folder.members:
         ending = member.ending
         count += ending in formats.PICTURES or ending in formats.HEIF
-        kind = "idx" if _looks_like_idx(member.path[-1]) else _kind_of_ending(ending)
+        kind = formats.kind_of(ending, member.path[-1])
         if kind and len(member.path) <= IDX_DEPTH + 1:
             by_kind.setdefault(kind, []).append(folder.path_of(member.number))
 
-    idx_groups = _group_idx(by_kind.get("idx", ())) if "idx" in by_kind else {}
+    idx_groups = _group_idx(by_kind.get("idx", ()))
     complete = {key: files for key, files in idx_groups.items() if "train" in files}
     if complete and not _has_more_pictures(complete, count):
         return _with_rest(_open_idx_groups(path, name, complete, config), folder, by_kind["idx"])
@@ -232,14 +232,6 @@ def _open_folder(path: Path, config: DataConfig) -> Dataset:
     return pictures.FileDataset(folder, **options)
 
 
-def _kind_of_ending(ending: str) -> str:
-    from autoencode.data import formats
-
-    if ending in formats.ARCHIVES:
-        return "archive"
-    return {".parquet": "parquet", ".npy": "npy", ".npz": "npz"}.get(ending, "")
-
-
 def _with_rest(dataset: Dataset, folder: Any, used: list[Path]) -> Dataset:
     """Account for the other files of a folder: those that are pictures or tables too, and all else."""
     taken = {str(path) for path in used}
@@ -255,18 +247,12 @@ def _with_rest(dataset: Dataset, folder: Any, used: list[Path]) -> Dataset:
 # IDX files
 
 
-def _looks_like_idx(name: str) -> bool:
-    from autoencode.data import idx
-
-    return idx.NAME.match(name) is not None
-
-
 def _group_idx(paths: Any) -> dict[str, dict[str, Path]]:
     """The IDX files at `paths` by set and part: a folder may hold several sets, as EMNIST's does."""
     from autoencode.data import idx
 
     groups: dict[str, dict[str, Path]] = {}
-    for path in sorted(paths):
+    for path in sorted(path for path in paths if idx.NAME.match(path.name)):
         word, part = idx.parse_name(path.name)
         key = str(path.parent / word) if word else str(path.parent)
         groups.setdefault(key, {}).setdefault(part, path)  # of a file and the same unpacked, the first
@@ -347,7 +333,7 @@ def _open_archive(archive: Any, path: Path, config: DataConfig) -> Dataset:
     if len(dataset):
         return dataset
     inner = [member.name for member in archive.members if member.ending in formats.ARCHIVES]
-    data = [member.name for member in archive.members if _kind_of_ending(member.ending) or _looks_like_idx(member.path[-1])]
+    data = [member.name for member in archive.members if formats.kind_of(member.ending, member.path[-1])]
     if inner:
         raise AutoencodeError(
             f"{path} holds no picture but {len(inner):,} {'archive' if len(inner) == 1 else 'archives'} ({inner[0]}), "

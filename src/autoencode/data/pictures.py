@@ -207,7 +207,7 @@ class FileDataset(PictureDataset):
                 pictures.append(member)
             elif member.why:
                 self.skipped.append(Skipped(member.name, member.why))
-            elif ending in formats.TABLES | formats.ARRAYS or ending in formats.ARCHIVES or "ubyte" in member.path[-1]:
+            elif formats.kind_of(ending, member.path[-1]):
                 data.append(member.name)
             else:
                 other[ending or "without an ending"] += 1
@@ -236,15 +236,16 @@ class FileDataset(PictureDataset):
         bad = {skipped.name for skipped in unread}
         stacked = 0
         for member, place in zip(pictures, places, strict=True):
-            if member.name in bad:
+            name = member.name
+            if name in bad:
                 continue
             label = place.label if self._labels is None else self._labels[member.number]
             label = None if label is None else show_name(label)
             frames = pages.get(member.number, [0])
             stacked += len(frames) > 1
             for frame in frames:
-                name = member.name if len(frames) == 1 else f"{member.name}#{frame}"
-                self.entries.append(Entry(name, place.split, label, member.number, frame, member.is_uint8))
+                shown = name if len(frames) == 1 else f"{name}#{frame}"
+                self.entries.append(Entry(shown, place.split, label, member.number, frame, member.is_uint8))
         if stacked:
             self.notes.append(
                 f"{stacked:,} {'file holds' if stacked == 1 else 'files hold'} several pages or frames, all of which "
