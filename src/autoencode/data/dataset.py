@@ -115,7 +115,7 @@ class Dataset(ABC):
         try:
             return choose_scale(asked, self.extents(plan, probes), samples)
         except AutoencodeError as error:
-            raise AutoencodeError(f"{self.name}: {error}") from error
+            raise type(error)(f"{self.name}: {error}") from error
 
     def read(
         self, indices: np.ndarray, plan: Plan, *, strict: bool = False, progress: Progress | None = None
