@@ -16,11 +16,11 @@ import numpy as np
 
 from autoencode.config import cache_folder
 from autoencode.data.dataset import ArrayDataset
-from autoencode.data.decode import CHANNELS, is_alpha
+from autoencode.data.decode import CHANNELS, OPAQUE_SHARE, alpha_share, is_alpha
 from autoencode.errors import AutoencodeError, reason
 from autoencode.files import check_unpacked
 from autoencode.images import UNLABELLED, evenly
-from autoencode.mapped import check_npy
+from autoencode.mapped import check_npy, release
 
 # The names under which arrays are found in .npz files, in lower case, first match first; x_train is Keras's way.
 NAMES = {
@@ -122,11 +122,19 @@ def check_channels(array: np.ndarray, what: str, bands: tuple[int, ...] | None =
                 f"{what}: --bands asks for channel {max(bands)}, counted from 0, and there are {count}."
             )
         return
-    if count == 4 and not is_alpha(array[evenly(len(array), LOOKED_AT)]):
+    if count == 4 and not _has_alpha(array):
         raise AutoencodeError(
             f"{what}: the fourth channel of {array.shape} is no alpha channel (most of its values are neither 0 nor the "
             "largest of their type): choose three channels with --bands 0,1,2, or one."
         )
+
+
+def _has_alpha(array: np.ndarray) -> bool:
+    shares = []
+    for index in evenly(len(array), LOOKED_AT):
+        shares.append(alpha_share(array[index]))
+        release(array)
+    return float(np.mean(shares)) >= OPAQUE_SHARE
 
 
 # Files

@@ -219,11 +219,15 @@ def _opaque(dtype: np.dtype) -> float:
     return 1.0 if dtype.kind in "fb" else float(np.iinfo(dtype).max)
 
 
-def is_alpha(images: np.ndarray) -> bool:
-    """Whether the last of four channels of images (N, H, W, 4) is alpha: most of its values are 0 or the largest."""
-    alpha = images[..., 3]
-    share = np.mean((alpha == 0) | (alpha == _opaque(alpha.dtype)))
-    return bool(share >= OPAQUE_SHARE)
+def alpha_share(image: np.ndarray) -> float:
+    """Return the share of values in the last of four channels (..., 4) that are 0 or the largest."""
+    alpha = image[..., 3]
+    return float(np.mean((alpha == 0) | (alpha == _opaque(alpha.dtype))))
+
+
+def is_alpha(image: np.ndarray) -> bool:
+    """Return whether the last of four channels (..., 4) is alpha: at least half is 0 or the largest."""
+    return alpha_share(image) >= OPAQUE_SHARE
 
 
 def picture_of(pixels: np.ndarray) -> Image.Image:
