@@ -281,7 +281,31 @@ def write_tiff(folder: Path, ending: str) -> Iterator[Written]:
     path = folder / f"signed-stack{ending}"
     tifffile.imwrite(path, signed, photometric="minisblack", byteorder=">", compression="zlib")
     yield Written(path, pixels_of(signed))
+    yield from write_turned(folder, ending)
     yield from write_pyramids(folder, ending)
+
+
+def write_turned(folder: Path, ending: str) -> Iterator[Written]:
+    """One picture by each of the eight ways that a camera may have been held."""
+    for dtype in ("uint8", "uint16", "int16", "float32"):
+        upright = values(dtype)
+        turns = {
+            1: upright,
+            2: upright[:, ::-1],
+            3: upright[::-1, ::-1],
+            4: upright[::-1],
+            5: upright.T,
+            6: np.rot90(upright),
+            7: upright[::-1, ::-1].T,
+            8: np.rot90(upright, -1),
+        }
+        for orientation, stored in turns.items():
+            path = folder / f"{dtype}-{orientation}{ending}"
+            tag = [(274, "H", 1, orientation, True)]
+            tifffile.imwrite(
+                path, np.ascontiguousarray(stored), extratags=tag, photometric="minisblack"
+            )
+            yield Written(path, pixels_of(upright))
 
 
 def write_pyramids(folder: Path, ending: str) -> Iterator[Written]:
@@ -401,14 +425,16 @@ def psd(grey: np.ndarray) -> bytes:
 
 
 def fits(grey: np.ndarray) -> bytes:
-    numbers = {"BITPIX": 8, "NAXIS": 2, "NAXIS1": WIDTH, "NAXIS2": HEIGHT}
+    bits = 8 * grey.itemsize * (-1 if grey.dtype.kind == "f" else 1)
+    numbers = {"BITPIX": bits, "NAXIS": 2, "NAXIS1": WIDTH, "NAXIS2": HEIGHT}
     cards = [
         "SIMPLE  =                    T",
         *(f"{key:8}= {number:>20}" for key, number in numbers.items()),
         "END",
     ]
     head = "".join(f"{card:80}" for card in cards).encode()
-    return head.ljust(2880) + grey[::-1].tobytes().ljust(2880, b"\0")
+    content = grey[::-1].astype(grey.dtype.newbyteorder(">")).tobytes()
+    return head.ljust(2880) + content.ljust(2880, b"\0")
 
 
 def flic(grey: np.ndarray) -> bytes:
@@ -460,6 +486,11 @@ def write_other(folder: Path, ending: str) -> Iterator[Written]:
         grey = noise(1)
         path.write_bytes(GREY_BY_HAND[ending](grey[0, ..., 0]))
         yield Written(path, grey)
+        if ending in (".fits", ".fit"):
+            for dtype in ("int16", "int32", "float32", "float64"):
+                path = folder / f"{dtype}{ending}"
+                path.write_bytes(fits(values(dtype)))
+                yield Written(path, pixels_of(values(dtype)))
     elif ending in COLOUR_BY_HAND:
         colour = noise(1, 3)
         path.write_bytes(COLOUR_BY_HAND[ending](colour[0]))

@@ -339,8 +339,11 @@ def test_names_of_arrays_tell_parts(tmp_path, names, expected):
         for name, size in zip(names, sizes, strict=True)
     }
     np.savez(tmp_path / "a.npz", **arrays)
-    assert counts(tmp_path / "a.npz") == expected
-    assert counts(arrays) == expected
+    for source in (tmp_path / "a.npz", arrays):
+        assert counts(source) == expected
+        notes = [note for note in data.load(source).notes if "not used" in note]
+        assert len(notes) == ("other" in names)
+        assert all("other not used" in note for note in notes)
 
 
 def test_a_column_tells_parts(tmp_path):

@@ -149,11 +149,11 @@ def test_auto_takes_one_range_for_all_values(tmp_path, name, form):
 
 
 @pytest.mark.parametrize("form", ["as_array", "as_npys", "as_tiffs", "as_stack", "as_zip"])
-@pytest.mark.parametrize("count", [40, 450])
+@pytest.mark.parametrize("count", [40, 220])
 def test_one_cloud_in_one_picture_of_many_gives_all_the_same_scale(tmp_path, form, count):
     values = draw(0.1, 0.9, "float32", count)
-    odd = count - 3  # which no look at some pictures meets
-    assert count < 400 or odd not in autoencode.images.evenly(count, loading.LOOKED_AT)
+    seen = autoencode.images.evenly(count, loading.LOOKED_AT)
+    odd = next((index for index in range(1, count) if index not in seen), count - 3)
     values[odd, 0, 0] = 1.05
     found, said = read(FORMS[form](values, tmp_path))
     near(found, oracle(values, values.min(), values.max()))
@@ -398,7 +398,6 @@ def test_a_store_keeps_its_pixels_and_tells_its_range(tmp_path):
 
 RUNS = {
     "12 bits": (draw(0, 4095, "uint16", 40), {}, (0, 4095)),
-    "floats": (draw(-2, 5, "float32", 40), {}, (-2, 5)),
     "a range that was given": (draw(0, 4095, "uint16", 40), {"range": "100:2000"}, (100, 2000)),
 }
 

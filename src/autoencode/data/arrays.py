@@ -258,7 +258,7 @@ def _find_parts(name: str, arrays: Mapping[str, Any]) -> tuple[dict[str, np.ndar
         if known is not None:
             parts[split] = by_lower[known]
     if "train" in parts:
-        return parts, []
+        return parts, _describe_rest(name, arrays, parts)
     if len(arrays) == 1 and not parts:
         return {"train": next(iter(arrays.values()))}, []
 
@@ -276,6 +276,19 @@ def _find_parts(name: str, arrays: Mapping[str, Any]) -> tuple[dict[str, np.ndar
     held = ", ".join(f"{key} {getattr(array, 'shape', '')}" for key, array in arrays.items()) or "nothing"
     expected = " or ".join(NAMES["train"][:5])
     raise AutoencodeError(f"{name}: expected an array named {expected}, or a single one (N, H, W), it holds {held}.")
+
+
+def _describe_rest(
+    name: str, arrays: Mapping[str, Any], parts: Mapping[str, np.ndarray]
+) -> list[str]:
+    """A line for arrays that could be images too and are not used."""
+    used = [id(array) for array in parts.values()]
+    rest = [
+        key
+        for key, array in arrays.items()
+        if isinstance(array, np.ndarray) and array.ndim in (3, 4) and id(array) not in used
+    ]
+    return [f"{name}: {', '.join(rest)} not used"] if rest else []
 
 
 def _may_be_images(array: Any) -> bool:
