@@ -114,7 +114,10 @@ def _channels_last(array: np.ndarray, what: str, bands: tuple[int, ...] | None) 
 
 
 def check_channels(array: np.ndarray, what: str, bands: tuple[int, ...] | None = None) -> None:
-    """Raise `AutoencodeError` unless images (N, H, W, C) have the channels `bands`, or none but colours and alpha."""
+    """Raise `AutoencodeError` unless images (N, H, W, C) have the channels `bands`.
+
+    Without bands, they may have colours and alpha.
+    """
     count = array.shape[3]
     if bands is not None:
         if max(bands) >= count:
@@ -236,7 +239,8 @@ def open_arrays(
 ) -> ArrayDataset:
     """Return the dataset of `arrays` by name, as .npz files hold them: images, perhaps parted, and labels.
 
-    `bands` are the channels that are wanted. Raises `AutoencodeError` where none of them holds images.
+    `bands` are the channels that are wanted. Raises `AutoencodeError` where none of the arrays
+    holds images.
     """
     found, taken = _find_parts(name, arrays)
     notes = [*notes, *taken]

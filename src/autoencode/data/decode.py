@@ -32,9 +32,16 @@ CHANNELS = (1, 3, 4)  # that an image may have, unless --bands says which to tak
 OPAQUE_SHARE = 0.5  # of the values of alpha, which are 0 or the largest
 TOLERANCE = 8  # levels by which the channels of a grey picture may differ after JPEG
 NPY_MAGIC = b"\x93NUMPY"
-# What Pillow calls big-endian values of a TIFF, and the same values in the byte order of this machine.
-NATIVE_MODES = {"I;16BS": "I;16NS", "I;32B": "I;32N", "I;32BS": "I;32NS", "F;32BF": "F;32NF", "F;64BF": "F;64NF"}
-# Kinds of TIFF that Pillow can unpack and does not list: byte order, photometric, sample format, fill order, bits, extras.
+# What Pillow calls big-endian values of a TIFF, and the same in the byte order of this machine.
+NATIVE_MODES = {
+    "I;16BS": "I;16NS",
+    "I;32B": "I;32N",
+    "I;32BS": "I;32NS",
+    "F;32BF": "F;32NF",
+    "F;64BF": "F;64NF",
+}
+# Kinds of TIFF that Pillow can unpack and does not list: byte order, photometric, sample format,
+# fill order, bits and extra samples.
 MORE_TIFF = {
     (b"II", 1, (3,), 1, (64,), ()): ("F", "F;64F"),
     (b"MM", 1, (3,), 1, (64,), ()): ("F", "F;64BF"),
@@ -133,7 +140,7 @@ def _seek(picture: Image.Image, frame: int, plan: Plan) -> None:
 def _in_native_order(tile: Any) -> Any:
     """Correct what Pillow says of packed values in a big-endian TIFF.
 
-    libtiff unpacks them into the byte order of this machine, which Pillow knows of unsigned 16 bits alone.
+    libtiff unpacks them into the byte order of this machine; Pillow knows so of unsigned 16 bits alone.
     """
     if tile.codec_name != "libtiff":
         return tile
@@ -161,7 +168,7 @@ def _decode_one(picture: Image.Image, plan: Plan, tally: Tally, *, is_last: bool
 
 
 def fit(picture: Image.Image, plan: Plan) -> np.ndarray:
-    """Return `picture`, mode L or RGB, as uint8 (H, W, C) of `plan`; its bands are taken already."""
+    """Return `picture`, mode L or RGB, its bands taken, as uint8 (H, W, C) of `plan`."""
     mode = "L" if plan.channels == 1 else "RGB"
     picture = picture if picture.mode == mode else picture.convert(mode)
     frame = plan.width, plan.height
@@ -205,7 +212,9 @@ def array_to_pixels(values: np.ndarray, plan: Plan, tally: Tally) -> np.ndarray:
 
 
 def lay_on_white(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Return uint8 (N, H, W, 3) seen through `alpha`, (N, H, W, 1) of any numeric dtype, on a white page.
+    """Return uint8 (N, H, W, 3) seen through `alpha`, (N, H, W, 1), on a white page.
+
+    Alpha may have any numeric dtype. Its largest value is that of the type, 1 in floats.
 
     >>> lay_on_white(np.zeros((1, 1, 1, 3), "uint8"), np.zeros((1, 1, 1, 1), "uint8")).tolist()
     [[[[255, 255, 255]]]]
@@ -220,13 +229,13 @@ def _opaque(dtype: np.dtype) -> float:
 
 
 def alpha_share(image: np.ndarray) -> float:
-    """Return the share of values in the last of four channels (..., 4) that are 0 or the largest."""
+    """Return the share of values in the last of four channels, (..., 4), of 0 or the largest."""
     alpha = image[..., 3]
     return float(np.mean((alpha == 0) | (alpha == _opaque(alpha.dtype))))
 
 
 def is_alpha(image: np.ndarray) -> bool:
-    """Return whether the last of four channels (..., 4) is alpha: at least half is 0 or the largest."""
+    """Return whether the last of four channels, (..., 4), is alpha: half is 0 or the largest."""
     return alpha_share(image) >= OPAQUE_SHARE
 
 
@@ -236,7 +245,7 @@ def picture_of(pixels: np.ndarray) -> Image.Image:
 
 
 def _take_bands(picture: Image.Image, bands: tuple[int, ...]) -> Image.Image:
-    """The channels that `bands` names, of a picture of 8 bits as its file holds them: alpha is the last."""
+    """The channels `bands` of a picture of 8 bits, as its file holds them: alpha is the last."""
     if picture.mode in ("La", "RGBa"):
         picture = picture.convert({"La": "LA", "RGBa": "RGBA"}[picture.mode])
     elif picture.mode not in ("L", "LA", "RGB", "RGBA"):
@@ -251,7 +260,8 @@ def _take_bands(picture: Image.Image, bands: tuple[int, ...]) -> Image.Image:
 def _check_bands(bands: tuple[int, ...], count: int) -> None:
     if max(bands) >= count:
         held = "1 channel" if count == 1 else f"{count} channels"
-        raise Unreadable(f"it has {held}, and --bands asks for channel {max(bands)}, counted from 0")
+        asked = f"--bands asks for channel {max(bands)}, counted from 0"
+        raise Unreadable(f"it has {held}, and {asked}")
 
 
 @dataclass(frozen=True)
@@ -373,7 +383,8 @@ def is_grey(pixels: np.ndarray) -> bool:
 def count_frames(file: Any, bands: tuple[int, ...] | None = None) -> tuple[list[int], int]:
     """Return the indices of the images of `file`, and how many more pages are but smaller copies of another.
 
-    With `bands`, an array of three axes is one image of any number of channels. Raises `Unreadable` where it cannot be opened.
+    With `bands`, an array of three axes is one image of any number of channels. Raises `Unreadable`
+    where the file cannot be opened.
     """
     with opened(file, MAX_PIXELS, check=False) as picture:
         if isinstance(picture, np.ndarray):
@@ -455,20 +466,26 @@ def _load_npy(file: io.BytesIO, size: int) -> np.ndarray:
 
 
 def channels_last(array: np.ndarray, bands: tuple[int, ...] | None = None) -> np.ndarray:
-    """An image, or several, with its channels in the last axis: 1, 3 or 4, or with `bands` any number."""
+    """Return an image, or several, with its channels in the last axis.
+
+    They are 1, 3 or 4, or with `bands` any number.
+    """
     if array.ndim < 3 or array.shape[-1] in CHANNELS:
         return array
-    is_first = array.shape[-3] in CHANNELS or (bands is not None and array.shape[-3] < min(array.shape[-2:]))
+    count, *size = array.shape[-3:]
+    is_first = count in CHANNELS or (bands is not None and count < min(size))
     return np.moveaxis(array, -3, -1) if is_first else array
 
 
 def _is_one(array: np.ndarray, bands: tuple[int, ...] | None) -> bool:
-    """Whether an array is one image: (H, W), or (H, W, C) with C 1, 3 or 4, or with `bands` any number."""
-    return array.ndim == 2 or (array.ndim == 3 and (bands is not None or array.shape[2] in CHANNELS))
+    """Whether an array is one image: (H, W), or (H, W, C) with C 1, 3, 4, or any with `bands`."""
+    if array.ndim == 3:
+        return bands is not None or array.shape[2] in CHANNELS
+    return array.ndim == 2
 
 
 def _frame_of(array: np.ndarray, frame: int, bands: tuple[int, ...] | None) -> np.ndarray:
-    """The image (H, W) or (H, W, C) at `frame`; raise `Unreadable` where its channels are no colours."""
+    """The image (H, W) or (H, W, C) at `frame`; raise `Unreadable` where it has other channels."""
     array = channels_last(array, bands)
     image = array if _is_one(array, bands) else array[frame]
     count = image.shape[2] if image.ndim == 3 else 1
@@ -478,8 +495,8 @@ def _frame_of(array: np.ndarray, frame: int, bands: tuple[int, ...] | None) -> n
         raise Unreadable(f"expected 1, 3 or 4 channels, received {count}: choose some with --bands")
     elif count == 4 and not is_alpha(image):
         raise Unreadable(
-            "its fourth channel is no alpha channel (most of its values are neither 0 nor the largest of their type): "
-            "choose three channels with --bands 0,1,2, or one"
+            "its fourth channel is no alpha channel (most of its values are neither 0 nor the "
+            "largest of their type): choose three channels with --bands 0,1,2, or one"
         )
     return image
 
@@ -583,7 +600,8 @@ def _orientation(picture: Image.Image) -> int:
     # Asking a picture without EXIF for it costs a tenth of decoding it; PNG may hold it at its end.
     if picture.format == "JPEG" and "exif" not in picture.info:
         return 1
-    if picture.format == "TIFF":  # which Pillow turns when it loads it, and whose size it tells as it is then
+    # Pillow turns a TIFF itself when it loads it, and tells the size that it has then.
+    if picture.format == "TIFF":
         return 1
     return picture.getexif().get(0x0112, 1)
 
@@ -596,7 +614,7 @@ def _check_bytes(size: int) -> None:
 
 
 def stored_values(picture: Image.Image) -> np.ndarray | None:
-    """Return the values of a picture of another depth than unsigned 8 bits, (H, W), as they are stored; else None."""
+    """Return the values of a picture, (H, W), as they are stored; None of unsigned 8 bits."""
     if not _is_deep(picture):
         return None
     picture.load()  # a TIFF may be turned by that
@@ -614,7 +632,8 @@ def stored_values(picture: Image.Image) -> np.ndarray | None:
 
 def _is_deep(picture: Image.Image) -> bool:
     """Whether values have another depth than unsigned 8 bits."""
-    return picture.mode.startswith("I") or picture.mode == "F" or (picture.mode == "L" and _is_signed(picture))
+    is_signed_bytes = picture.mode == "L" and _is_signed(picture)
+    return picture.mode.startswith("I") or picture.mode == "F" or is_signed_bytes
 
 
 def _integer_dtype(picture: Image.Image) -> str:
@@ -638,11 +657,17 @@ def _first(value: Any) -> Any:
 
 
 def make_plain(
-    picture: Image.Image, scale: Scale, tally: Tally, bands: tuple[int, ...] | None = None, *, keep: bool = False
+    picture: Image.Image,
+    scale: Scale,
+    tally: Tally,
+    bands: tuple[int, ...] | None = None,
+    *,
+    keep: bool = False,
 ) -> Image.Image:
-    """Return `picture` as 8-bit L or RGB, its values scaled, transparency laid on white, or of it the channels `bands`.
+    """Return `picture` as 8-bit L or RGB, its values scaled, transparency laid on white.
 
-    It may be closed by that, unless `keep`. Raises `Unreadable` where it has no such channels.
+    With `bands`, these channels of it are returned. It may be closed by that, unless `keep`. Raises
+    `Unreadable` where it has no such channels.
     """
     values = stored_values(picture)
     if bands is not None and (values is not None or picture.mode == "1"):

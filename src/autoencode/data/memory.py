@@ -36,8 +36,8 @@ LABEL_KEYS = ("label", "labels", "y", "target")
 class ItemDataset(PictureDataset):
     """Pictures that are in memory, or that a dataset of another library gives one by one: PIL images and arrays.
 
-    `items[index]` may be asked for any, more than once. `labels` are as datasets give them, None for unlabelled; `bands`
-    are the channels that are wanted.
+    `items[index]` may be asked for any, more than once. `labels` are as datasets give them, None
+    for unlabelled; `bands` are the channels that are wanted.
     """
 
     def __init__(
@@ -48,7 +48,8 @@ class ItemDataset(PictureDataset):
         bands: tuple[int, ...] | None = None,
     ) -> None:
         words, notes = _name_labels(name, labels, len(items))
-        super().__init__(name, [Entry(f"{name} {index}", None, word, index) for index, word in enumerate(words)])
+        entries = [Entry(f"{name} {index}", None, word, index) for index, word in enumerate(words)]
+        super().__init__(name, entries)
         self.notes += notes
         self.has_names = False
         self._items = items
@@ -91,7 +92,7 @@ def _is_pair(item: Any) -> bool:
 
 
 def _plain_label(label: Any) -> Any:
-    """A number or text; of a one-hot row, the position of the one; None of what tells no class, such as boxes."""
+    """A number or text; of a one-hot row, the position of the one; None of boxes and the like."""
     try:
         found = np.asarray(label)
     except ValueError:  # a list of lists of several lengths
@@ -104,8 +105,10 @@ def _plain_label(label: Any) -> Any:
     return value if isinstance(value, (str, int, float)) else None
 
 
-def _read_labels(name: str, labels: Sequence[Any] | None, count: int) -> tuple[np.ndarray | None, list[str]]:
-    """The labels of `count` images as whole numbers or texts (count,), or None, and a note where they are no classes."""
+def _read_labels(
+    name: str, labels: Sequence[Any] | None, count: int
+) -> tuple[np.ndarray | None, list[str]]:
+    """The labels of `count` images, numbers or texts (count,), and a note where they are none."""
     if labels is None:
         return None, []
     given = [label for label in labels if label is not None]
@@ -117,30 +120,39 @@ def _read_labels(name: str, labels: Sequence[Any] | None, count: int) -> tuple[n
         found = np.array(["" if label is None else str(label) for label in labels])
     known = as_classes(found, count)
     if known is None:
-        return None, [f"{name}: the labels are no classes, and are left out: expected whole numbers or names"]
+        expected = "expected whole numbers or names"
+        return None, [f"{name}: the labels are no classes, and are left out: {expected}"]
     return known, []
 
 
-def _name_labels(name: str, labels: Sequence[Any] | None, count: int) -> tuple[list[str | None], list[str]]:
-    """What the classes of `count` images are called, None for unlabelled, and a note where the labels are no classes."""
+def _name_labels(
+    name: str, labels: Sequence[Any] | None, count: int
+) -> tuple[list[str | None], list[str]]:
+    """The classes' names of `count` images, None for unlabelled, and a note as `_read_labels`."""
     known, notes = _read_labels(name, labels, count)
     if known is None:
         return [None] * count, notes
     numbered, classes = number_names({"all": known})
     numbers = numbered["all"].tolist()
-    return [None if number < 0 else show_name(classes[number] if classes else str(number)) for number in numbers], []
+    words: list[str | None] = []
+    for number in numbers:
+        word = classes[number] if classes else str(number)
+        words.append(None if number < 0 else show_name(word))
+    return words, []
 
 
 def as_picture(image: Any, bands: tuple[int, ...] | None = None) -> Image.Image | np.ndarray:
-    """Return a PIL image as it is, and anything else as an array with its channels last: 1, 3, 4, or any with `bands`.
+    """Return a PIL image as it is, and anything else as an array with its channels last.
 
-    Raises `AutoencodeError` where it is no image of numbers.
+    They are 1, 3 or 4, or with `bands` any number. Raises `AutoencodeError` where it is no image of
+    numbers.
     """
     if isinstance(image, Image.Image):
         return image
     array = _as_array(image)
     array = channels_last(array, bands) if array.ndim == 3 else array
-    is_picture = array.ndim == 2 or (array.ndim == 3 and (bands is not None or array.shape[2] in CHANNELS))
+    is_colour = array.ndim == 3 and (bands is not None or array.shape[2] in CHANNELS)
+    is_picture = array.ndim == 2 or is_colour
     if array.dtype.kind not in "buif" or not is_picture or 0 in array.shape:
         raise AutoencodeError(
             f"expected a picture (H, W) or (H, W, C) with C 1, 3 or 4, received {array.dtype} {array.shape}"
@@ -181,14 +193,17 @@ def open_items(name: str, items: Sequence[Any], bands: tuple[int, ...] | None = 
     return ItemDataset(name, images, labels, bands)
 
 
-def open_paths(name: str, paths: Sequence[Any], labels: Sequence[Any] | None, options: DataConfig) -> Dataset:
+def open_paths(
+    name: str, paths: Sequence[Any], labels: Sequence[Any] | None, options: DataConfig
+) -> Dataset:
     """Return the dataset of picture files that were named one by one; raise `UsageError` where one is not there."""
     files = [Path(path).expanduser() for path in paths]
     missing = next((file for file in files if not file.exists()), None)
     if missing is not None:
         raise UsageError(f"{name}: there is nothing at {missing}: expected the paths of picture files.")
     words, notes = _name_labels(name, labels, len(files))
-    dataset = FileDataset(Paths(name, files), frames=options.frames, masks=True, labels=None if labels is None else words)
+    known = None if labels is None else words
+    dataset = FileDataset(Paths(name, files), frames=options.frames, masks=True, labels=known)
     dataset.notes += notes
     return dataset
 
@@ -235,7 +250,8 @@ def open_object(source: Any, options: DataConfig) -> Dataset | None:
     bands = parse_bands(options.bands)
     module = type(source).__module__.partition(".")[0]
     if isinstance(source, Mapping):
-        return open_arrays("arrays", {str(key): _as_array(value) for key, value in source.items()}, bands)
+        arrays = {str(key): _as_array(value) for key, value in source.items()}
+        return open_arrays("arrays", arrays, bands)
     if module == "pandas":
         if hasattr(source, "columns"):
             raise UsageError(
@@ -247,7 +263,10 @@ def open_object(source: Any, options: DataConfig) -> Dataset | None:
         return open_items("picture", [source], bands)
     if hasattr(source, "as_numpy_iterator"):  # tf.data.Dataset
         if int(source.cardinality()) == ENDLESS:
-            raise UsageError("a dataset that repeats for ever has no last image: leave out .repeat(), or add .take(COUNT).")
+            raise UsageError(
+                "a dataset that repeats for ever has no last image: leave out .repeat(), "
+                "or add .take(COUNT)."
+            )
         return _open_batches("dataset", source.as_numpy_iterator(), bands, is_loader=True)
     is_map = hasattr(source, "__getitem__") and hasattr(source, "__len__")
     if is_map and not isinstance(source, Sequence):
@@ -271,7 +290,9 @@ def open_map(name: str, source: Any, bands: tuple[int, ...] | None = None) -> Da
         as_picture(first_image, bands)
     except Exception as error:  # of another library
         raise AutoencodeError(f"{name}: at 0: {reason(error)}.") from error
-    labels = [_label_at(source, index) for index in range(len(source))] if first_label is not None else None
+    labels = None
+    if first_label is not None:
+        labels = [_label_at(source, index) for index in range(len(source))]
     return ItemDataset(name, source, labels, bands)
 
 
@@ -316,15 +337,23 @@ def _is_ragged(items: Sequence[Any]) -> bool:
     return False
 
 
-def _open_batches(name: str, items: Iterable[Any], bands: tuple[int, ...] | None, *, is_loader: bool) -> Dataset:
-    """The dataset of items one by one, where some are batches (N, H, W, C), or all that a loader gives are (N, H, W)."""
+def _open_batches(
+    name: str, items: Iterable[Any], bands: tuple[int, ...] | None, *, is_loader: bool
+) -> Dataset:
+    """The dataset of items one by one, where some are batches (N, H, W, C).
+
+    All that a loader gives may be batches (N, H, W) too.
+    """
     items = list(items)
     shape = getattr(split_item(items[0])[0], "shape", ()) if items else ()
-    has_colours = len(shape) == 3 and (bands is not None or shape[0] in CHANNELS or shape[2] in CHANNELS)
-    is_grey = is_loader and len(shape) == 3 and not has_colours
+    is_grey = False
+    if is_loader and bands is None and len(shape) == 3:
+        is_grey = shape[0] not in CHANNELS and shape[2] not in CHANNELS
     dataset = open_items(name, _unbatched(items, 3 if is_grey else 4), bands)
     if is_grey:
-        dataset.notes.append(f"{name}: items of {tuple(shape)} taken for batches of grey images of {shape[2]}x{shape[1]}")
+        size = f"{shape[2]}x{shape[1]}"
+        note = f"{name}: items of {tuple(shape)} taken for batches of grey images of {size}"
+        dataset.notes.append(note)
     return dataset
 
 

@@ -280,7 +280,8 @@ def _open_idx_groups(path: Path, name: str, groups: dict[str, dict[str, Path]], 
 def _open_idx(name: str, files: dict[str, Path], config: DataConfig) -> Dataset:
     from autoencode.data import arrays, idx
 
-    return arrays.open_arrays(name, {part: idx.read(file) for part, file in files.items()}, parse_bands(config.bands))
+    parts = {part: idx.read(file) for part, file in files.items()}
+    return arrays.open_arrays(name, parts, parse_bands(config.bands))
 
 
 # Files
@@ -305,7 +306,8 @@ def _open_file(path: Path, config: DataConfig) -> Dataset:
     if head.startswith(b"PK"):
         return _open_archive(archives.Zip(path), path, config)
     if idx.matches(path):
-        return arrays.open_arrays(path.name.split(".")[0], {"train": idx.read(path)}, parse_bands(config.bands))
+        name = path.name.split(".")[0]
+        return arrays.open_arrays(name, {"train": idx.read(path)}, parse_bands(config.bands))
     if why := formats.why_not_read(path.name, ending, head):
         raise AutoencodeError(f"{path} is not read: {why}.")
     if ending in (".csv", ".tsv"):

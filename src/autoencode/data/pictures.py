@@ -170,8 +170,9 @@ class FileDataset(PictureDataset):
     """The pictures in a container of files: a folder, an archive, shards, or files that were named one by one.
 
     `frames` is "first", "all" or "auto": all pages of a TIFF stack, the first frame of an animation. `masks` says whether
-    masks of other pictures are taken too. `reads_arrays` says that .npy files are pictures here, whose channels `bands` are
-    wanted. `labels` are the classes of the members, where something else than the folders tells them.
+    masks of other pictures are taken too. `reads_arrays` says that .npy files are pictures here,
+    whose channels `bands` are wanted. `labels` are the classes of the members, where something else
+    than the folders tells them.
     """
 
     def __init__(
@@ -296,7 +297,9 @@ def _reads_heif() -> bool:
     return find_spec("pillow_heif") is not None
 
 
-def _count_frames(job: tuple[Member, Any], bands: tuple[int, ...] | None) -> tuple[Member, list[int], int, str]:
+def _count_frames(
+    job: tuple[Member, Any], bands: tuple[int, ...] | None
+) -> tuple[Member, list[int], int, str]:
     member, content = job
     try:
         frames, copies = decode.count_frames(_given(content), bands)
