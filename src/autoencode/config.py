@@ -275,7 +275,15 @@ def _joined(name: str, value: Any) -> Any:
     numbers = [_plain(part) for part in parts]
     if not all(type(number) in kinds for number in numbers):
         return value
-    return sign.join(f"{number:g}" if isinstance(number, float) else str(number) for number in numbers)
+    return sign.join(map(_shortest, numbers))
+
+
+def _shortest(number: float) -> str:
+    """Return `number` with all its digits, and none after the point where it is whole."""
+    if isinstance(number, int):
+        return str(number)
+    short = f"{number:g}"
+    return short if float(short) == number else repr(number)
 
 
 def _nearest(kind: Any, name: str, value: Any) -> Any:

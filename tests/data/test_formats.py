@@ -77,7 +77,9 @@ def noise(count: int, channels: int = 1, seed: int = 0) -> np.ndarray:
 def smooth(channels: int, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
     """One image (1, H, W, C) that lossy formats keep nearly, with another slope in each direction."""
     plane = np.add.outer(12 * np.arange(height), 5 * np.arange(width))
-    return np.stack([20 + plane // (channel + 1) for channel in range(channels)], -1).astype(np.uint8)[np.newaxis]
+    return np.stack([20 + plane // (channel + 1) for channel in range(channels)], -1).astype(
+        np.uint8
+    )[np.newaxis]
 
 
 def values(dtype: str) -> np.ndarray:
@@ -163,13 +165,19 @@ def image_of(mode: str, *, is_smooth: bool) -> tuple[Image.Image, np.ndarray]:
     return Image.fromarray(stacked[0], mode), shown
 
 
-def saved(folder: Path, ending: str, modes: str, options: dict, tolerance: float, kind: str) -> Iterator[Written]:
+def saved(
+    folder: Path, ending: str, modes: str, options: dict, tolerance: float, kind: str
+) -> Iterator[Written]:
     for mode in modes.split():
         image, expected = image_of(mode, is_smooth=tolerance > 0)
         path = folder / f"{mode.replace(';', '')}{ending}"
         image.save(path, kind, **options)
         # Pillow rounds transparency in whole numbers.
-        yield Written(path, _with_channels(expected, mode), max(tolerance, 0.5 if mode in ("LA", "RGBA") else 0))
+        yield Written(
+            path,
+            _with_channels(expected, mode),
+            max(tolerance, 0.5 if mode in ("LA", "RGBA") else 0),
+        )
 
 
 def _with_channels(expected: np.ndarray, mode: str) -> np.ndarray:
@@ -200,7 +208,12 @@ def write_png(folder: Path, ending: str) -> Iterator[Written]:
 
 def png_of_16_bit_colour(deep: np.ndarray) -> bytes:
     def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        return (
+            struct.pack(">I", len(content))
+            + kind
+            + content
+            + struct.pack(">I", zlib.crc32(kind + content))
+        )
 
     header = struct.pack(">IIBBBBB", deep.shape[1], deep.shape[0], 16, 2, 0, 0, 0)
     lines = b"".join(b"\0" + line.astype(">u2").tobytes() for line in deep)
@@ -245,7 +258,9 @@ def write_tiff(folder: Path, ending: str) -> Iterator[Written]:
         stored = values(dtype)
         for order, packing in (("<", None), ("<", "zlib"), (">", None), (">", "zlib")):
             path = folder / f"{dtype}-{'big' if order == '>' else 'little'}-{packing}{ending}"
-            tifffile.imwrite(path, stored, byteorder=order, compression=packing, photometric="minisblack")
+            tifffile.imwrite(
+                path, stored, byteorder=order, compression=packing, photometric="minisblack"
+            )
             yield Written(path, pixels_of(stored))
     colour = noise(1, 3)
     tifffile.imwrite(folder / f"tiled{ending}", colour[0], photometric="rgb", tile=(16, 16))
@@ -266,7 +281,31 @@ def write_tiff(folder: Path, ending: str) -> Iterator[Written]:
     path = folder / f"signed-stack{ending}"
     tifffile.imwrite(path, signed, photometric="minisblack", byteorder=">", compression="zlib")
     yield Written(path, pixels_of(signed))
+    yield from write_turned(folder, ending)
     yield from write_pyramids(folder, ending)
+
+
+def write_turned(folder: Path, ending: str) -> Iterator[Written]:
+    """One picture by each of the eight ways that a camera may have been held."""
+    for dtype in ("uint8", "uint16", "int16", "float32"):
+        upright = values(dtype)
+        turns = {
+            1: upright,
+            2: upright[:, ::-1],
+            3: upright[::-1, ::-1],
+            4: upright[::-1],
+            5: upright.T,
+            6: np.rot90(upright),
+            7: upright[::-1, ::-1].T,
+            8: np.rot90(upright, -1),
+        }
+        for orientation, stored in turns.items():
+            path = folder / f"{dtype}-{orientation}{ending}"
+            tag = [(274, "H", 1, orientation, True)]
+            tifffile.imwrite(
+                path, np.ascontiguousarray(stored), extratags=tag, photometric="minisblack"
+            )
+            yield Written(path, pixels_of(upright))
 
 
 def write_pyramids(folder: Path, ending: str) -> Iterator[Written]:
@@ -291,8 +330,13 @@ def write_animation(folder: Path, ending: str) -> Iterator[Written]:
     yield from saved(folder, ending, modes, options, tolerance, kind)
 
     frames = [smooth(3)[0], 255 - smooth(3)[0], smooth(3)[0, ::-1, ::-1]]
-    frames = [np.ascontiguousarray(frame[..., :1].repeat(3, -1) if kind == "GIF" else frame) for frame in frames]
-    first, *others = [Image.fromarray(frame[..., 0] if kind == "GIF" else frame) for frame in frames]
+    frames = [
+        np.ascontiguousarray(frame[..., :1].repeat(3, -1) if kind == "GIF" else frame)
+        for frame in frames
+    ]
+    first, *others = [
+        Image.fromarray(frame[..., 0] if kind == "GIF" else frame) for frame in frames
+    ]
     path = folder / f"moving{ending}"
     first.save(path, kind, save_all=True, append_images=others, duration=100, **options)
     expected = np.stack(frames)
@@ -302,12 +346,16 @@ def write_animation(folder: Path, ending: str) -> Iterator[Written]:
 
 
 def write_pnm(folder: Path, ending: str) -> Iterator[Written]:
-    modes = {".pgm": "L I;16", ".ppm": "RGB", ".pbm": "1", ".pnm": "1 L RGB I;16", ".pfm": "F"}[ending]
+    modes = {".pgm": "L I;16", ".ppm": "RGB", ".pbm": "1", ".pnm": "1 L RGB I;16", ".pfm": "F"}[
+        ending
+    ]
     yield from saved(folder, ending, modes, {}, 0, "PPM")
 
     grey = noise(1)[0, ..., 0]
     if ending == ".pgm":
-        text = f"P2\n# a comment\n{WIDTH} {HEIGHT}\n255\n" + "\n".join(" ".join(map(str, line)) for line in grey)
+        text = f"P2\n# a comment\n{WIDTH} {HEIGHT}\n255\n" + "\n".join(
+            " ".join(map(str, line)) for line in grey
+        )
         (folder / "text.pgm").write_text(text + "\n")
         yield Written(folder / "text.pgm", grey[np.newaxis, ..., np.newaxis])
     if ending == ".pfm":  # big-endian, and its rows from the bottom to the top
@@ -357,7 +405,10 @@ def write_xbm(folder: Path, ending: str) -> Iterator[Written]:
         return
     colours = ["000000", "ff0000", "00ff7f", "ffffff"]
     places = np.random.default_rng(0).integers(0, 4, (HEIGHT, WIDTH))
-    lines = [f"{WIDTH} {HEIGHT} 4 1", *(f"{letter} c #{code}" for letter, code in zip("abcd", colours, strict=True))]
+    lines = [
+        f"{WIDTH} {HEIGHT} 4 1",
+        *(f"{letter} c #{code}" for letter, code in zip("abcd", colours, strict=True)),
+    ]
     lines += ["".join("abcd"[place] for place in line) for line in places]
     body = ",\n".join(f'"{line}"' for line in lines)
     (folder / "sign.xpm").write_text(f"/* XPM */\nstatic char *sign[] = {{\n{body}\n}};\n")
@@ -374,16 +425,24 @@ def psd(grey: np.ndarray) -> bytes:
 
 
 def fits(grey: np.ndarray) -> bytes:
-    numbers = {"BITPIX": 8, "NAXIS": 2, "NAXIS1": WIDTH, "NAXIS2": HEIGHT}
-    cards = ["SIMPLE  =                    T", *(f"{key:8}= {number:>20}" for key, number in numbers.items()), "END"]
+    bits = 8 * grey.itemsize * (-1 if grey.dtype.kind == "f" else 1)
+    numbers = {"BITPIX": bits, "NAXIS": 2, "NAXIS1": WIDTH, "NAXIS2": HEIGHT}
+    cards = [
+        "SIMPLE  =                    T",
+        *(f"{key:8}= {number:>20}" for key, number in numbers.items()),
+        "END",
+    ]
     head = "".join(f"{card:80}" for card in cards).encode()
-    return head.ljust(2880) + grey[::-1].tobytes().ljust(2880, b"\0")
+    content = grey[::-1].astype(grey.dtype.newbyteorder(">")).tobytes()
+    return head.ljust(2880) + content.ljust(2880, b"\0")
 
 
 def flic(grey: np.ndarray) -> bytes:
     copy = struct.pack("<IH", 6 + grey.size, 16) + grey.tobytes()
     frame = struct.pack("<IHH8x", 16 + len(copy), 0xF1FA, 1) + copy
-    head = struct.pack("<IHHHHHHI", 128 + len(frame), 0xAF12, 1, WIDTH, HEIGHT, 8, 3, 70).ljust(128, b"\0")
+    head = struct.pack("<IHHHHHHI", 128 + len(frame), 0xAF12, 1, WIDTH, HEIGHT, 8, 3, 70).ljust(
+        128, b"\0"
+    )
     return head + frame
 
 
@@ -427,6 +486,11 @@ def write_other(folder: Path, ending: str) -> Iterator[Written]:
         grey = noise(1)
         path.write_bytes(GREY_BY_HAND[ending](grey[0, ..., 0]))
         yield Written(path, grey)
+        if ending in (".fits", ".fit"):
+            for dtype in ("int16", "int32", "float32", "float64"):
+                path = folder / f"{dtype}{ending}"
+                path.write_bytes(fits(values(dtype)))
+                yield Written(path, pixels_of(values(dtype)))
     elif ending in COLOUR_BY_HAND:
         colour = noise(1, 3)
         path.write_bytes(COLOUR_BY_HAND[ending](colour[0]))
@@ -469,14 +533,23 @@ def write_heic(folder: Path, ending: str) -> Iterator[Written]:
 def write_npy(folder: Path, ending: str) -> Iterator[Written]:
     grey = noise(6)
     colour = noise(6, 3)
-    layouts = {"grey": grey[..., 0], "last": colour, "one": colour[0], "big": grey[..., 0].astype(">u2") * 257}
+    layouts = {
+        "grey": grey[..., 0],
+        "last": colour,
+        "one": colour[0],
+        "big": grey[..., 0].astype(">u2") * 257,
+    }
     layouts |= {"first": colour.transpose(0, 3, 1, 2), "column": np.asfortranarray(colour)}
     for name, stored in layouts.items():
         np.save(folder / f"{name}{ending}", stored)
-        expected = {1: grey, 3: colour}[stored.shape[-1] if name in ("last", "one", "column") else 1]
+        expected = {1: grey, 3: colour}[
+            stored.shape[-1] if name in ("last", "one", "column") else 1
+        ]
         expected = colour if name == "first" else expected
         settings = {"range": "full"} if name == "big" else {}
-        yield Written(folder / f"{name}{ending}", expected[:1] if name == "one" else expected, 0, settings)
+        yield Written(
+            folder / f"{name}{ending}", expected[:1] if name == "one" else expected, 0, settings
+        )
 
     # A folder of them: an image each, or several.
     below = folder / "slices"
@@ -491,7 +564,12 @@ def write_npy(folder: Path, ending: str) -> Iterator[Written]:
 def write_npz(folder: Path, ending: str) -> Iterator[Written]:
     grey = noise(6)
     for name, save in (("plain", np.savez), ("packed", np.savez_compressed)):
-        save(folder / f"{name}{ending}", x_train=grey[:4, ..., 0], x_test=grey[4:, ..., 0], y_train=np.arange(4))
+        save(
+            folder / f"{name}{ending}",
+            x_train=grey[:4, ..., 0],
+            x_test=grey[4:, ..., 0],
+            y_train=np.arange(4),
+        )
         yield Written(folder / f"{name}{ending}", grey)
     np.savez(folder / f"any{ending}", patterns=grey[..., 0])
     yield Written(folder / f"any{ending}", grey)
@@ -506,7 +584,9 @@ def write_idx(folder: Path, ending: str) -> Iterator[Written]:
         raw.mkdir(parents=True)
         for part, held in (("train", pixels[:6]), ("t10k", pixels[6:])):
             idx.write(held[..., 0], raw / f"{part}-images-idx3-ubyte{packed}")
-            idx.write(np.arange(len(held), dtype=np.uint8), raw / f"{part}-labels-idx1-ubyte{packed}")
+            idx.write(
+                np.arange(len(held), dtype=np.uint8), raw / f"{part}-labels-idx1-ubyte{packed}"
+            )
         for source in (top, top / "MNIST", raw):
             yield Written(source, pixels)
         yield Written(raw / f"train-images-idx3-ubyte{packed}", pixels[:6])
@@ -520,10 +600,23 @@ def write_idx(folder: Path, ending: str) -> Iterator[Written]:
     yield Written(sets / "emnist-digits", 255 - pixels)
 
     # The other types of the format, by struct.
-    for number, dtype in ((0x09, ">i1"), (0x0B, ">i2"), (0x0C, ">i4"), (0x0D, ">f4"), (0x0E, ">f8")):
-        stored = np.stack([values(np.dtype(dtype).newbyteorder("=").str), values(np.dtype(dtype).newbyteorder("=").str)])
+    for number, dtype in (
+        (0x09, ">i1"),
+        (0x0B, ">i2"),
+        (0x0C, ">i4"),
+        (0x0D, ">f4"),
+        (0x0E, ">f8"),
+    ):
+        stored = np.stack(
+            [
+                values(np.dtype(dtype).newbyteorder("=").str),
+                values(np.dtype(dtype).newbyteorder("=").str),
+            ]
+        )
         path = folder / f"type{number}-images-idx3-ubyte"
-        path.write_bytes(struct.pack(">BBBB3I", 0, 0, number, 3, *stored.shape) + stored.astype(dtype).tobytes())
+        path.write_bytes(
+            struct.pack(">BBBB3I", 0, 0, number, 3, *stored.shape) + stored.astype(dtype).tobytes()
+        )
         yield Written(path, pixels_of(stored))
 
 
@@ -588,7 +681,13 @@ def tar_of(pixels: np.ndarray, names: str = "") -> bytes:
     return file.getvalue()
 
 
-PACKERS = {".tar": bytes, ".tar.gz": gzip.compress, ".tgz": gzip.compress, ".tar.bz2": bz2.compress, ".tar.xz": lzma.compress}
+PACKERS = {
+    ".tar": bytes,
+    ".tar.gz": gzip.compress,
+    ".tgz": gzip.compress,
+    ".tar.bz2": bz2.compress,
+    ".tar.xz": lzma.compress,
+}
 
 
 def write_tar(folder: Path, ending: str) -> Iterator[Written]:
@@ -638,12 +737,15 @@ def write_csv(folder: Path, ending: str) -> Iterator[Written]:
         (pictures / f"{index}, a.png").write_bytes(png(image))
     order = [3, 0, 5, 1, 4, 2]
     for column in ("path", "file", "filename", "image"):
-        name = f"pictures/{{}}, a.png"
+        name = "pictures/{}, a.png"
         lines = [column, *(f'"{name.format(index)}"' for index in order)]
         (folder / f"{column}{ending}").write_text("\n".join(lines) + "\n")
         yield Written(folder / f"{column}{ending}", pixels[order])
         lines = [sign.join((column, "label", "split"))]
-        lines += [sign.join((f'"{name.format(index)}"', "ab"[index % 2], "train" if index else "test")) for index in order]
+        lines += [
+            sign.join((f'"{name.format(index)}"', "ab"[index % 2], "train" if index else "test"))
+            for index in order
+        ]
         (folder / f"{column}-label{ending}").write_text("\n".join(lines) + "\n")
         yield Written(folder / f"{column}-label{ending}", pixels[order])
 
@@ -711,7 +813,13 @@ def test_what_was_written_is_read(tmp_path, row, ending):
 
 def test_reading_and_loading_agree_where_a_picture_has_no_ending(tmp_path):
     pixels = noise(1, 3)
-    for kind, options in (("PNG", {}), ("GIF", None), ("TIFF", {}), ("BMP", {}), ("WEBP", {"lossless": True})):
+    for kind, options in (
+        ("PNG", {}),
+        ("GIF", None),
+        ("TIFF", {}),
+        ("BMP", {}),
+        ("WEBP", {"lossless": True}),
+    ):
         if options is not None:
             Image.fromarray(pixels[0]).save(tmp_path / kind, kind, **options)
             check(Written(tmp_path / kind, pixels))

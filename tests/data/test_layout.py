@@ -158,7 +158,9 @@ CONTAINERS = {"folder": as_folder, "zip": as_zip, "tar": as_tar, "list": as_list
 def told(dataset: object) -> dict[str, tuple[str | None, str | None]]:
     """Split and class of every image of a dataset by its name."""
     everything = np.arange(len(dataset))
-    splits = {index: split for split, indices in dataset.splits().items() for index in indices.tolist()}
+    splits = {
+        index: split for split, indices in dataset.splits().items() for index in indices.tolist()
+    }
     labels, classes = dataset.labels({"all": everything})
     numbers = labels["all_labels"].tolist() if labels else [-1] * len(dataset)
     return {
@@ -170,7 +172,11 @@ def told(dataset: object) -> dict[str, tuple[str | None, str | None]]:
 def without_lone_class(expected: dict) -> dict:
     """One class alone tells nothing apart, and becomes no label."""
     classes = {label for _, label in expected.values()} - {None}
-    return expected if len(classes) > 1 else {name: (split, None) for name, (split, _) in expected.items()}
+    return (
+        expected
+        if len(classes) > 1
+        else {name: (split, None) for name, (split, _) in expected.items()}
+    )
 
 
 @pytest.mark.parametrize("name", LAYOUTS)
@@ -226,7 +232,9 @@ def test_words_of_splits(name, split):
 @settings(deadline=None)
 @given(
     st.lists(
-        st.lists(st.sampled_from(["train", "test", "val", "a", "b", "images", "masks"]), max_size=4).map(tuple),
+        st.lists(
+            st.sampled_from(["train", "test", "val", "a", "b", "images", "masks"]), max_size=4
+        ).map(tuple),
         min_size=1,
         max_size=12,
     )
@@ -240,7 +248,9 @@ def test_the_order_of_paths_changes_nothing(folders):
     assert dict(zip(turned, layout.find_masks(turned), strict=True)) == masks
     for path, place in places.items():
         assert place.label is None or place.label in path
-        assert place.split is None or any(layout.split_word(name) == place.split for name in path[:-1])
+        assert place.split is None or any(
+            layout.split_word(name) == place.split for name in path[:-1]
+        )
 
 
 def test_a_stray_file_or_link_takes_no_labels(tmp_path):
@@ -270,7 +280,9 @@ def test_a_link_to_a_folder_is_a_class_and_one_back_is_not(tmp_path):
     os.symlink(top, top / "cat" / "again")
     found = data.open_dataset(top)
     assert told(found) == {"cat/1.png": (None, "cat"), "dog/2.png": (None, "dog")}
-    assert [str(one) for one in found.unused] == ["links to folders that are read already: 1 (again)"]
+    assert [str(one) for one in found.unused] == [
+        "links to folders that are read already: 1 (again)"
+    ]
 
 
 # Training, validation and test
@@ -285,7 +297,9 @@ def counts(source: object, **options: object) -> tuple[int, int, int]:
 PARTS = ["train/1.png", "train/2.png", "train/3.png", "val/4.png", "val/5.png", "test/6.png"]
 
 
-@pytest.mark.parametrize(("how", "expected"), [("join", (5, 1, 0)), ("test", (3, 3, 0)), ("drop", (3, 1, 2))])
+@pytest.mark.parametrize(
+    ("how", "expected"), [("join", (5, 1, 0)), ("test", (3, 3, 0)), ("drop", (3, 1, 2))]
+)
 def test_validation_beside_test_goes_where_it_is_told(tmp_path, how, expected):
     assert counts(plant(tmp_path, PARTS), validation=how) == expected
 
@@ -301,7 +315,10 @@ def test_pictures_outside_of_the_folders_for_training_and_test_are_unused(tmp_pa
 def test_without_parts_a_tenth_is_drawn_by_the_seed(tmp_path):
     source = plant(tmp_path, [f"{index:02}.png" for index in range(40)])
     assert counts(source) == (36, 4, 0)
-    drawn = [loading.choose(data.open_dataset(source), Config(split_seed=seed)).test.tolist() for seed in (0, 0, 1)]
+    drawn = [
+        loading.choose(data.open_dataset(source), Config(split_seed=seed)).test.tolist()
+        for seed in (0, 0, 1)
+    ]
     assert drawn[0] == drawn[1] != drawn[2]
 
 
@@ -322,8 +339,11 @@ def test_names_of_arrays_tell_parts(tmp_path, names, expected):
         for name, size in zip(names, sizes, strict=True)
     }
     np.savez(tmp_path / "a.npz", **arrays)
-    assert counts(tmp_path / "a.npz") == expected
-    assert counts(arrays) == expected
+    for source in (tmp_path / "a.npz", arrays):
+        assert counts(source) == expected
+        notes = [note for note in data.load(source).notes if "not used" in note]
+        assert len(notes) == ("other" in names)
+        assert all("other not used" in note for note in notes)
 
 
 def test_a_column_tells_parts(tmp_path):
@@ -357,14 +377,24 @@ def test_one_tar_of_folders_called_by_shards(tmp_path):
 
 CLASS_NAMES = {
     b"huggingface": json.dumps(
-        {"info": {"features": {"image": {"_type": "Image"}, "label": {"names": ["cat", "dog"], "_type": "ClassLabel"}}}}
+        {
+            "info": {
+                "features": {
+                    "image": {"_type": "Image"},
+                    "label": {"names": ["cat", "dog"], "_type": "ClassLabel"},
+                }
+            }
+        }
     ).encode()
 }
 
 
 def write_parquet(path: Path, labels: list, metadata: dict | None = None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    held = [{"bytes": PNG, "path": f"{path.parent.name}-{path.stem}-{index}.png"} for index in range(len(labels))]
+    held = [
+        {"bytes": PNG, "path": f"{path.parent.name}-{path.stem}-{index}.png"}
+        for index in range(len(labels))
+    ]
     table = pyarrow.table({"image": held, "label": labels})
     pyarrow.parquet.write_table(table.replace_schema_metadata(metadata), path)
 
@@ -397,7 +427,10 @@ def test_numbers_without_names_are_their_own_classes(tmp_path):
     write_parquet(tmp_path / "a.parquet", [3, 7, 3, 11] * 5)
     images = data.load(tmp_path / "a.parquet")
     assert images.classes == ("3", "7", "11")
-    assert sorted(np.concatenate([images.train_labels, images.test_labels]).tolist()) == [0] * 10 + [1] * 5 + [2] * 5
+    assert (
+        sorted(np.concatenate([images.train_labels, images.test_labels]).tolist())
+        == [0] * 10 + [1] * 5 + [2] * 5
+    )
 
 
 # Masks
@@ -425,7 +458,11 @@ MASKS = {
         "masks/a/1.png": True,
         "masks/b/1.png": True,
     },
-    "splits below": {"train/images/1.png": False, "train/masks/1.png": True, "test/images/2.png": False},
+    "splits below": {
+        "train/images/1.png": False,
+        "train/masks/1.png": True,
+        "test/images/2.png": False,
+    },
     "splits in the names of folders": {
         "train/1.png": False,
         "train_masks/1.png": True,

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import weakref
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isqrt
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,11 @@ import numpy as np
 
 from autoencode.config import cache_folder
 from autoencode.data.dataset import ArrayDataset
-from autoencode.data.preprocessing import parse_bands
+from autoencode.data.decode import CHANNELS, OPAQUE_SHARE, alpha_share, is_alpha
 from autoencode.errors import AutoencodeError, reason
 from autoencode.files import check_unpacked
 from autoencode.images import UNLABELLED, evenly
-from autoencode.mapped import check_npy
+from autoencode.mapped import check_npy, release
 
 # The names under which arrays are found in .npz files, in lower case, first match first; x_train is Keras's way.
 NAMES = {
@@ -33,9 +33,7 @@ LABEL_NAMES = {
     "validation": ("val_labels", "y_val", "valid_labels", "y_valid", "y_validation", "validation_labels", "y_dev"),
     "test": ("test_labels", "y_test", "test_y"),
 }
-CHANNELS = (1, 3, 4)
 LOOKED_AT = 50  # images whose fourth channel is looked at
-OPAQUE_SHARE = 0.5  # of the values of alpha, which are 0 or full
 LARGE = 2**27  # bytes of an array in an .npz file, which is then mapped and not read
 MIN_SQUARE = 4  # pixels a side of a flat row that is taken for an image
 
@@ -67,7 +65,7 @@ def as_images(array: Any, what: str, bands: tuple[int, ...] | None = None) -> tu
     else:
         raise AutoencodeError(f"{what}: expected (N, H, W) or (N, H, W, C), received {array.shape}.")
 
-    _check_channels(array, what, bands)
+    check_channels(array, what, bands)
     return array, notes
 
 
@@ -86,11 +84,11 @@ def _rows_as_squares(array: np.ndarray, what: str) -> tuple[np.ndarray, str]:
 
 def _three_axes(array: np.ndarray, what: str) -> tuple[np.ndarray, list[str]]:
     first, height, width = array.shape
-    is_colour = width == 3 or (width == 4 and _is_alpha(array[np.newaxis]))
+    is_colour = width == 3 or (width == 4 and is_alpha(array))
     if is_colour and first > 4 and height > 4:
         return array[np.newaxis], [
-            f"{what}: {array.shape} taken for one image of {height}x{first} with {width} channels; {first} images of "
-            f"{width}x{height} would be x[..., np.newaxis]"
+            (f"{what}: {array.shape} taken for one image of {height}x{first} with {width} channels; {first} images of "
+            f"{width}x{height} would be x[..., np.newaxis]")
         ]
     notes = []
     if first in (3, 4) and height > 4 and width > 4:
@@ -115,7 +113,11 @@ def _channels_last(array: np.ndarray, what: str, bands: tuple[int, ...] | None) 
     )
 
 
-def _check_channels(array: np.ndarray, what: str, bands: tuple[int, ...] | None) -> None:
+def check_channels(array: np.ndarray, what: str, bands: tuple[int, ...] | None = None) -> None:
+    """Raise `AutoencodeError` unless images (N, H, W, C) have the channels `bands`.
+
+    Without bands, they may have colours and alpha.
+    """
     count = array.shape[3]
     if bands is not None:
         if max(bands) >= count:
@@ -123,18 +125,19 @@ def _check_channels(array: np.ndarray, what: str, bands: tuple[int, ...] | None)
                 f"{what}: --bands asks for channel {max(bands)}, counted from 0, and there are {count}."
             )
         return
-    if count == 4 and not _is_alpha(array):
+    if count == 4 and not _has_alpha(array):
         raise AutoencodeError(
             f"{what}: the fourth channel of {array.shape} is no alpha channel (most of its values are neither 0 nor the "
             "largest of their type): choose three channels with --bands 0,1,2, or one."
         )
 
 
-def _is_alpha(array: np.ndarray) -> bool:
-    alpha = array[evenly(len(array), LOOKED_AT)][..., 3]
-    opaque = 1 if alpha.dtype.kind in "fb" else np.iinfo(alpha.dtype).max
-    share = np.mean((alpha == 0) | (alpha == opaque))
-    return bool(share >= OPAQUE_SHARE)
+def _has_alpha(array: np.ndarray) -> bool:
+    shares = []
+    for index in evenly(len(array), LOOKED_AT):
+        shares.append(alpha_share(array[index]))
+        release(array)
+    return float(np.mean(shares)) >= OPAQUE_SHARE
 
 
 # Files
@@ -229,19 +232,22 @@ def _load_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarra
 
 
 def open_arrays(
-    name: str, arrays: Mapping[str, Any], bands: str = "all", notes: list[str] | None = None
+    name: str,
+    arrays: Mapping[str, Any],
+    bands: tuple[int, ...] | None = None,
+    notes: Sequence[str] = (),
 ) -> ArrayDataset:
     """Return the dataset of `arrays` by name, as .npz files hold them: images, perhaps parted, and labels.
 
-    Raises `AutoencodeError` where none of them holds images.
+    `bands` are the channels that are wanted. Raises `AutoencodeError` where none of the arrays
+    holds images.
     """
     found, taken = _find_parts(name, arrays)
-    chosen = parse_bands(bands)
-    notes = [*(notes or []), *taken]
+    notes = [*notes, *taken]
     parts = {}
     for split, array in found.items():
         what = name if len(found) == 1 else f"{name}: {split} images"
-        parts[split], said = as_images(array, what, chosen)
+        parts[split], said = as_images(array, what, bands)
         notes += said
 
     labels, classes, said = _find_labels(arrays, parts)
@@ -256,7 +262,7 @@ def _find_parts(name: str, arrays: Mapping[str, Any]) -> tuple[dict[str, np.ndar
         if known is not None:
             parts[split] = by_lower[known]
     if "train" in parts:
-        return parts, []
+        return parts, _describe_rest(name, arrays, parts)
     if len(arrays) == 1 and not parts:
         return {"train": next(iter(arrays.values()))}, []
 
@@ -274,6 +280,19 @@ def _find_parts(name: str, arrays: Mapping[str, Any]) -> tuple[dict[str, np.ndar
     held = ", ".join(f"{key} {getattr(array, 'shape', '')}" for key, array in arrays.items()) or "nothing"
     expected = " or ".join(NAMES["train"][:5])
     raise AutoencodeError(f"{name}: expected an array named {expected}, or a single one (N, H, W), it holds {held}.")
+
+
+def _describe_rest(
+    name: str, arrays: Mapping[str, Any], parts: Mapping[str, np.ndarray]
+) -> list[str]:
+    """A line for arrays that could be images too and are not used."""
+    used = [id(array) for array in parts.values()]
+    rest = [
+        key
+        for key, array in arrays.items()
+        if isinstance(array, np.ndarray) and array.ndim in (3, 4) and id(array) not in used
+    ]
+    return [f"{name}: {', '.join(rest)} not used"] if rest else []
 
 
 def _may_be_images(array: Any) -> bool:
@@ -306,7 +325,7 @@ def _find_labels(
 
 def as_classes(labels: np.ndarray, count: int) -> np.ndarray | None:
     """Return `labels` of `count` images as whole numbers or texts (count,), or None where they tell no classes."""
-    found = labels.argmax(1) if _is_one_hot(labels) else labels
+    found = labels.argmax(1) if is_one_hot(labels) else labels
     is_whole = found.dtype.kind == "f" and np.isfinite(found).all() and (found == np.round(found)).all()
     found = found.astype(np.int64) if is_whole or found.dtype.kind == "b" else found
     return found.reshape(-1) if found.size == count and found.dtype.kind in "iuUS" else None
@@ -331,7 +350,8 @@ def number_names(labels: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray
     return numbered, tuple(classes.tolist())
 
 
-def _is_one_hot(rows: np.ndarray) -> bool:
+def is_one_hot(rows: np.ndarray) -> bool:
+    """Whether each row of an array holds a single 1 and else 0."""
     told = rows.ndim == 2 and rows.shape[1] > 1 and rows.dtype.kind in "buif"
     return told and bool(((rows == 0) | (rows == 1)).all() and (rows.sum(1) == 1).all())
 

@@ -115,7 +115,7 @@ class Dataset(ABC):
         try:
             return choose_scale(asked, self.extents(plan, probes), samples)
         except AutoencodeError as error:
-            raise AutoencodeError(f"{self.name}: {error}") from error
+            raise type(error)(f"{self.name}: {error}") from error
 
     def read(
         self, indices: np.ndarray, plan: Plan, *, strict: bool = False, progress: Progress | None = None
@@ -236,11 +236,12 @@ class ArrayDataset(Dataset):
 
     def sample(self, indices: Sequence[int], plan: Plan) -> list[Probe]:
         """Look at some."""
-        return [
-            decode.probe_array(array[position], plan)
-            for array, positions, _ in self._pieces(np.asarray(indices))
-            for position in positions
-        ]
+        probes = []
+        for array, positions, _ in self._pieces(np.asarray(indices)):
+            for position in positions:
+                probes.append(decode.probe_array(array[position], plan))
+                release(array)
+        return probes
 
     def chunks(self, indices: np.ndarray, plan: Plan) -> Iterator[Chunk]:
         """Convert and fit, a chunk at a time; pixels that are as wanted are handed on as they lie."""
@@ -253,7 +254,7 @@ class ArrayDataset(Dataset):
                 if pixels.shape[1:] != plan.shape:
                     pixels = np.stack([decode.fit(decode.picture_of(image), inner) for image in pixels])
                 yield Chunk(pixels, part[first : first + size], [])
-                release(values)
+                release(array)  # of which values may be a copy
 
     def choose_scale(self, option: str, plan: Plan, probes: Sequence[Probe]) -> tuple[Scale, list[str]]:
         """Return the scale that the pixels were made with, where that is known, else as for any dataset."""
@@ -283,14 +284,17 @@ class ArrayDataset(Dataset):
             for position in positions:
                 values = select_colours(array[position][np.newaxis], plan).reshape(-1)
                 step = max(1, len(values) // SAMPLED_VALUES)
-                drawn.setdefault(kind_of(array.dtype), []).append(values[::step])
+                drawn.setdefault(kind_of(array.dtype), []).append(np.array(values[::step]))
+                release(array)
         return {kind: np.concatenate(values) for kind, values in drawn.items()}
 
     def identity(self) -> Any:
         """A checksum of some rows: the whole may be larger than memory."""
         checksum = hashlib.sha256()
         for array, positions, _ in self._pieces(np.array(evenly(len(self), 1000))):
-            checksum.update(array[positions].tobytes())
+            for position in positions:
+                checksum.update(array[position].tobytes())
+                release(array)
         return self.name, len(self), checksum.hexdigest()
 
     def _pieces(self, indices: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:

@@ -30,11 +30,20 @@ MAX_PROGRESSIVE_PIXELS = 2**28  # of a progressive JPEG, whose coefficients are 
 TRANSPARENT = ("RGBA", "LA", "PA", "La", "RGBa")
 GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
+CHANNELS = (1, 3, 4)  # that an image may have, unless --bands says which to take
+OPAQUE_SHARE = 0.5  # of the values of alpha, which are 0 or the largest
 TOLERANCE = 8  # levels by which the channels of a grey picture may differ after JPEG
 NPY_MAGIC = b"\x93NUMPY"
-# What Pillow calls big-endian values of a TIFF, and the same values in the byte order of this machine.
-NATIVE_MODES = {"I;16BS": "I;16NS", "I;32B": "I;32N", "I;32BS": "I;32NS", "F;32BF": "F;32NF", "F;64BF": "F;64NF"}
-# Kinds of TIFF that Pillow can unpack and does not list: byte order, photometric, sample format, fill order, bits, extras.
+# What Pillow calls big-endian values of a TIFF, and the same in the byte order of this machine.
+NATIVE_MODES = {
+    "I;16BS": "I;16NS",
+    "I;32B": "I;32N",
+    "I;32BS": "I;32NS",
+    "F;32BF": "F;32NF",
+    "F;64BF": "F;64NF",
+}
+# Kinds of TIFF that Pillow can unpack and does not list: byte order, photometric, sample format,
+# fill order, bits and extra samples.
 MORE_TIFF = {
     (b"II", 1, (3,), 1, (64,), ()): ("F", "F;64F"),
     (b"MM", 1, (3,), 1, (64,), ()): ("F", "F;64BF"),
@@ -115,7 +124,7 @@ def decode_frames(
     with opened(file, plan.max_pixels) as picture:
         if isinstance(picture, np.ndarray):
             for frame in frames:
-                yield fit_array(_frame_of(picture, frame), plan, tally)
+                yield fit_array(_frame_of(picture, frame, plan.bands), plan, tally)
             return
         for frame in frames:
             _seek(picture, frame, plan)
@@ -134,7 +143,7 @@ def _seek(picture: Image.Image, frame: int, plan: Plan) -> None:
 def _in_native_order(tile: Any) -> Any:
     """Correct what Pillow says of packed values in a big-endian TIFF.
 
-    libtiff unpacks them into the byte order of this machine, which Pillow knows of unsigned 16 bits alone.
+    libtiff unpacks them into the byte order of this machine; Pillow knows so of unsigned 16 bits alone.
     """
     if tile.codec_name != "libtiff":
         return tile
@@ -155,7 +164,7 @@ def _decode_one(picture: Image.Image, plan: Plan, tally: Tally, *, is_last: bool
     with _held_for(picture, full_pixels):
         if orientation != 1:
             picture = ImageOps.exif_transpose(picture)
-        plain = make_plain(picture, plan.scale, tally, keep=not is_last)
+        plain = make_plain(picture, plan.scale, tally, plan.bands, keep=not is_last)
         if plan.transpose:
             plain = plain.transpose(Image.Transpose.TRANSPOSE)
         return fit(plain, plan)
@@ -168,8 +177,7 @@ def _held_for(picture: Image.Image, full_pixels: int) -> Any:
 
 
 def fit(picture: Image.Image, plan: Plan) -> np.ndarray:
-    """Return `picture`, mode L or RGB, as uint8 (H, W, C) of `plan`."""
-    picture = _take_bands(picture, plan.bands)
+    """Return `picture`, mode L or RGB, its bands taken, as uint8 (H, W, C) of `plan`."""
     mode = "L" if plan.channels == 1 else "RGB"
     picture = picture if picture.mode == mode else picture.convert(mode)
     frame = plan.width, plan.height
@@ -191,11 +199,7 @@ def fit_array(values: np.ndarray, plan: Plan, tally: Tally) -> np.ndarray:
     """Return one image, (H, W) or (H, W, C) of any numeric dtype, as uint8 (H, W, C) of `plan`."""
     values = values if values.ndim == 3 else values[..., np.newaxis]
     pixels = array_to_pixels(values[np.newaxis], plan, tally)[0]
-    return pixels if pixels.shape == plan.shape else fit(picture_of(pixels), _without_bands(plan))
-
-
-def _without_bands(plan: Plan) -> Plan:
-    return Plan(plan.height, plan.width, plan.channels, plan.fit)
+    return pixels if pixels.shape == plan.shape else fit(picture_of(pixels), plan)
 
 
 def array_to_pixels(values: np.ndarray, plan: Plan, tally: Tally) -> np.ndarray:
@@ -217,14 +221,31 @@ def array_to_pixels(values: np.ndarray, plan: Plan, tally: Tally) -> np.ndarray:
 
 
 def lay_on_white(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """Return uint8 (N, H, W, 3) seen through `alpha`, (N, H, W, 1) up to 255, or 1 in floats, on a white page.
+    """Return uint8 (N, H, W, 3) seen through `alpha`, (N, H, W, 1), on a white page.
+
+    Alpha may have any numeric dtype. Its largest value is that of the type, 1 in floats.
 
     >>> lay_on_white(np.zeros((1, 1, 1, 3), "uint8"), np.zeros((1, 1, 1, 1), "uint8")).tolist()
     [[[[255, 255, 255]]]]
     """
-    opaque = 1.0 if alpha.dtype.kind == "f" else float(np.iinfo(alpha.dtype).max)
-    share = np.clip(alpha.astype(np.float32) / opaque, 0, 1)
+    share = np.clip(alpha.astype(np.float32) / _opaque(alpha.dtype), 0, 1)
     return np.round(255 + (pixels - np.float32(255)) * share).astype(np.uint8)
+
+
+def _opaque(dtype: np.dtype) -> float:
+    """The value of alpha that hides the page: the largest of the type, 1 in floats."""
+    return 1.0 if dtype.kind in "fb" else float(np.iinfo(dtype).max)
+
+
+def alpha_share(image: np.ndarray) -> float:
+    """Return the share of values in the last of four channels, (..., 4), of 0 or the largest."""
+    alpha = image[..., 3]
+    return float(np.mean((alpha == 0) | (alpha == _opaque(alpha.dtype))))
+
+
+def is_alpha(image: np.ndarray) -> bool:
+    """Return whether the last of four channels, (..., 4), is alpha: half is 0 or the largest."""
+    return alpha_share(image) >= OPAQUE_SHARE
 
 
 def picture_of(pixels: np.ndarray) -> Image.Image:
@@ -232,14 +253,24 @@ def picture_of(pixels: np.ndarray) -> Image.Image:
     return Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels))
 
 
-def _take_bands(picture: Image.Image, bands: tuple[int, ...] | None) -> Image.Image:
-    if bands is None:
-        return picture
+def _take_bands(picture: Image.Image, bands: tuple[int, ...]) -> Image.Image:
+    """The channels `bands` of a picture of 8 bits, as its file holds them: alpha is the last."""
+    if picture.mode in ("La", "RGBa"):
+        picture = picture.convert({"La": "LA", "RGBa": "RGBA"}[picture.mode])
+    elif picture.mode not in ("L", "LA", "RGB", "RGBA"):
+        is_transparent = picture.mode == "PA" or "transparency" in picture.info
+        picture = picture.convert("RGBA" if is_transparent else "RGB")
     channels = picture.split()
-    if max(bands) >= len(channels):
-        raise Unreadable(f"it has {len(channels)} channels, and --bands asks for channel {max(bands)}, counted from 0")
+    _check_bands(bands, len(channels))
     taken = [channels[band] for band in bands]
     return taken[0] if len(taken) == 1 else Image.merge("RGB", taken)
+
+
+def _check_bands(bands: tuple[int, ...], count: int) -> None:
+    if max(bands) >= count:
+        held = "1 channel" if count == 1 else f"{count} channels"
+        asked = f"--bands asks for channel {max(bands)}, counted from 0"
+        raise Unreadable(f"it has {held}, and {asked}")
 
 
 @dataclass(frozen=True)
@@ -260,7 +291,7 @@ def probe(file: Any, frame: int = 0, plan: Plan = Plan(1, 1, 1)) -> Probe:
     """Look at a picture; raise `Unreadable` with the reason. Of `plan`, the size and the scale are not used."""
     with opened(file, plan.max_pixels) as picture:
         if isinstance(picture, np.ndarray):
-            return probe_array(_frame_of(picture, frame), plan)
+            return probe_array(_frame_of(picture, frame, plan.bands), plan)
         _seek(picture, frame, plan)
         width, height = picture.size
         if (_orientation(picture) in SIDEWAYS) != plan.transpose:
@@ -272,7 +303,7 @@ def probe(file: Any, frame: int = 0, plan: Plan = Plan(1, 1, 1)) -> Probe:
             values = stored_values(picture)
             if values is not None:
                 return Probe(width, height, True, kind_of(values.dtype), measure_extent(values))
-            plain = _take_bands(make_plain(picture, Scale(), Tally()), plan.bands)
+            plain = make_plain(picture, Scale(), Tally(), plan.bands)
             plain.thumbnail((64, 64), Image.Resampling.BOX)
             pixels = np.asarray(plain)
         grey = mode in GREY or pixels.ndim == 2 or is_grey(pixels)
@@ -335,7 +366,7 @@ def _read_values(
     with suppress(Unreadable), opened(file, plan.max_pixels) as picture:
         for frame in frames:
             if isinstance(picture, np.ndarray):
-                values = _frame_of(picture, frame)
+                values = _frame_of(picture, frame, plan.bands)
                 values = values[..., list(plan.bands)] if plan.bands is not None and values.ndim == 3 else values
                 yield kind_of(values.dtype), values[..., :3] if values.ndim == 3 else values
                 continue
@@ -348,8 +379,7 @@ def _read_values(
                     yield kind_of(values.dtype), values
                     continue
                 kind = "bool" if picture.mode == "1" else "uint8"
-                plain = make_plain(picture, Scale(), Tally(), keep=len(frames) > 1)
-                yield kind, _take_bands(plain, plan.bands)
+                yield kind, make_plain(picture, Scale(), Tally(), plan.bands, keep=len(frames) > 1)
 
 
 def is_grey(pixels: np.ndarray) -> bool:
@@ -359,14 +389,16 @@ def is_grey(pixels: np.ndarray) -> bool:
     return int(spread.max()) <= TOLERANCE
 
 
-def count_frames(file: Any) -> tuple[list[int], int]:
+def count_frames(file: Any, bands: tuple[int, ...] | None = None) -> tuple[list[int], int]:
     """Return the indices of the images of `file`, and how many more pages are but smaller copies of another.
 
-    Raises `Unreadable` where it cannot be opened.
+    With `bands`, an array of three axes is one image of any number of channels. Raises `Unreadable`
+    where the file cannot be opened.
     """
     with opened(file, MAX_PIXELS, check=False) as picture:
         if isinstance(picture, np.ndarray):
-            return list(range(_frames_of(picture))), 0
+            array = channels_last(picture, bands)
+            return list(range(1 if _is_one(array, bands) else len(array))), 0
         count = getattr(picture, "n_frames", 1)
         if picture.format != "TIFF" or count == 1:
             return list(range(count)), 0
@@ -449,27 +481,42 @@ def _load_npy(file: io.BytesIO, size: int) -> np.ndarray:
     array = np.load(file, allow_pickle=False)
     if array.dtype.kind not in "buif" or array.ndim not in (2, 3, 4) or 0 in array.shape:
         raise Unreadable(f"expected an image (H, W) or (H, W, C), or several, received {array.dtype} {array.shape}")
-    return _channels_last(array)
-
-
-def _channels_last(array: np.ndarray) -> np.ndarray:
-    """An image, or several, with 1, 3 or 4 channels in the last axis."""
-    if array.ndim > 2 and array.shape[-1] not in (1, 3, 4) and array.shape[-3] in (1, 3, 4):
-        return np.moveaxis(array, -3, -1)
     return array
 
 
-def _frames_of(array: np.ndarray) -> int:
-    """How many images an array holds: (H, W) and (H, W, C) with C 1, 3 or 4 are one."""
-    is_one = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4))
-    return 1 if is_one else len(array)
+def channels_last(array: np.ndarray, bands: tuple[int, ...] | None = None) -> np.ndarray:
+    """Return an image, or several, with its channels in the last axis.
+
+    They are 1, 3 or 4, or with `bands` any number.
+    """
+    if array.ndim < 3 or array.shape[-1] in CHANNELS:
+        return array
+    count, *size = array.shape[-3:]
+    is_first = count in CHANNELS or (bands is not None and count < min(size))
+    return np.moveaxis(array, -3, -1) if is_first else array
 
 
-def _frame_of(array: np.ndarray, frame: int) -> np.ndarray:
-    is_one = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (1, 3, 4))
-    image = array if is_one else array[frame]
-    if image.ndim == 3 and image.shape[2] not in (1, 3, 4):
-        raise Unreadable(f"expected 1, 3 or 4 channels, received {image.shape[2]}: choose some with --bands")
+def _is_one(array: np.ndarray, bands: tuple[int, ...] | None) -> bool:
+    """Whether an array is one image: (H, W), or (H, W, C) with C 1, 3, 4, or any with `bands`."""
+    if array.ndim == 3:
+        return bands is not None or array.shape[2] in CHANNELS
+    return array.ndim == 2
+
+
+def _frame_of(array: np.ndarray, frame: int, bands: tuple[int, ...] | None) -> np.ndarray:
+    """The image (H, W) or (H, W, C) at `frame`; raise `Unreadable` where it has other channels."""
+    array = channels_last(array, bands)
+    image = array if _is_one(array, bands) else array[frame]
+    count = image.shape[2] if image.ndim == 3 else 1
+    if bands is not None:
+        _check_bands(bands, count)
+    elif count not in CHANNELS:
+        raise Unreadable(f"expected 1, 3 or 4 channels, received {count}: choose some with --bands")
+    elif count == 4 and not is_alpha(image):
+        raise Unreadable(
+            "its fourth channel is no alpha channel (most of its values are neither 0 nor the "
+            "largest of their type): choose three channels with --bands 0,1,2, or one"
+        )
     return image
 
 
@@ -575,7 +622,8 @@ def _orientation(picture: Image.Image) -> int:
     # Asking a picture without EXIF for it costs a tenth of decoding it; PNG may hold it at its end.
     if picture.format == "JPEG" and "exif" not in picture.info:
         return 1
-    if picture.format == "TIFF":  # which Pillow turns when it loads it, and whose size it tells as it is then
+    # Pillow turns a TIFF itself when it loads it, and tells the size that it has then.
+    if picture.format == "TIFF":
         return 1
     return picture.getexif().get(0x0112, 1)
 
@@ -588,7 +636,7 @@ def _check_bytes(size: int) -> None:
 
 
 def stored_values(picture: Image.Image) -> np.ndarray | None:
-    """Return the values of a picture of another depth than unsigned 8 bits, (H, W), as they are stored; else None."""
+    """Return the values of a picture, (H, W), as they are stored; None of unsigned 8 bits."""
     if not _is_deep(picture):
         return None
     picture.load()  # a TIFF may be turned by that
@@ -606,7 +654,8 @@ def stored_values(picture: Image.Image) -> np.ndarray | None:
 
 def _is_deep(picture: Image.Image) -> bool:
     """Whether values have another depth than unsigned 8 bits."""
-    return picture.mode.startswith("I") or picture.mode == "F" or (picture.mode == "L" and _is_signed(picture))
+    is_signed_bytes = picture.mode == "L" and _is_signed(picture)
+    return picture.mode.startswith("I") or picture.mode == "F" or is_signed_bytes
 
 
 def _integer_dtype(picture: Image.Image) -> str:
@@ -629,12 +678,22 @@ def _first(value: Any) -> Any:
     return value[0] if isinstance(value, tuple) else value
 
 
-def make_plain(picture: Image.Image, scale: Scale, tally: Tally, *, keep: bool = False) -> Image.Image:
+def make_plain(
+    picture: Image.Image,
+    scale: Scale,
+    tally: Tally,
+    bands: tuple[int, ...] | None = None,
+    *,
+    keep: bool = False,
+) -> Image.Image:
     """Return `picture` as 8-bit L or RGB, its values scaled, transparency laid on white.
 
-    It may be closed by that, unless `keep`.
+    With `bands`, these channels of it are returned. It may be closed by that, unless `keep`. Raises
+    `Unreadable` where it has no such channels.
     """
     values = stored_values(picture)
+    if bands is not None and (values is not None or picture.mode == "1"):
+        _check_bands(bands, 1)
     if values is not None:
         pixels, cut = scale.to_pixels(values)
         tally.add(kind_of(values.dtype), values.size, cut)
@@ -643,7 +702,9 @@ def make_plain(picture: Image.Image, scale: Scale, tally: Tally, *, keep: bool =
     if picture.mode == "1":
         tally.add("bool", math.prod(picture.size), 0)
         return picture.convert("L")
-    if picture.mode in TRANSPARENT or "transparency" in picture.info:
+    if bands is not None:
+        plain = _take_bands(picture, bands)
+    elif picture.mode in TRANSPARENT or "transparency" in picture.info:
         plain = _on_white(picture, keep=keep)
     else:
         plain = picture if picture.mode in ("L", "RGB") else picture.convert("RGB")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,17 +15,20 @@ from PIL import Image
 
 from autoencode.config import DataConfig
 from autoencode.data.archives import Paths, show_name
-from autoencode.data.arrays import CHANNELS, as_classes, number_names, open_arrays
+from autoencode.data.arrays import as_classes, check_channels, is_one_hot, number_names, open_arrays
 from autoencode.data.dataset import ArrayDataset, Dataset
-from autoencode.data.decode import Unreadable
+from autoencode.data.decode import CHANNELS, Unreadable, channels_last
 from autoencode.data.layout import split_word
 from autoencode.data.pictures import Entry, FileDataset, PictureDataset
+from autoencode.data.preprocessing import parse_bands
 from autoencode.errors import AutoencodeError, UsageError, reason
+from autoencode.images import UNLABELLED
 
 PATH_COLUMNS = ("path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path", "img", "picture")
 LABEL_COLUMNS = ("label", "labels", "class", "class_name", "target", "category")
 DELIMITERS = ",;\t"  # of a table; that which its header holds most often
 SPLIT_COLUMNS = ("split", "set", "subset", "partition")
+ENDLESS = -1  # the cardinality of a tf.data.Dataset that repeats
 IMAGE_KEYS = ("image", "img", "images", "pixel_values", "x")
 LABEL_KEYS = ("label", "labels", "y", "target")
 
@@ -32,27 +36,33 @@ LABEL_KEYS = ("label", "labels", "y", "target")
 class ItemDataset(PictureDataset):
     """Pictures that are in memory, or that a dataset of another library gives one by one: PIL images and arrays.
 
-    `get` gives the picture at an index; it may be called for any, more than once.
+    `items[index]` may be asked for any, more than once. `labels` are as datasets give them, None
+    for unlabelled; `bands` are the channels that are wanted.
     """
 
-    def __init__(self, name: str, items: Sequence[Any], labels: Sequence[Any] | None = None) -> None:
-        labels = [None] * len(items) if labels is None else labels
-        entries = [
-            Entry(f"{name} {index}", None, None if label is None else show_name(str(label)), index)
-            for index, label in enumerate(labels)
-        ]
+    def __init__(
+        self,
+        name: str,
+        items: Sequence[Any],
+        labels: Sequence[Any] | None = None,
+        bands: tuple[int, ...] | None = None,
+    ) -> None:
+        words, notes = _name_labels(name, labels, len(items))
+        entries = [Entry(f"{name} {index}", None, word, index) for index, word in enumerate(words)]
         super().__init__(name, entries)
+        self.notes += notes
         self.has_names = False
         self._items = items
+        self._bands = bands
 
     def read_files(self, numbers: Sequence[int]) -> Iterator[Any]:
         """Give the pictures."""
         for number in numbers:
             try:
                 image, _ = split_item(self._items[number])
-                yield as_picture(image)
-            except AutoencodeError as error:
-                yield Unreadable(str(error))
+                yield as_picture(image, self._bands)
+            except Exception as error:  # noqa: BLE001, whatever another library raises
+                yield Unreadable(reason(error))
 
     def stamp(self) -> list:
         """Nothing tells whether they changed."""
@@ -82,24 +92,67 @@ def _is_pair(item: Any) -> bool:
 
 
 def _plain_label(label: Any) -> Any:
-    found = np.asarray(label)
-    if found.ndim:
+    """A number or text; of a one-hot row, the position of the one; None of boxes and the like."""
+    try:
+        found = np.asarray(label)
+    except ValueError:  # a list of lists of several lengths
         return None
-    value = found.item()
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+    if found.ndim == 1 and is_one_hot(found[np.newaxis]):
+        return int(found.argmax())
+    value = found.item() if found.ndim == 0 else None
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return value if isinstance(value, (str, int, float)) else None
 
 
-def as_picture(image: Any) -> Image.Image | np.ndarray:
+def _read_labels(
+    name: str, labels: Sequence[Any] | None, count: int
+) -> tuple[np.ndarray | None, list[str]]:
+    """The labels of `count` images, numbers or texts (count,), and a note where they are none."""
+    if labels is None:
+        return None, []
+    given = [label for label in labels if label is not None]
+    if len(given) == len(labels):
+        found = np.asarray(labels)
+    elif all(isinstance(label, int) for label in given) and len(set(given)) > 1:
+        found = np.array([UNLABELLED if label is None else label for label in labels])
+    else:
+        found = np.array(["" if label is None else str(label) for label in labels])
+    known = as_classes(found, count)
+    if known is None:
+        expected = "expected whole numbers or names"
+        return None, [f"{name}: the labels are no classes, and are left out: {expected}"]
+    return known, []
+
+
+def _name_labels(
+    name: str, labels: Sequence[Any] | None, count: int
+) -> tuple[list[str | None], list[str]]:
+    """The classes' names of `count` images, None for unlabelled, and a note as `_read_labels`."""
+    known, notes = _read_labels(name, labels, count)
+    if known is None:
+        return [None] * count, notes
+    numbered, classes = number_names({"all": known})
+    numbers = numbered["all"].tolist()
+    words: list[str | None] = []
+    for number in numbers:
+        word = classes[number] if classes else str(number)
+        words.append(None if number < 0 else show_name(word))
+    return words, []
+
+
+def as_picture(image: Any, bands: tuple[int, ...] | None = None) -> Image.Image | np.ndarray:
     """Return a PIL image as it is, and anything else as an array with its channels last.
 
-    Raises `AutoencodeError` where it is no image of numbers.
+    They are 1, 3 or 4, or with `bands` any number. Raises `AutoencodeError` where it is no image of
+    numbers.
     """
     if isinstance(image, Image.Image):
         return image
-    array = np.asarray(image.numpy() if hasattr(image, "numpy") else image)
-    is_first = array.ndim == 3 and array.shape[2] not in CHANNELS and array.shape[0] in CHANNELS
-    array = np.moveaxis(array, 0, -1) if is_first else array
-    is_picture = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in CHANNELS)
+    array = _as_array(image)
+    array = channels_last(array, bands) if array.ndim == 3 else array
+    is_colour = array.ndim == 3 and (bands is not None or array.shape[2] in CHANNELS)
+    is_picture = array.ndim == 2 or is_colour
     if array.dtype.kind not in "buif" or not is_picture or 0 in array.shape:
         raise AutoencodeError(
             f"expected a picture (H, W) or (H, W, C) with C 1, 3 or 4, received {array.dtype} {array.shape}"
@@ -107,7 +160,11 @@ def as_picture(image: Any) -> Image.Image | np.ndarray:
     return array
 
 
-def open_items(name: str, items: Sequence[Any], labels: Sequence[Any] | None = None) -> Dataset:
+def _as_array(image: Any) -> np.ndarray:
+    return np.asarray(image.numpy() if hasattr(image, "numpy") else image)
+
+
+def open_items(name: str, items: Sequence[Any], bands: tuple[int, ...] | None = None) -> Dataset:
     """Return the dataset of pictures that are all at hand; those of one shape and dtype become one array.
 
     Raises `AutoencodeError` where one is no picture.
@@ -117,11 +174,11 @@ def open_items(name: str, items: Sequence[Any], labels: Sequence[Any] | None = N
     for index, item in enumerate(items):
         image, label = split_item(item)
         try:
-            images.append(as_picture(image))
+            images.append(as_picture(image, bands))
         except AutoencodeError as error:
             raise AutoencodeError(f"{name}: at {index}: {error}.") from error
         found.append(label)
-    labels = labels if labels is not None else (None if all(label is None for label in found) else found)
+    labels = None if all(label is None for label in found) else found
     if not images:
         raise AutoencodeError(f"{name} is empty: expected at least one picture.")
 
@@ -129,24 +186,26 @@ def open_items(name: str, items: Sequence[Any], labels: Sequence[Any] | None = N
     if are_arrays and len({(image.shape, image.dtype) for image in images}) == 1:
         stacked = np.stack(images)
         array = stacked if stacked.ndim == 4 else stacked[..., np.newaxis]
-        known = None if labels is None else as_classes(_as_label_array(labels), len(images))
+        check_channels(array, name, bands)
+        known, notes = _read_labels(name, labels, len(images))
         numbered, classes = number_names({} if known is None else {"train": known})
-        return ArrayDataset(name, {"train": array}, numbered, classes)
-    return ItemDataset(name, images, labels)
+        return ArrayDataset(name, {"train": array}, numbered, classes, notes=notes)
+    return ItemDataset(name, images, labels, bands)
 
 
-def _as_label_array(labels: Sequence[Any]) -> np.ndarray:
-    plain = ["" if label is None else label for label in labels]
-    return np.array([str(label) for label in plain]) if "" in plain else np.asarray(plain)
-
-
-def open_paths(name: str, paths: Sequence[Any], labels: Sequence[str | None] | None, options: DataConfig) -> Dataset:
+def open_paths(
+    name: str, paths: Sequence[Any], labels: Sequence[Any] | None, options: DataConfig
+) -> Dataset:
     """Return the dataset of picture files that were named one by one; raise `UsageError` where one is not there."""
     files = [Path(path).expanduser() for path in paths]
     missing = next((file for file in files if not file.exists()), None)
     if missing is not None:
         raise UsageError(f"{name}: there is nothing at {missing}: expected the paths of picture files.")
-    return FileDataset(Paths(name, files), frames=options.frames, masks=True, labels=labels)
+    words, notes = _name_labels(name, labels, len(files))
+    known = None if labels is None else words
+    dataset = FileDataset(Paths(name, files), frames=options.frames, masks=True, labels=known)
+    dataset.notes += notes
+    return dataset
 
 
 def open_table_of_paths(path: Path, options: DataConfig) -> Dataset:
@@ -185,10 +244,14 @@ def open_table_of_paths(path: Path, options: DataConfig) -> Dataset:
 
 def open_object(source: Any, options: DataConfig) -> Dataset | None:
     """Return the dataset of a Python object that holds images or paths, or None where it is none that is known."""
+    if isinstance(source, type):
+        return None
     kind = type(source).__name__
+    bands = parse_bands(options.bands)
     module = type(source).__module__.partition(".")[0]
     if isinstance(source, Mapping):
-        return open_arrays("arrays", {str(key): np.asarray(value) for key, value in source.items()}, options.bands)
+        arrays = {str(key): _as_array(value) for key, value in source.items()}
+        return open_arrays("arrays", arrays, bands)
     if module == "pandas":
         if hasattr(source, "columns"):
             raise UsageError(
@@ -197,45 +260,73 @@ def open_object(source: Any, options: DataConfig) -> Dataset | None:
             )
         source = source.tolist()
     if isinstance(source, Image.Image):
-        return open_items("picture", [source])
+        return open_items("picture", [source], bands)
     if hasattr(source, "as_numpy_iterator"):  # tf.data.Dataset
-        return open_items("dataset", _unbatched(source.as_numpy_iterator()))
+        if int(source.cardinality()) == ENDLESS:
+            raise UsageError(
+                "a dataset that repeats for ever has no last image: leave out .repeat(), "
+                "or add .take(COUNT)."
+            )
+        return _open_batches("dataset", source.as_numpy_iterator(), bands, is_loader=True)
     is_map = hasattr(source, "__getitem__") and hasattr(source, "__len__")
     if is_map and not isinstance(source, Sequence):
-        return open_map(kind, source)
+        return open_map(kind, source, bands)
     if isinstance(source, Iterable):
         return _open_iterable("list" if isinstance(source, Sequence) else kind, source, options)
     return None
 
 
-def open_map(name: str, source: Any) -> Dataset:
-    """Return a dataset over a map-style dataset such as PyTorch's, which gives item by item."""
+def open_map(name: str, source: Any, bands: tuple[int, ...] | None = None) -> Dataset:
+    """Return a dataset over a map-style dataset such as PyTorch's, which gives item by item.
+
+    Raises `AutoencodeError` where it is empty, or where its first item is no image.
+    """
     if hasattr(source, "dtype"):  # a tensor
-        return open_arrays("array", {"train": np.asarray(source)})
-    first_image, first_label = split_item(source[0])
-    as_picture(first_image)
-    labels = [split_item(source[index])[1] for index in range(len(source))] if first_label is not None else None
-    return ItemDataset(name, source, labels)
+        return open_arrays("array", {"train": _as_array(source)}, bands)
+    if not len(source):
+        raise AutoencodeError(f"{name} is empty: expected at least one picture.")
+    try:
+        first_image, first_label = split_item(source[0])
+        as_picture(first_image, bands)
+    except Exception as error:  # of another library
+        raise AutoencodeError(f"{name}: at 0: {reason(error)}.") from error
+    labels = None
+    if first_label is not None:
+        labels = [_label_at(source, index) for index in range(len(source))]
+    return ItemDataset(name, source, labels, bands)
+
+
+def _label_at(source: Any, index: int) -> Any:
+    try:
+        return split_item(source[index])[1]
+    except Exception:  # noqa: BLE001, its image is skipped with the reason later
+        return None
 
 
 def _open_iterable(name: str, source: Iterable[Any], options: DataConfig) -> Dataset:
-    if isinstance(source, tuple) and len(source) == 2 and all(np.ndim(part) > 2 for part in source):
+    is_arrays = isinstance(source, tuple) and all(hasattr(part, "shape") for part in source)
+    if is_arrays and len(source) == 2 and all(len(part.shape) > 2 for part in source):
         raise UsageError(
             "a pair of arrays does not say which is which: hand over {'train': a, 'test': b}, or {'images': a, 'labels': b}."
         )
+    bands = parse_bands(options.bands)
     items = list(source)
-    if items and all(isinstance(item, (str, Path)) for item in items):
+    if items and all(isinstance(item, (str, os.PathLike)) for item in items):
         return open_paths(name, items, None, options)
+    if items and all(isinstance(item, Mapping) or _is_pair(item) for item in items):
+        images, labels = zip(*map(split_item, items), strict=True)
+        if all(isinstance(image, (str, os.PathLike)) for image in images):
+            return open_paths(name, images, None if set(labels) == {None} else labels, options)
     is_known = bool(items) and (isinstance(items[0], (Image.Image, Mapping)) or hasattr(items[0], "shape"))
     if items and not is_known and not _is_pair(items[0]):
         nested = np.asarray(items, dtype=object if _is_ragged(items) else None)
         if nested.dtype.kind in "buif" and nested.ndim >= 3:
-            return open_arrays("array", {"train": nested})
+            return open_arrays("array", {"train": nested}, bands)
         raise UsageError(
             f"a source is a path, a name, an array, or a list of paths, PIL images or arrays, received a {name} of "
             f"{type(items[0]).__name__}."
         )
-    return open_items(name, _unbatched(items))
+    return _open_batches(name, items, bands, is_loader=not isinstance(source, Sequence))
 
 
 def _is_ragged(items: Sequence[Any]) -> bool:
@@ -246,14 +337,34 @@ def _is_ragged(items: Sequence[Any]) -> bool:
     return False
 
 
-def _unbatched(items: Iterable[Any]) -> list[Any]:
-    """Items one by one, where some are batches (N, H, W, C)."""
+def _open_batches(
+    name: str, items: Iterable[Any], bands: tuple[int, ...] | None, *, is_loader: bool
+) -> Dataset:
+    """The dataset of items one by one, where some are batches (N, H, W, C).
+
+    All that a loader gives may be batches (N, H, W) too.
+    """
+    items = list(items)
+    shape = getattr(split_item(items[0])[0], "shape", ()) if items else ()
+    is_grey = False
+    if is_loader and bands is None and len(shape) == 3:
+        is_grey = shape[0] not in CHANNELS and shape[2] not in CHANNELS
+    dataset = open_items(name, _unbatched(items, 3 if is_grey else 4), bands)
+    if is_grey:
+        size = f"{shape[2]}x{shape[1]}"
+        note = f"{name}: items of {tuple(shape)} taken for batches of grey images of {size}"
+        dataset.notes.append(note)
+    return dataset
+
+
+def _unbatched(items: Iterable[Any], axes: int) -> list[Any]:
+    """Items one by one, where those with so many `axes` are batches."""
     found: list[Any] = []
     for item in items:
         image, label = split_item(item)
         shape = getattr(image, "shape", ())
-        if len(shape) == 4:
-            array = np.asarray(image.numpy() if hasattr(image, "numpy") else image)
+        if len(shape) == axes:
+            array = _as_array(image)
             raw = item[1] if _is_pair(item) and len(item) > 1 else None
             raw = next((item[key] for key in LABEL_KEYS if key in item), None) if isinstance(item, Mapping) else raw
             labels = [None] * len(array) if raw is None else np.asarray(raw).tolist()

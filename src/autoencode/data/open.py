@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autoencode.config import DataConfig
+from autoencode.data.preprocessing import parse_bands
 from autoencode.errors import AutoencodeError, UsageError, unknown
 from autoencode.images import Images, Unused
 
@@ -174,7 +175,7 @@ def _open_object(source: Source, config: DataConfig) -> Dataset:
     if isinstance(source, Images):
         return as_dataset(source)
     if isinstance(source, np.ndarray):
-        return arrays.open_arrays("array", {"train": np.asarray(source)}, config.bands)
+        return arrays.open_arrays("array", {"train": np.asarray(source)}, parse_bands(config.bands))
     dataset = memory.open_object(source, config)
     if dataset is None:
         raise UsageError(
@@ -217,7 +218,8 @@ def _open_folder(path: Path, config: DataConfig) -> Dataset:
             dataset = import_module("autoencode.data.tables").ParquetDataset(name, tables, path)
             return _with_rest(dataset, folder, tables)
 
-    options = {"frames": config.frames, "masks": config.include_masks}
+    bands = parse_bands(config.bands)
+    options = {"frames": config.frames, "masks": config.include_masks, "bands": bands}
     if count:
         return pictures.FileDataset(folder, **options)
     if "archive" in by_kind:
@@ -288,7 +290,8 @@ def _open_idx_groups(path: Path, name: str, groups: dict[str, dict[str, Path]], 
 def _open_idx(name: str, files: dict[str, Path], config: DataConfig) -> Dataset:
     from autoencode.data import arrays, idx
 
-    return arrays.open_arrays(name, {part: idx.read(file) for part, file in files.items()}, config.bands)
+    parts = {part: idx.read(file) for part, file in files.items()}
+    return arrays.open_arrays(name, parts, parse_bands(config.bands))
 
 
 # Files
@@ -304,7 +307,7 @@ def _open_file(path: Path, config: DataConfig) -> Dataset:
         return as_dataset(store.open_store(path))
     if ending in (".npy", ".npz") or head.startswith(b"\x93NUMPY"):
         found, notes = arrays.load_arrays(path)
-        return arrays.open_arrays(path.stem, found, config.bands, notes)
+        return arrays.open_arrays(path.stem, found, parse_bands(config.bands), notes)
     if ending in formats.PICTURES or ending in formats.HEIF:
         dataset = pictures.FileDataset(archives.Paths(path.stem, [path]), **options)
         return dataset
@@ -313,7 +316,8 @@ def _open_file(path: Path, config: DataConfig) -> Dataset:
     if head.startswith(b"PK"):
         return _open_archive(archives.Zip(path), path, config)
     if idx.matches(path):
-        return arrays.open_arrays(path.name.split(".")[0], {"train": idx.read(path)}, config.bands)
+        name = path.name.split(".")[0]
+        return arrays.open_arrays(name, {"train": idx.read(path)}, parse_bands(config.bands))
     if why := formats.why_not_read(path.name, ending, head):
         raise AutoencodeError(f"{path} is not read: {why}.")
     if ending in (".csv", ".tsv"):
@@ -326,10 +330,12 @@ def _open_file(path: Path, config: DataConfig) -> Dataset:
 def _open_archive(archive: Any, path: Path, config: DataConfig) -> Dataset:
     from autoencode.data import formats, pictures
 
-    dataset = pictures.FileDataset(archive, frames=config.frames, masks=config.include_masks)
+    bands = parse_bands(config.bands)
+    options = {"frames": config.frames, "masks": config.include_masks, "bands": bands}
+    dataset = pictures.FileDataset(archive, **options)
     if len(dataset) or dataset.skipped:
         return dataset
-    dataset = pictures.FileDataset(archive, frames=config.frames, masks=config.include_masks, reads_arrays=True)
+    dataset = pictures.FileDataset(archive, **options, reads_arrays=True)
     if len(dataset):
         return dataset
     inner = [member.name for member in archive.members if member.ending in formats.ARCHIVES]

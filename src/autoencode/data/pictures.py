@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from importlib.util import find_spec
 from itertools import groupby
@@ -19,7 +19,7 @@ from autoencode.data import decode, formats, layout
 from autoencode.data.archives import Container, Member, show_name
 from autoencode.data.budget import MAX_WAITING_BYTES
 from autoencode.data.dataset import SAMPLED_IMAGES, SAMPLED_VALUES, SPLITS, Chunk, Dataset, Labels
-from autoencode.data.decode import MAX_PIXELS, Plan, Probe, Tally, Unreadable
+from autoencode.data.decode import Plan, Probe, Tally, Unreadable
 from autoencode.data.scaling import Extent, fills
 from autoencode.errors import AutoencodeError
 from autoencode.images import UNLABELLED, Skipped, Unused, evenly
@@ -170,8 +170,9 @@ class FileDataset(PictureDataset):
     """The pictures in a container of files: a folder, an archive, shards, or files that were named one by one.
 
     `frames` is "first", "all" or "auto": all pages of a TIFF stack, the first frame of an animation. `masks` says whether
-    masks of other pictures are taken too. `reads_arrays` says that .npy files are pictures here. `labels` are the classes
-    of the members, where something else than the folders tells them.
+    masks of other pictures are taken too. `reads_arrays` says that .npy files are pictures here,
+    whose channels `bands` are wanted. `labels` are the classes of the members, where something else
+    than the folders tells them.
     """
 
     def __init__(
@@ -181,6 +182,7 @@ class FileDataset(PictureDataset):
         frames: str = "auto",
         masks: bool = False,
         reads_arrays: bool = False,
+        bands: tuple[int, ...] | None = None,
         labels: Sequence[str | None] | None = None,
     ) -> None:
         super().__init__(container.name)
@@ -189,6 +191,7 @@ class FileDataset(PictureDataset):
         self.unused += container.unused
         self._labels = labels
         self._frames = frames
+        self._bands = bands
 
         endings = formats.PICTURES | (formats.HEIF if _reads_heif() else set())
         endings |= {".npy"} if reads_arrays else set()
@@ -261,7 +264,8 @@ class FileDataset(PictureDataset):
         reduced = 0
         further = 0
         contents = self.container.read([member.number for member in asked])
-        results = on_all_cores(_count_frames, zip(asked, contents, strict=True), lambda job: _size(job[1]))
+        count = partial(_count_frames, bands=self._bands)
+        results = on_all_cores(count, zip(asked, contents, strict=True), lambda job: _size(job[1]))
         for member, frames, copies, why in results:
             if why:
                 unread.append(Skipped(member.name, why))
@@ -294,10 +298,12 @@ def _reads_heif() -> bool:
     return find_spec("pillow_heif") is not None
 
 
-def _count_frames(job: tuple[Member, Any]) -> tuple[Member, list[int], int, str]:
+def _count_frames(
+    job: tuple[Member, Any], bands: tuple[int, ...] | None
+) -> tuple[Member, list[int], int, str]:
     member, content = job
     try:
-        frames, copies = decode.count_frames(_given(content))
+        frames, copies = decode.count_frames(_given(content), bands)
     except Unreadable as error:
         return member, [], 0, str(error)
     return member, frames, copies, ""
@@ -423,12 +429,13 @@ def _given(content: Any) -> Any:
     return content
 
 
-def describe_nothing(dataset: Dataset, names: str = "pictures") -> AutoencodeError:
-    """Return the error for a source in which no image can be read."""
-    expected = f"expected {names} ({', '.join(ending[1:] for ending in formats.COMMON)} and more)"
+def describe_nothing(dataset: Dataset, plan: Plan) -> AutoencodeError:
+    """Return the error for a source in which no image can be read as `plan` says."""
+    expected = f"expected pictures ({', '.join(ending[1:] for ending in formats.COMMON)} and more)"
     skipped = list(dataset.skipped)
     if len(dataset):
-        for chunk in dataset.chunks(np.arange(min(len(dataset), CHUNK)), Plan(8, 8, 1, max_pixels=MAX_PIXELS)):
+        small = replace(plan, height=8, width=8, channels=1)
+        for chunk in dataset.chunks(np.arange(min(len(dataset), CHUNK)), small):
             skipped += chunk.skipped
     if skipped:
         return AutoencodeError(

@@ -76,7 +76,7 @@ class Stream:
                 self._report(read - held)
         self.kept = np.concatenate(kept) if kept else self.kept
         if not len(self.kept):
-            raise describe_nothing(self._dataset)
+            raise describe_nothing(self._dataset, self._plan)
         if held:
             yield from self._hand_on(waiting, size, read)
         self.notes += self._dataset.value_notes(self._plan.scale, "the training had")
@@ -152,8 +152,9 @@ def stream(
     config = config or DataConfig()
     preprocessing.check_options(config)
     check_part(part)
+    looked = preprocessing.look_plan(config)
     if not len(dataset):
-        raise describe_nothing(dataset)
+        raise describe_nothing(dataset, looked)
 
     notes = list(dataset.notes)
     if dataset.unused:
@@ -168,7 +169,6 @@ def stream(
     if most is not None and len(indices):
         indices = indices[evenly(len(indices), most)]
 
-    looked = preprocessing.look_plan(config)
     if scale is None or config.range != "auto":
         probes = dataset.sample(evenly(len(dataset), LOOKED_AT), looked)
         scale, said = dataset.choose_scale(config.range, looked, probes)
