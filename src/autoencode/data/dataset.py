@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from autoencode.data import decode
 from autoencode.data.decode import Plan, Probe, Tally
 from autoencode.data.scaling import (
+    EIGHT_BITS,
     MAX_CUT,
     Extent,
     Scale,
@@ -188,6 +190,9 @@ class ArrayDataset(Dataset):
         self.classes = tuple(classes)
         self.notes += notes
         self.known_scale = scale
+        # Whether the pixels were made of other values, and are not to be scaled once more.
+        raw: tuple[dict, ...] = ({}, {"uint8": list(EIGHT_BITS)})
+        self.is_scaled = scale is not None and scale.record() not in raw
         self.ready: Images | None = None  # the same images, where they need nothing
         self.has_names = names is not None
         self._names = names
@@ -245,11 +250,16 @@ class ArrayDataset(Dataset):
     def chunks(self, indices: np.ndarray, plan: Plan) -> Iterator[Chunk]:
         """Convert and fit, a chunk at a time; pixels that are as wanted are handed on as they lie."""
         inner = Plan(plan.height, plan.width, plan.channels, plan.fit)
+        tally = self.tally
+        if self.is_scaled:
+            plan = replace(plan, scale=Scale())
+            tally = Tally()
+
         for array, positions, part in self._pieces(indices):
             size = max(1, CHUNK_BYTES // array[0].nbytes)
             for first in range(0, len(part), size):
                 values = _rows(array, positions[first : first + size])
-                pixels = decode.array_to_pixels(values, plan, self.tally)
+                pixels = decode.array_to_pixels(values, plan, tally)
                 if pixels.shape[1:] != plan.shape:
                     pixels = np.stack([decode.fit(decode.picture_of(image), inner) for image in pixels])
                 yield Chunk(pixels, part[first : first + size], [])
@@ -257,9 +267,24 @@ class ArrayDataset(Dataset):
 
     def choose_scale(self, option: str, plan: Plan, probes: Sequence[Probe]) -> tuple[Scale, list[str]]:
         """Return the scale that the pixels were made with, where that is known, else as for any dataset."""
-        if self.known_scale is not None:
+        if self.known_scale is None or (option != "auto" and not self.is_scaled):
+            return super().choose_scale(option, plan, probes)
+        if option == "auto":
             return self.known_scale, []
-        return super().choose_scale(option, plan, probes)
+        note = (
+            f"--range {option} is not used: {self.name} was scaled at {self.known_scale.describe()} "
+            "when it was made; name the source that it was made of"
+        )
+        return self.known_scale, [note]
+
+    def value_notes(self, scale: Scale, why: str) -> list[str]:
+        """Return what is to be known of the values; of scaled pixels, where `scale` is another."""
+        if not self.is_scaled or self.known_scale.record() == scale.record():
+            return super().value_notes(scale, why)
+        return [
+            f"{self.name} was scaled at {self.known_scale.describe()} when it was made, "
+            f"and {why} {scale.describe()}: name the source that it was made of"
+        ]
 
     def extents(self, plan: Plan, probes: Sequence[Probe]) -> dict[str, Extent]:
         """Look at every block of every array."""
