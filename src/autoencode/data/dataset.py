@@ -149,6 +149,11 @@ class Dataset(ABC):
             for kind in sorted(tally.kinds - {"bool"} - set(scale.ranges))
             if scale.ranges
         ]
+        if tally.missing:
+            notes.append(
+                f"warning: {tally.missing:,} of {tally.values:,} values are NaN or infinite: NaN and -infinity are taken "
+                "for black, infinity for white; replace them in the source for anything else"
+            )
         if tally.cut > MAX_CUT * tally.values:
             notes.append(
                 f"warning: {tally.cut / tally.values:.1%} of the values lie outside the range and are cut to it: choose "
@@ -294,7 +299,7 @@ class ArrayDataset(Dataset):
             size = max(1, CHUNK_BYTES // array[0].nbytes)
             for first in range(0, len(array), size):
                 colours = select_colours(array[first : first + size], plan)
-                _check_finite(self.name, colours)
+                _check_finite(colours)
                 found[kind] = found.get(kind, Extent()) | measure_extent(colours)
                 release(array)
                 if kind == "uint8" and fills(kind, found[kind]):
@@ -336,11 +341,11 @@ def select_colours(values: np.ndarray, plan: Plan) -> np.ndarray:
     return values[..., :3]
 
 
-def _check_finite(name: str, values: np.ndarray) -> None:
+def _check_finite(values: np.ndarray) -> None:
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         count = int(np.count_nonzero(~np.isfinite(values)))
         raise AutoencodeError(
-            f"{name}: expected finite numbers, received NaN or infinity in {count:,} of {values.size:,} values: replace "
+            f"expected finite numbers, received NaN or infinity in {count:,} of {values.size:,} values: replace "
             "them, for example with np.nan_to_num(x)."
         )
 

@@ -69,7 +69,7 @@ def choose(dataset: Dataset, config: DataConfig) -> Choice:
     probes = dataset.sample(evenly(len(dataset), LOOKED_AT), looked) if len(dataset) else []
     probes = probes or dataset.sample(range(len(dataset)), looked)
     if not probes:
-        raise describe_nothing(dataset)
+        raise describe_nothing(dataset, looked)
 
     (height, width, channels), notes = preprocessing.choose_shape(probes, config)
     scale, said = dataset.choose_scale(config.range, looked, probes)

@@ -19,7 +19,7 @@ from autoencode.data import decode, formats, layout
 from autoencode.data.archives import Container, Member, show_name
 from autoencode.data.budget import MAX_WAITING_BYTES
 from autoencode.data.dataset import SAMPLED_IMAGES, SAMPLED_VALUES, SPLITS, Chunk, Dataset, Labels
-from autoencode.data.decode import MAX_PIXELS, Plan, Probe, Tally, Unreadable
+from autoencode.data.decode import Plan, Probe, Tally, Unreadable
 from autoencode.data.scaling import Extent, fills
 from autoencode.errors import AutoencodeError
 from autoencode.images import UNLABELLED, Skipped, Unused, evenly
@@ -385,8 +385,11 @@ def _decode(files: list[File], plan: Plan) -> _Decoded:
         done = 0
         try:
             for image in decode.decode_frames(_given(file.content), file.frames, plan, tally):
-                pixels[len(kept)] = image
-                kept.append(position + done)
+                if isinstance(image, Unreadable):
+                    reasons[position + done] = str(image)
+                else:
+                    pixels[len(kept)] = image
+                    kept.append(position + done)
                 done += 1
         except Unreadable as error:
             reasons |= {position + left: str(error) for left in range(done, len(file.frames))}
@@ -423,12 +426,13 @@ def _given(content: Any) -> Any:
     return content
 
 
-def describe_nothing(dataset: Dataset, names: str = "pictures") -> AutoencodeError:
-    """Return the error for a source in which no image can be read."""
-    expected = f"expected {names} ({', '.join(ending[1:] for ending in formats.COMMON)} and more)"
+def describe_nothing(dataset: Dataset, plan: Plan | None = None) -> AutoencodeError:
+    """Return the error for a source in which no image can be read by `plan`."""
+    expected = f"expected pictures ({', '.join(ending[1:] for ending in formats.COMMON)} and more)"
     skipped = list(dataset.skipped)
     if len(dataset):
-        for chunk in dataset.chunks(np.arange(min(len(dataset), CHUNK)), Plan(8, 8, 1, max_pixels=MAX_PIXELS)):
+        plan = plan or Plan(8, 8, 1)
+        for chunk in dataset.chunks(np.arange(min(len(dataset), CHUNK)), plan):
             skipped += chunk.skipped
     if skipped:
         return AutoencodeError(

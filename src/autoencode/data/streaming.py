@@ -76,7 +76,7 @@ class Stream:
                 self._report(read - held)
         self.kept = np.concatenate(kept) if kept else self.kept
         if not len(self.kept):
-            raise describe_nothing(self._dataset)
+            raise describe_nothing(self._dataset, self._plan)
         if held:
             yield from self._hand_on(waiting, size, read)
         self.notes += self._dataset.value_notes(self._plan.scale, "the training had")
