@@ -71,7 +71,8 @@ def split_item(item: Any) -> tuple[Any, Any]:
         image = next((key for key in IMAGE_KEYS if key in item), None)
         label = next((key for key in LABEL_KEYS if key in item), None)
         if image is None:
-            raise AutoencodeError(f"expected an item with an image, such as item['image'], received {', '.join(item)}.")
+            held = ", ".join(map(str, item)) or "an empty one"
+            raise AutoencodeError(f"expected an item with an image, such as item['image'], received {held}.")
         return item[image], None if label is None else _plain_label(item[label])
     if _is_pair(item):
         return item[0], _plain_label(item[1]) if len(item) > 1 else None
@@ -91,6 +92,17 @@ def _plain_label(label: Any) -> Any:
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
 
 
+def _as_array(image: Any) -> np.ndarray:
+    """Return a tensor, or anything else that NumPy takes; raise `AutoencodeError` for what it does not."""
+    try:
+        plain = image.detach() if hasattr(image, "detach") else image
+        return np.asarray(plain.numpy() if hasattr(plain, "numpy") else plain)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise AutoencodeError(
+            f"expected what NumPy takes for an array, received {type(image).__name__} ({reason(error)})"
+        ) from error
+
+
 def as_picture(image: Any) -> Image.Image | np.ndarray:
     """Return a PIL image as it is, and anything else as an array with its channels last.
 
@@ -98,7 +110,7 @@ def as_picture(image: Any) -> Image.Image | np.ndarray:
     """
     if isinstance(image, Image.Image):
         return image
-    array = np.asarray(image.numpy() if hasattr(image, "numpy") else image)
+    array = _as_array(image)
     is_first = array.ndim == 3 and array.shape[2] not in CHANNELS and array.shape[0] in CHANNELS
     array = np.moveaxis(array, 0, -1) if is_first else array
     is_picture = array.ndim == 2 or (array.ndim == 3 and array.shape[2] in CHANNELS)
@@ -133,7 +145,8 @@ def open_items(name: str, items: Sequence[Any], labels: Sequence[Any] | None = N
         array = stacked if stacked.ndim == 4 else stacked[..., np.newaxis]
         known = None if labels is None else as_classes(_as_label_array(labels), len(images))
         numbered, classes = number_names({} if known is None else {"train": known})
-        return ArrayDataset(name, {"train": array}, numbered, classes)
+        notes = [] if labels is None or known is not None else ["the labels are no classes, and are left out"]
+        return ArrayDataset(name, {"train": array}, numbered, classes, notes=notes)
     return ItemDataset(name, images, labels)
 
 
@@ -235,16 +248,18 @@ def open_object(source: Any, options: DataConfig) -> Dataset | None:
         return open_items("dataset", _unbatched(source.as_numpy_iterator()))
     is_map = hasattr(source, "__getitem__") and hasattr(source, "__len__")
     if is_map and not isinstance(source, Sequence):
-        return open_map(kind, source)
+        return open_map(kind, source, options)
     if isinstance(source, Iterable):
         return _open_iterable("list" if isinstance(source, Sequence) else kind, source, options)
     return None
 
 
-def open_map(name: str, source: Any) -> Dataset:
+def open_map(name: str, source: Any, options: DataConfig) -> Dataset:
     """Return a dataset over a map-style dataset such as PyTorch's, which gives item by item."""
     if hasattr(source, "dtype"):  # a tensor
-        return open_arrays("array", {"train": np.asarray(source)})
+        return open_arrays("array", {"train": _as_array(source)}, options.bands)
+    if not len(source):
+        raise AutoencodeError(f"{name} is empty: expected at least one picture.")
     first_image, first_label = split_item(source[0])
     as_picture(first_image)
     labels = [split_item(source[index])[1] for index in range(len(source))] if first_label is not None else None
@@ -264,9 +279,9 @@ def _open_iterable(name: str, source: Iterable[Any], options: DataConfig) -> Dat
         nested = np.asarray(items, dtype=object if _is_ragged(items) else None)
         if nested.dtype.kind in "buif" and nested.ndim >= 3:
             return open_arrays("array", {"train": nested})
+        kinds = " and ".join(dict.fromkeys(type(item).__name__ for item in items))
         raise UsageError(
-            f"a source is a path, a name, an array, or a list of paths, PIL images or arrays, received a {name} of "
-            f"{type(items[0]).__name__}."
+            f"a source is a path, a name, an array, or a list of paths, PIL images or arrays, received a {name} of {kinds}."
         )
     return open_items(name, _unbatched(items))
 
@@ -286,10 +301,14 @@ def _unbatched(items: Iterable[Any]) -> list[Any]:
         image, label = split_item(item)
         shape = getattr(image, "shape", ())
         if len(shape) == 4:
-            array = np.asarray(image.numpy() if hasattr(image, "numpy") else image)
+            array = _as_array(image)
             raw = item[1] if _is_pair(item) and len(item) > 1 else None
             raw = next((item[key] for key in LABEL_KEYS if key in item), None) if isinstance(item, Mapping) else raw
-            labels = [None] * len(array) if raw is None else np.asarray(raw).tolist()
+            labels = [None] * len(array) if raw is None else np.asarray(raw).reshape(-1).tolist()
+            if len(labels) != len(array):
+                raise AutoencodeError(
+                    f"expected a label for each image of a batch, received {len(labels):,} for {len(array):,}."
+                )
             found += list(zip(array, labels, strict=True))
         else:
             found.append((image, label))

@@ -317,20 +317,23 @@ def on_all_cores(work: Callable, jobs: Iterator, size: Callable[[Any], int]) -> 
     held = 0
     # Threads: Pillow decodes without Python's lock, and rows need not travel between processes, which cost 15 % more.
     with ThreadPoolExecutor(cores) as pool:
-        while True:
-            while waiting and (len(waiting) > 4 * cores or held >= MAX_WAITING_BYTES):
-                done, freed = waiting.popleft()
-                yield done.result()
-                del done  # with what it was given
-                held -= freed
-            job = next(jobs, None)
-            if job is None:
-                break
-            waiting.append((pool.submit(work, job), size(job)))
-            held += waiting[-1][1]
-            del job
-        while waiting:
-            yield waiting.popleft()[0].result()
+        try:
+            while True:
+                while waiting and (len(waiting) > 4 * cores or held >= MAX_WAITING_BYTES):
+                    done, freed = waiting.popleft()
+                    yield done.result()
+                    del done  # with what it was given
+                    held -= freed
+                job = next(jobs, None)
+                if job is None:
+                    break
+                waiting.append((pool.submit(work, job), size(job)))
+                held += waiting[-1][1]
+                del job
+            while waiting:
+                yield waiting.popleft()[0].result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # after Ctrl-C, jobs that wait are not begun
 
 
 def _jobs(files: Iterator[File]) -> Iterator[list[File]]:
