@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from autoencode import marks
 from autoencode.data import formats, layout
-from autoencode.data.decode import MAX_BYTES, Unreadable
+from autoencode.data.decode import MAX_BYTES, NOT_REGULAR, Unreadable
 from autoencode.errors import AutoencodeError, printable, reason
 from autoencode.files import check_unpacked
 from autoencode.images import Skipped, Unused
@@ -122,12 +122,16 @@ class Folder:
         self._linked = _Counter(LINKED_AGAIN)
 
         start = len(os.path.join(path, ""))
+        self._special: set[str] = set()
         found = sorted(self._walk(path))
         self._paths = []
         self.members = []
         for file in found:
             parts = tuple(file[start:].split(os.sep))
             ending = formats.ending_of(parts[-1])
+            if file in self._special and formats.may_be_read(ending, parts[-1]):
+                self.skipped.append(Skipped(show_name("/".join(parts)), NOT_REGULAR))
+                continue
             head = _head_of_file(file) if ending in WITH_HEAD else b""
             if head and marks.is_marked_picture(head):
                 self._own.add(parts)
@@ -155,6 +159,7 @@ class Folder:
                 self._own.add_folder(folder[start:] or ".", _count_files(folder))
                 continue
             below[:] = sorted(name for name in below if not is_ignored(name))
+            self._special.update(_special_files(folder))
             yield from (os.path.join(folder, name) for name in files if not is_ignored(name))
 
     def read(self, numbers: Sequence[int]) -> Iterator[str]:
@@ -265,8 +270,10 @@ class Tar:
             for position, member in enumerate(archive):
                 if member.isfile():
                     yield position, member, _tar_head(archive, member)
-                elif (member.issym() or member.islnk()) and not is_ignored(member.name):
-                    self.skipped.append(Skipped(show_name(member.name), "it is a link"))
+                elif not member.isdir() and not is_ignored(member.name):
+                    is_link = member.issym() or member.islnk()
+                    why = "it is a link" if is_link else NOT_REGULAR
+                    self.skipped.append(Skipped(show_name(member.name), why))
 
     def read(self, numbers: Sequence[int]) -> Iterator[Content]:
         """Give the contents."""
@@ -410,6 +417,17 @@ def _head_of_file(path: str | os.PathLike) -> bytes:
         finally:
             os.close(descriptor)
     return b""
+
+
+def _special_files(folder: str) -> list[str]:
+    """The pipes, sockets and devices in `folder`: whoever opens one may wait for ever."""
+    with suppress(OSError), os.scandir(folder) as entries:
+        return [entry.path for entry in entries if not entry.is_file(follow_symlinks=False) and _is_special(entry.path)]
+    return []
+
+
+def _is_special(path: str) -> bool:
+    return os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path))
 
 
 def _count_files(folder: str) -> int:

@@ -19,7 +19,7 @@ from autoencode.data.dataset import ArrayDataset
 from autoencode.data.decode import CHANNELS, OPAQUE_SHARE, alpha_share, is_alpha
 from autoencode.errors import AutoencodeError, reason
 from autoencode.files import check_unpacked
-from autoencode.images import UNLABELLED, evenly
+from autoencode.images import UNLABELLED, Unused, evenly
 from autoencode.mapped import check_npy, release
 
 # The names under which arrays are found in .npz files, in lower case, first match first; x_train is Keras's way.
@@ -91,6 +91,11 @@ def _three_axes(array: np.ndarray, what: str) -> tuple[np.ndarray, list[str]]:
             f"{width}x{height} would be x[..., np.newaxis]")
         ]
     notes = []
+    if width == 4 and first > 4 and height > 4:
+        notes.append(
+            f"{what}: {array.shape} taken for {first} grey images of {width}x{height}, as the last axis holds no alpha; "
+            "one image of four channels would be x[np.newaxis]"
+        )
     if first in (3, 4) and height > 4 and width > 4:
         notes.append(
             f"{what}: {array.shape} taken for {first} grey images of {width}x{height}; one image with its channels "
@@ -203,7 +208,8 @@ def _load_members(archive: zipfile.ZipFile, path: Path) -> tuple[dict[str, np.nd
     if pickled:
         notes.append(f"{', '.join(pickled)} ignored: Python objects, which could run code when they are loaded")
     if not arrays:
-        raise AutoencodeError(f"{path} holds no array of numbers, only Python objects: {', '.join(pickled) or 'nothing'}.")
+        held = f"only Python objects: {', '.join(pickled)}" if pickled else "it is empty"
+        raise AutoencodeError(f"{path} holds no array of numbers, {held}: save images in it with np.savez.")
     return arrays, notes
 
 
@@ -251,7 +257,18 @@ def open_arrays(
         notes += said
 
     labels, classes, said = _find_labels(arrays, parts)
-    return ArrayDataset(name, parts, labels, classes, notes=[*notes, *said])
+    dataset = ArrayDataset(name, parts, labels, classes, notes=[*notes, *said])
+    others = {key: array for key, array in arrays.items() if _is_left(array, found)}
+    if others:
+        count = sum(map(len, others.values()))
+        dataset.unused.append(Unused("images in arrays of other names", count, tuple(others)))
+    return dataset
+
+
+def _is_left(array: Any, found: Mapping[str, np.ndarray]) -> bool:
+    """Whether an array looks like images, and is none of those that were `found`."""
+    is_like = isinstance(array, np.ndarray) and array.dtype.kind in "buif" and array.ndim in (3, 4)
+    return is_like and not any(array is taken for taken in found.values())
 
 
 def _find_parts(name: str, arrays: Mapping[str, Any]) -> tuple[dict[str, np.ndarray], list[str]]:
@@ -274,9 +291,7 @@ def _find_parts(name: str, arrays: Mapping[str, Any]) -> tuple[dict[str, np.ndar
     }
     if len(candidates) == 1:
         key, array = next(iter(candidates.items()))
-        others = [other for other in arrays if other != key]
-        note = f"{name}: images taken from the array {key}" + (f"; {', '.join(others)} not used" if others else "")
-        return {"train": array, **parts}, [note]
+        return {"train": array, **parts}, [f"{name}: images taken from the array {key}"]
     held = ", ".join(f"{key} {getattr(array, 'shape', '')}" for key, array in arrays.items()) or "nothing"
     expected = " or ".join(NAMES["train"][:5])
     raise AutoencodeError(f"{name}: expected an array named {expected}, or a single one (N, H, W), it holds {held}.")

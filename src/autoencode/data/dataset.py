@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,6 +17,7 @@ import numpy as np
 from autoencode.data import decode
 from autoencode.data.decode import Plan, Probe, Tally
 from autoencode.data.scaling import (
+    EIGHT_BITS,
     MAX_CUT,
     Extent,
     Scale,
@@ -147,6 +149,11 @@ class Dataset(ABC):
             for kind in sorted(tally.kinds - {"bool"} - set(scale.ranges))
             if scale.ranges
         ]
+        if tally.missing:
+            notes.append(
+                f"warning: {tally.missing:,} of {tally.values:,} values are NaN or infinite: NaN and -infinity are taken "
+                "for black, infinity for white; replace them in the source for anything else"
+            )
         if tally.cut > MAX_CUT * tally.values:
             notes.append(
                 f"warning: {tally.cut / tally.values:.1%} of the values lie outside the range and are cut to it: choose "
@@ -188,6 +195,9 @@ class ArrayDataset(Dataset):
         self.classes = tuple(classes)
         self.notes += notes
         self.known_scale = scale
+        # Whether the pixels were made of other values, and are not to be scaled once more.
+        raw: tuple[dict, ...] = ({}, {"uint8": list(EIGHT_BITS)})
+        self.is_scaled = scale is not None and scale.record() not in raw
         self.ready: Images | None = None  # the same images, where they need nothing
         self.has_names = names is not None
         self._names = names
@@ -246,11 +256,16 @@ class ArrayDataset(Dataset):
     def chunks(self, indices: np.ndarray, plan: Plan) -> Iterator[Chunk]:
         """Convert and fit, a chunk at a time; pixels that are as wanted are handed on as they lie."""
         inner = Plan(plan.height, plan.width, plan.channels, plan.fit)
+        tally = self.tally
+        if self.is_scaled:
+            plan = replace(plan, scale=Scale())
+            tally = Tally()
+
         for array, positions, part in self._pieces(indices):
             size = max(1, CHUNK_BYTES // array[0].nbytes)
             for first in range(0, len(part), size):
                 values = _rows(array, positions[first : first + size])
-                pixels = decode.array_to_pixels(values, plan, self.tally)
+                pixels = decode.array_to_pixels(values, plan, tally)
                 if pixels.shape[1:] != plan.shape:
                     pixels = np.stack([decode.fit(decode.picture_of(image), inner) for image in pixels])
                 yield Chunk(pixels, part[first : first + size], [])
@@ -258,9 +273,24 @@ class ArrayDataset(Dataset):
 
     def choose_scale(self, option: str, plan: Plan, probes: Sequence[Probe]) -> tuple[Scale, list[str]]:
         """Return the scale that the pixels were made with, where that is known, else as for any dataset."""
-        if self.known_scale is not None:
+        if self.known_scale is None or (option != "auto" and not self.is_scaled):
+            return super().choose_scale(option, plan, probes)
+        if option == "auto":
             return self.known_scale, []
-        return super().choose_scale(option, plan, probes)
+        note = (
+            f"--range {option} is not used: {self.name} was scaled at {self.known_scale.describe()} "
+            "when it was made; name the source that it was made of"
+        )
+        return self.known_scale, [note]
+
+    def value_notes(self, scale: Scale, why: str) -> list[str]:
+        """Return what is to be known of the values; of scaled pixels, where `scale` is another."""
+        if not self.is_scaled or self.known_scale.record() == scale.record():
+            return super().value_notes(scale, why)
+        return [
+            f"{self.name} was scaled at {self.known_scale.describe()} when it was made, "
+            f"and {why} {scale.describe()}: name the source that it was made of"
+        ]
 
     def extents(self, plan: Plan, probes: Sequence[Probe]) -> dict[str, Extent]:
         """Look at every block of every array."""
@@ -270,7 +300,7 @@ class ArrayDataset(Dataset):
             size = max(1, CHUNK_BYTES // array[0].nbytes)
             for first in range(0, len(array), size):
                 colours = select_colours(array[first : first + size], plan)
-                _check_finite(self.name, colours)
+                _check_finite(colours)
                 found[kind] = found.get(kind, Extent()) | measure_extent(colours)
                 release(array)
                 if kind == "uint8" and fills(kind, found[kind]):
@@ -315,11 +345,11 @@ def select_colours(values: np.ndarray, plan: Plan) -> np.ndarray:
     return values[..., :3]
 
 
-def _check_finite(name: str, values: np.ndarray) -> None:
+def _check_finite(values: np.ndarray) -> None:
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         count = int(np.count_nonzero(~np.isfinite(values)))
         raise AutoencodeError(
-            f"{name}: expected finite numbers, received NaN or infinity in {count:,} of {values.size:,} values: replace "
+            f"expected finite numbers, received NaN or infinity in {count:,} of {values.size:,} values: replace "
             "them, for example with np.nan_to_num(x)."
         )
 

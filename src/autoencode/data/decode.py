@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import stat
 import struct
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
@@ -33,6 +34,7 @@ SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
 CHANNELS = (1, 3, 4)  # that an image may have, unless --bands says which to take
 OPAQUE_SHARE = 0.5  # of the values of alpha, which are 0 or the largest
 TOLERANCE = 8  # levels by which the channels of a grey picture may differ after JPEG
+NOT_REGULAR = "it is a pipe, a socket or a device"
 NPY_MAGIC = b"\x93NUMPY"
 # What Pillow calls big-endian values of a TIFF, and the same in the byte order of this machine.
 NATIVE_MODES = {
@@ -88,10 +90,14 @@ class Plan:
 
 @dataclass
 class Tally:
-    """What was noticed while pictures were decoded: how many values there were, and how many a range cut."""
+    """What was noticed while pictures were decoded: how many values there were, and how many a range cut.
+
+    `missing` are the values that are NaN or infinite.
+    """
 
     values: int = 0
     cut: int = 0
+    missing: int = 0
     kinds: set[str] = field(default_factory=set)
 
     def add(self, kind: str, values: int, cut: int) -> None:
@@ -100,10 +106,19 @@ class Tally:
         self.cut += cut
         self.kinds.add(kind)
 
+    def add_array(self, values: np.ndarray, cut: int) -> None:
+        """Count `values`, of which `cut` lay outside the range or are not finite."""
+        missing = 0
+        if cut and values.dtype.kind == "f":
+            missing = values.size - int(np.count_nonzero(np.isfinite(values)))
+        self.missing += missing
+        self.add(kind_of(values.dtype), values.size, cut - missing)
+
     def join(self, other: Tally) -> None:
         """Add what another thread noticed."""
         self.values += other.values
         self.cut += other.cut
+        self.missing += other.missing
         self.kinds |= other.kinds
 
 
@@ -118,8 +133,11 @@ def decode(file: Any, plan: Plan, tally: Tally | None = None) -> np.ndarray:
 
 def decode_frames(
     file: Any, frames: Sequence[int], plan: Plan, tally: Tally | None = None
-) -> Iterator[np.ndarray]:
-    """Give the pictures of `file` at ascending `frames`, counted from 0, each as `decode` does."""
+) -> Iterator[np.ndarray | Unreadable]:
+    """Give the pictures of `file` at ascending `frames`, counted from 0, each as `decode` does.
+
+    For a page that cannot be read among others of a TIFF, the reason is given in its place.
+    """
     tally = Tally() if tally is None else tally
     with opened(file, plan.max_pixels) as picture:
         if isinstance(picture, np.ndarray):
@@ -127,8 +145,31 @@ def decode_frames(
                 yield fit_array(_frame_of(picture, frame, plan.bands), plan, tally)
             return
         for frame in frames:
-            _seek(picture, frame, plan)
-            yield _decode_one(picture, plan, tally, is_last=frame == frames[-1])
+            try:
+                _seek(picture, frame, plan)
+                image = _decode_one(picture, plan, tally, is_last=frame == frames[-1])
+            except Exception as error:
+                if not _has_more_pages(picture, frames):
+                    raise
+                image = _as_unreadable(error)
+            yield image
+
+
+def _has_more_pages(picture: Image.Image, frames: Sequence[int]) -> bool:
+    """Whether `frames` are several pages, each of which is read by itself: frames of animations build on one another."""
+    return picture.format == "TIFF" and len(frames) > 1
+
+
+def _as_unreadable(error: Exception) -> Unreadable:
+    """What Pillow raises on broken and hostile files, as the reason why they cannot be read."""
+    if isinstance(error, Unreadable):
+        return error
+    if isinstance(error, UnidentifiedImageError):
+        return Unreadable("it is not a picture of a known format")
+    if isinstance(error, Image.DecompressionBombError):
+        return Unreadable(f"it holds more than {MAX_PIXELS:,} pixels")
+    words = reason(error)  # decoders raise almost anything: OSError, SyntaxError, struct.error, MemoryError
+    return Unreadable(f"it is damaged ({words})" if words.startswith("decoder error") else words)
 
 
 def _seek(picture: Image.Image, frame: int, plan: Plan) -> None:
@@ -212,9 +253,8 @@ def array_to_pixels(values: np.ndarray, plan: Plan, tally: Tally) -> np.ndarray:
     alpha = values[..., 3:] if values.shape[3] == 4 else None
     colours = values[..., :3] if alpha is not None else values
 
-    kind = kind_of(values.dtype)
     pixels, cut = plan.scale.to_pixels(colours)
-    tally.add(kind, colours.size, cut)
+    tally.add_array(colours, cut)
     if alpha is not None:
         pixels = lay_on_white(pixels, alpha)
     return pixels.swapaxes(1, 2) if plan.transpose else pixels
@@ -370,16 +410,20 @@ def _read_values(
                 values = values[..., list(plan.bands)] if plan.bands is not None and values.ndim == 3 else values
                 yield kind_of(values.dtype), values[..., :3] if values.ndim == 3 else values
                 continue
-            _seek(picture, frame, plan)
-            if skips_uint8 and not _is_deep(picture):
-                continue
-            with _held_for(picture, math.prod(picture.size)):
-                values = stored_values(picture)
-                if values is not None:
-                    yield kind_of(values.dtype), values
+            try:
+                _seek(picture, frame, plan)
+                if skips_uint8 and not _is_deep(picture):
                     continue
-                kind = "bool" if picture.mode == "1" else "uint8"
-                yield kind, make_plain(picture, Scale(), Tally(), plan.bands, keep=len(frames) > 1)
+                with _held_for(picture, math.prod(picture.size)):
+                    values = stored_values(picture)
+                    if values is not None:
+                        yield kind_of(values.dtype), values
+                        continue
+                    kind = "bool" if picture.mode == "1" else "uint8"
+                    yield kind, make_plain(picture, Scale(), Tally(), plan.bands, keep=len(frames) > 1)
+            except Exception:
+                if not _has_more_pages(picture, frames):
+                    raise
 
 
 def is_grey(pixels: np.ndarray) -> bool:
@@ -440,21 +484,26 @@ def opened(file: Any, max_pixels: int, *, check: bool = True) -> Iterator[Image.
             yield picture
     except Unreadable:
         raise
-    except UnidentifiedImageError as error:
-        raise Unreadable("it is not a picture of a known format") from error
-    except Image.DecompressionBombError as error:
-        raise Unreadable(f"it holds more than {MAX_PIXELS:,} pixels") from error
-    except Exception as error:  # decoders raise almost anything: OSError, SyntaxError, struct.error, MemoryError
-        raise Unreadable(reason(error)) from error
+    except Exception as error:
+        raise _as_unreadable(error) from error
     finally:
         if held:
             content_bytes.release(held)
 
 
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file, and a pipe without waiting for whoever writes into it."""
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
 def _read_file(path: str) -> tuple[Any, int]:
     """The content of a file, or of a large stack of pages the open file itself, and the bytes that are held for it."""
-    with open(path, "rb", buffering=0) as handle:  # a buffer costs a tenth of decoding
-        size = os.fstat(handle.fileno()).st_size
+    # A buffer costs a tenth of decoding.
+    with open(path, "rb", buffering=0, opener=_open_at_once) as handle:
+        status = os.fstat(handle.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise Unreadable(NOT_REGULAR)
+        size = status.st_size
         if size > MAX_BYTES // 4 and formats.ending_of(path) in formats.STACKS:
             return open(path, "rb"), 0
         _check_bytes(size)
@@ -557,7 +606,34 @@ def _open_picture(file: Any, prefix: bytes) -> Image.Image:
                 return factory(file, "")
             except (SyntaxError, IndexError, TypeError, KeyError, EOFError, struct.error):
                 continue
-    raise UnidentifiedImageError
+    raise Unreadable(_why_unknown(file, prefix))
+
+
+def _why_unknown(file: Any, prefix: bytes) -> str:
+    """Why no decoder takes a file that begins with `prefix`."""
+    ending = formats.sniff_ending(prefix)
+    if ending == ".tif":
+        with suppress(Exception):  # a damaged directory of tags raises almost anything
+            return _describe_tiff(file)
+    if ending and ending in formats.PICTURES:
+        return f"it is damaged: it begins as a {ending} file, and no decoder takes it"
+    return "it is not a picture of a known format"
+
+
+def _describe_tiff(file: Any) -> str:
+    """What the values of a TIFF are, in words."""
+    file.seek(0)
+    tags = TiffImagePlugin.ImageFileDirectory_v2(file.read(8))
+    file.seek(tags.next)
+    tags.load(file)
+    bits = _first(tags[258])
+    kinds = {1: "unsigned", 2: "signed", 3: "floating-point", 5: "complex", 6: "complex"}
+    kind = kinds.get(_first(tags.get(339, 1)), "undefined")
+    channels = tags.get(277, 1)
+    return (
+        f"it is a TIFF of {channels} {'channel' if channels == 1 else 'channels'} of {bits}-bit {kind} values in a form "
+        "that is not read: save them with np.save('picture.npy', tifffile.imread('picture.tif'))"
+    )
 
 
 def _check_embedded(file: Any) -> None:
@@ -696,7 +772,7 @@ def make_plain(
         _check_bands(bands, 1)
     if values is not None:
         pixels, cut = scale.to_pixels(values)
-        tally.add(kind_of(values.dtype), values.size, cut)
+        tally.add_array(values, cut)
         return Image.fromarray(pixels)
 
     if picture.mode == "1":

@@ -129,6 +129,15 @@ def kind_of(ending: str, name: str) -> str:
     return ending[1:] if ending in TABLES or ending in ARRAYS else ""
 
 
+def may_be_read(ending: str, name: str) -> bool:
+    """Whether a file of this ending and name would be opened to be read.
+
+    >>> may_be_read(".png", "a.png"), may_be_read(".sock", "a.sock")
+    (True, False)
+    """
+    return ending in PICTURES or ending in HEIF or bool(kind_of(ending, name))
+
+
 def sniff_ending(head: bytes) -> str:
     """Return the ending that a file with these first bytes should have; nothing where they say nothing.
 

@@ -191,7 +191,9 @@ def _take_arrays(dataset: Dataset, choice: Choice) -> Images | None:
     arrays = dataset.arrays
     is_pixels = all(array.dtype == np.uint8 and array.shape[1:] == choice.plan.shape for array in arrays.values())
     plan = choice.plan
-    if not is_pixels or plan.bands is not None or plan.transpose or not plan.scale.is_identity("uint8"):
+    if not is_pixels or plan.bands is not None or plan.transpose:
+        return None
+    if not (dataset.is_scaled or plan.scale.is_identity("uint8")):
         return None
     labels, classes = dataset.labels({"train": choice.train, "test": choice.test})
     return Images(

@@ -22,7 +22,7 @@ from autoencode.data.layout import split_word
 from autoencode.data.pictures import Entry, FileDataset, PictureDataset
 from autoencode.data.preprocessing import parse_bands
 from autoencode.errors import AutoencodeError, UsageError, reason
-from autoencode.images import UNLABELLED
+from autoencode.images import UNLABELLED, Skipped
 
 PATH_COLUMNS = ("path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path", "img", "picture")
 LABEL_COLUMNS = ("label", "labels", "class", "class_name", "target", "category")
@@ -79,7 +79,8 @@ def split_item(item: Any) -> tuple[Any, Any]:
         image = next((key for key in IMAGE_KEYS if key in item), None)
         label = next((key for key in LABEL_KEYS if key in item), None)
         if image is None:
-            raise AutoencodeError(f"expected an item with an image, such as item['image'], received {', '.join(item)}.")
+            held = ", ".join(map(str, item)) or "an empty one"
+            raise AutoencodeError(f"expected an item with an image, such as item['image'], received {held}.")
         return item[image], None if label is None else _plain_label(item[label])
     if _is_pair(item):
         return item[0], _plain_label(item[1]) if len(item) > 1 else None
@@ -141,6 +142,17 @@ def _name_labels(
     return words, []
 
 
+def _as_array(image: Any) -> np.ndarray:
+    """Return a tensor, or anything else that NumPy takes; raise `AutoencodeError` for what it does not."""
+    try:
+        plain = image.detach() if hasattr(image, "detach") else image
+        return np.asarray(plain.numpy() if hasattr(plain, "numpy") else plain)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise AutoencodeError(
+            f"expected what NumPy takes for an array, received {type(image).__name__} ({reason(error)})"
+        ) from error
+
+
 def as_picture(image: Any, bands: tuple[int, ...] | None = None) -> Image.Image | np.ndarray:
     """Return a PIL image as it is, and anything else as an array with its channels last.
 
@@ -158,10 +170,6 @@ def as_picture(image: Any, bands: tuple[int, ...] | None = None) -> Image.Image 
             f"expected a picture (H, W) or (H, W, C) with C 1, 3 or 4, received {array.dtype} {array.shape}"
         )
     return array
-
-
-def _as_array(image: Any) -> np.ndarray:
-    return np.asarray(image.numpy() if hasattr(image, "numpy") else image)
 
 
 def open_items(name: str, items: Sequence[Any], bands: tuple[int, ...] | None = None) -> Dataset:
@@ -198,7 +206,7 @@ def open_paths(
 ) -> Dataset:
     """Return the dataset of picture files that were named one by one; raise `UsageError` where one is not there."""
     files = [Path(path).expanduser() for path in paths]
-    missing = next((file for file in files if not file.exists()), None)
+    missing = next((file for file in files if not os.path.exists(file)), None)
     if missing is not None:
         raise UsageError(f"{name}: there is nothing at {missing}: expected the paths of picture files.")
     words, notes = _name_labels(name, labels, len(files))
@@ -218,28 +226,59 @@ def open_table_of_paths(path: Path, options: DataConfig) -> Dataset:
             text = file.read()
         header = text.partition("\n")[0]
         sign = max(DELIMITERS, key=header.count)
-        rows = list(csv.DictReader(io.StringIO(text, newline=""), delimiter=sign))
+        reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=sign)
+        rows = list(reader)
+    except UnicodeDecodeError as error:
+        raise AutoencodeError(f"{path} is not in UTF-8 ({reason(error)}): save it in UTF-8.") from error
     except (OSError, ValueError, csv.Error) as error:
         raise AutoencodeError(
             f"{path} cannot be read as a table of pictures ({reason(error)}): expected a column path, and perhaps label."
         ) from error
-    columns = {str(name).strip().lower(): name for name in (rows[0] if rows else {})}
+    columns = {name.strip().lower(): name for name in reader.fieldnames or ()}
     column = next((columns[name] for name in PATH_COLUMNS if name in columns), None)
     if column is None:
         held = ", ".join(list(columns)[:8]) or "nothing"
         raise AutoencodeError(
             f"{path}: expected a column of paths called {', '.join(PATH_COLUMNS[:4])} or image, it holds {held}."
         )
+    if not rows:
+        raise AutoencodeError(f"{path} holds no row below its header: expected a picture in each.")
     label = next((columns[name] for name in LABEL_COLUMNS if name in columns), None)
-    files = [path.parent / Path(row[column] or "").expanduser() for row in rows]
+    rows, missing = _part_missing(path.parent, rows, column)
+    files = [_file_of_row(path.parent, row[column]) for row in rows]
     labels = [row[label] or None for row in rows] if label else None
     dataset = open_paths(path.stem, files, labels, options)
+    dataset.skipped += missing
 
     split = next((columns[name] for name in SPLIT_COLUMNS if name in columns), None)
     if split:
         words = [split_word(row[split] or "") for row in rows]
         dataset.entries = [replace(entry, split=words[entry.file]) for entry in dataset.entries]
     return dataset
+
+
+def _part_missing(
+    folder: Path, rows: list[dict[str, Any]], column: str
+) -> tuple[list[dict[str, Any]], list[Skipped]]:
+    """The rows whose file is there, and the others; where there are none, all, so that the first is the error."""
+    are_there = [os.path.exists(_file_of_row(folder, row[column])) for row in rows]
+    if not any(are_there):
+        return rows, []
+    kept = [row for row, is_there in zip(rows, are_there, strict=True) if is_there]
+    missing = [
+        Skipped(show_name(row[column] or f"row {number}"), "there is no such file")
+        for number, (row, is_there) in enumerate(zip(rows, are_there, strict=True), 1)
+        if not is_there
+    ]
+    return kept, missing
+
+
+def _file_of_row(folder: Path, text: str | None) -> Path:
+    """Where the file lies that a row names, in a table of Windows too."""
+    path = folder / Path(text or "").expanduser()
+    if "\\" in (text or "") and not os.path.exists(path):
+        return folder / Path(text.replace("\\", "/"))
+    return path
 
 
 def open_object(source: Any, options: DataConfig) -> Dataset | None:
@@ -322,9 +361,9 @@ def _open_iterable(name: str, source: Iterable[Any], options: DataConfig) -> Dat
         nested = np.asarray(items, dtype=object if _is_ragged(items) else None)
         if nested.dtype.kind in "buif" and nested.ndim >= 3:
             return open_arrays("array", {"train": nested}, bands)
+        kinds = " and ".join(dict.fromkeys(type(item).__name__ for item in items))
         raise UsageError(
-            f"a source is a path, a name, an array, or a list of paths, PIL images or arrays, received a {name} of "
-            f"{type(items[0]).__name__}."
+            f"a source is a path, a name, an array, or a list of paths, PIL images or arrays, received a {name} of {kinds}."
         )
     return _open_batches(name, items, bands, is_loader=not isinstance(source, Sequence))
 
@@ -367,7 +406,11 @@ def _unbatched(items: Iterable[Any], axes: int) -> list[Any]:
             array = _as_array(image)
             raw = item[1] if _is_pair(item) and len(item) > 1 else None
             raw = next((item[key] for key in LABEL_KEYS if key in item), None) if isinstance(item, Mapping) else raw
-            labels = [None] * len(array) if raw is None else np.asarray(raw).tolist()
+            labels = [None] * len(array) if raw is None else np.asarray(raw).reshape(-1).tolist()
+            if len(labels) != len(array):
+                raise AutoencodeError(
+                    f"expected a label for each image of a batch, received {len(labels):,} for {len(array):,}."
+                )
             found += list(zip(array, labels, strict=True))
         else:
             found.append((image, label))

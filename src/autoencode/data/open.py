@@ -61,6 +61,8 @@ def locate(source: Source) -> Location:
 
 
 def _locate_word(word: str) -> Location:
+    if not word:
+        raise UsageError("the source is empty: name a path or a dataset; the current folder is '.'.")
     path = Path(word).expanduser()
     if path.exists():
         is_name = word in NAMES
@@ -78,6 +80,8 @@ def _locate_word(word: str) -> Location:
 
 
 def _why_nothing(word: str) -> str:
+    if word.startswith("file://"):
+        return f"{word!r} is an address: name the path alone, {word.removeprefix('file://')!r}"
     if "://" in word:
         return f"{word!r} is an address: download it first"
     if any(sign in word for sign in "*?["):
@@ -102,9 +106,22 @@ def open_dataset(source: Source, config: DataConfig | None = None) -> Dataset:
     config = config or DataConfig()
     location = locate(source)
     dataset = _open(source, location, config)
+    _check_bands(dataset, config)
     if location.note:
         dataset.notes.insert(0, location.note)
     return dataset
+
+
+def _check_bands(dataset: Dataset, config: DataConfig) -> None:
+    """Raise `AutoencodeError` where arrays have no such channels; of pictures, each is looked at by itself."""
+    from autoencode.data.preprocessing import parse_bands
+
+    bands = parse_bands(config.bands)
+    for array in getattr(dataset, "arrays", {}).values():
+        if bands is not None and max(bands) >= array.shape[3]:
+            raise AutoencodeError(
+                f"{dataset.name}: --bands asks for channel {max(bands)}, counted from 0, and there are {array.shape[3]}."
+            )
 
 
 def _open(source: Source, location: Location, config: DataConfig) -> Dataset:
@@ -300,6 +317,8 @@ def _open_idx(name: str, files: dict[str, Path], config: DataConfig) -> Dataset:
 def _open_file(path: Path, config: DataConfig) -> Dataset:
     from autoencode.data import archives, arrays, formats, idx, memory, pictures, store
 
+    if not path.is_file():
+        raise AutoencodeError(f"{path} is a pipe, a socket or a device: save what it gives as a file, and name that.")
     head = _read_head(path)
     ending = formats.ending_of(path.name) or formats.sniff_ending(head)
     options = {"frames": config.frames, "masks": True}

@@ -323,20 +323,23 @@ def on_all_cores(work: Callable, jobs: Iterator, size: Callable[[Any], int]) -> 
     held = 0
     # Threads: Pillow decodes without Python's lock, and rows need not travel between processes, which cost 15 % more.
     with ThreadPoolExecutor(cores) as pool:
-        while True:
-            while waiting and (len(waiting) > 4 * cores or held >= MAX_WAITING_BYTES):
-                done, freed = waiting.popleft()
-                yield done.result()
-                del done  # with what it was given
-                held -= freed
-            job = next(jobs, None)
-            if job is None:
-                break
-            waiting.append((pool.submit(work, job), size(job)))
-            held += waiting[-1][1]
-            del job
-        while waiting:
-            yield waiting.popleft()[0].result()
+        try:
+            while True:
+                while waiting and (len(waiting) > 4 * cores or held >= MAX_WAITING_BYTES):
+                    done, freed = waiting.popleft()
+                    yield done.result()
+                    del done  # with what it was given
+                    held -= freed
+                job = next(jobs, None)
+                if job is None:
+                    break
+                waiting.append((pool.submit(work, job), size(job)))
+                held += waiting[-1][1]
+                del job
+            while waiting:
+                yield waiting.popleft()[0].result()
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)  # after Ctrl-C, jobs that wait are not begun
 
 
 def _jobs(files: Iterator[File]) -> Iterator[list[File]]:
@@ -391,8 +394,11 @@ def _decode(files: list[File], plan: Plan) -> _Decoded:
         done = 0
         try:
             for image in decode.decode_frames(_given(file.content), file.frames, plan, tally):
-                pixels[len(kept)] = image
-                kept.append(position + done)
+                if isinstance(image, Unreadable):
+                    reasons[position + done] = str(image)
+                else:
+                    pixels[len(kept)] = image
+                    kept.append(position + done)
                 done += 1
         except Unreadable as error:
             reasons |= {position + left: str(error) for left in range(done, len(file.frames))}

@@ -161,6 +161,8 @@ def parse_range(text: str) -> RangeOption:
     method = "percentile" if found[1] else "values"
     low = float(found[2])
     high = float(found[3])
+    if not math.isfinite(high - low):
+        raise UsageError(f"--range expects numbers below 1e308 in size, received {text!r}.")
     if not low < high or (found[1] and not (0 <= low and high <= 100)):
         limits = "0 <= LOW < HIGH <= 100" if found[1] else "MIN below MAX"
         raise UsageError(f"--range expects {limits}, received {text!r}.")
@@ -265,7 +267,10 @@ class Scale:
         >>> Scale({"uint16": (0.0, 4095.0)}).describe()
         'uint16 0:4095'
         """
-        return ", ".join(f"{kind} {show_range(limits)}" for kind, limits in self.ranges.items())
+        words = [f"{kind} {show_range(limits)}" for kind, limits in self.ranges.items()]
+        if self.other is not None and not self.is_assumed:
+            words.append(f"{'other kinds' if words else 'all kinds'} {show_range(self.other)}")
+        return ", ".join(words)
 
 
 @lru_cache(maxsize=8)
@@ -290,7 +295,9 @@ def show_value(value: float) -> str:
     ('0.1', '3000')
     """
     shortest = f"{value:.6g}"
-    return shortest if np.float32(shortest) == np.float32(value) else f"{value:.9g}"
+    with np.errstate(over="ignore"):
+        is_enough = np.float32(shortest) == np.float32(value)
+    return shortest if is_enough else f"{value:.9g}"
 
 
 def choose_scale(

@@ -71,7 +71,7 @@ class DatasetSummary:
 
     def _values(self) -> str:
         return ", ".join(
-            f"{extent.least:.6g} to {extent.largest:.6g}" + ("" if kind in ("uint8", "bool") else f" ({kind})")
+            f"{extent.least:.6g} to {extent.largest:.6g}" + ("" if kind == "uint8" else f" ({kind})")
             for kind, extent in sorted(self.extents.items())
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
@@ -61,6 +62,10 @@ class ParquetDataset(PictureDataset):
             raise AutoencodeError(
                 f"{path} cannot be read as Parquet ({reason(error)}): expected a whole file."
             ) from error
+        others = [name for name in _picture_columns(file.schema_arrow) if name != column]
+        note = f"pictures taken from the column {column}; not used: {', '.join(others)}"
+        if others and note not in self.notes:
+            self.notes.append(note)
         first = len(self.entries)
         self._counts.append((count, column))
         self.entries += _entries(show_name(path.name), split, names, _named(labels, classes), first)
@@ -128,8 +133,21 @@ def _check_announced(metadata: Any, size: int) -> None:
 
 def find_image_column(schema: Any) -> str | None:
     """Return the column of a table that holds pictures as bytes, if there is one."""
-    usable = [field.name for field in schema if "binary" in str(field.type)]
+    usable = _picture_columns(schema)
     return next((name for name in (*IMAGE_COLUMNS, *usable) if name in usable), None)
+
+
+def _picture_columns(schema: Any) -> list[str]:
+    """The columns of bytes, and of records with `bytes` among their fields; not those of several in a row."""
+    found = []
+    for field in schema:
+        kind = str(field.type)
+        if kind.startswith("struct"):
+            index = field.type.get_field_index("bytes")
+            kind = str(field.type.field(index).type) if index >= 0 else ""
+        if re.match(r"(large_|fixed_size_)?binary|dictionary<values=(large_)?binary", kind):
+            found.append(field.name)
+    return found
 
 
 def count_pictures(paths: Sequence[Path]) -> tuple[list[Path], int]:
