@@ -715,7 +715,6 @@ def stored_values(picture: Image.Image) -> np.ndarray | None:
     """Return the values of a picture, (H, W), as they are stored; None of unsigned 8 bits."""
     if not _is_deep(picture):
         return None
-    picture.load()  # a TIFF may be turned by that
     values = np.asarray(picture)
     if picture.mode == "L":
         return values.view(np.int8)
