@@ -41,12 +41,12 @@ def peak(source: Path, cores: int) -> tuple[float, str]:
 
 
 def dictionary_parquet(path: Path) -> Path:
-    """60 rows that share one value of 50 MB, in a file of some 2 KB."""
+    """20 rows that share one value of 50 MB, in a file of some 2 KB."""
     import pyarrow
     import pyarrow.parquet
 
     value = pyarrow.array([bytes(50_000_000)], pyarrow.binary())
-    column = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * 60, pyarrow.int32()), value)
+    column = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * 20, pyarrow.int32()), value)
     pyarrow.parquet.write_table(pyarrow.table({"image": column}), path, compression="zstd", store_schema=False)
     return path
 
@@ -70,7 +70,7 @@ def icons(folder: Path) -> Path:
 
 
 def shared_member(path: Path) -> Path:
-    """A zip whose directory lists one member of 200 MB, which takes long to decode, six times."""
+    """A zip whose directory lists one member of 200 MB, which takes long to decode, four times."""
     width, height = 8190, 8190
     length = 3 * width + -3 * width % 4
     random = np.random.default_rng(0)
@@ -83,7 +83,7 @@ def shared_member(path: Path) -> Path:
             for number in range(height):
                 file.write(row if number % 200 else random.bytes(length))  # so that it is no bomb by its ratio
         first = archive.infolist()[0]
-        for number in range(5):
+        for number in range(3):
             twin = zipfile.ZipInfo("a.bmp")
             for name in ("header_offset", "CRC", "compress_size", "file_size", "compress_type", "create_system"):
                 setattr(twin, name, getattr(first, name))

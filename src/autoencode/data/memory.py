@@ -406,7 +406,7 @@ def _unbatched(items: Iterable[Any], axes: int) -> list[Any]:
             array = _as_array(image)
             raw = item[1] if _is_pair(item) and len(item) > 1 else None
             raw = next((item[key] for key in LABEL_KEYS if key in item), None) if isinstance(item, Mapping) else raw
-            labels = [None] * len(array) if raw is None else np.asarray(raw).reshape(-1).tolist()
+            labels = [None] * len(array) if raw is None else _labels_of_batch(raw)
             if len(labels) != len(array):
                 raise AutoencodeError(
                     f"expected a label for each image of a batch, received {len(labels):,} for {len(array):,}."
@@ -416,3 +416,9 @@ def _unbatched(items: Iterable[Any], axes: int) -> list[Any]:
             found.append((image, label))
     return found
 
+
+def _labels_of_batch(raw: Any) -> list[Any]:
+    """The labels of a batch one by one: numbers or texts, or rows where each image has several, as one-hot ones."""
+    labels = np.asarray(raw)
+    is_row_each = labels.ndim == 2 and labels.shape[1] > 1
+    return list(labels) if is_row_each else labels.reshape(-1).tolist()
