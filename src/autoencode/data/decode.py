@@ -50,6 +50,7 @@ MORE_TIFF = {
     (b"II", 1, (3,), 1, (64,), ()): ("F", "F;64F"),
     (b"MM", 1, (3,), 1, (64,), ()): ("F", "F;64BF"),
     (b"MM", 1, (1,), 1, (32,), ()): ("I", "I;32B"),
+    (b"MM", 0, (1,), 1, (16,), ()): ("I;16B", "I;16B"),
 }
 JPEG_MAGIC = b"\xff\xd8\xff"
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -721,7 +722,9 @@ def stored_values(picture: Image.Image) -> np.ndarray | None:
     if picture.format == "FITS" and values.dtype.itemsize == 2:
         return values.astype(np.uint16, copy=False).view(np.int16)
     if picture.mode.startswith("I;16"):
-        return values.astype(np.uint16, copy=False)
+        values = values.astype(np.uint16, copy=False)
+        is_negative = picture.format == "TIFF" and picture.tag_v2.get(262) == 0  # Pillow inverts 8 bits alone
+        return ~values if is_negative else values
     if picture.mode == "I":
         return values.astype(_integer_dtype(picture), copy=False)
     return values

@@ -19,6 +19,7 @@ from autoencode.errors import AutoencodeError, UsageError
 FILLED = 0.1  # share of a type's full range that values must span for it to be taken
 TOLERANCE = 1e-3  # by which floats may lie outside [0, 1] and still be taken for it
 MAX_CUT = 0.01  # share of values outside the range, above which a warning is due
+WIDE = ("int32", "uint32", "int64", "uint64")
 OTHER = "other"  # in a record, the kinds that it does not name
 BLOCK = 2**20  # values that are converted at a time
 
@@ -174,7 +175,8 @@ class Scale:
     """The values that become black and white, by the kind they are stored as.
 
     A kind that is not among `ranges` is taken at `other`, or at its full range where that is None. `is_assumed` says that
-    `other` is but the most likely unit of other kinds, which 8 bits do not share.
+    `other` is but the most likely unit of other kinds, which 8 bits do not share. Integers of 32 and 64 bits, as NumPy and
+    PyTorch make them of pixels, are taken as 8 bits are, where these are known.
     """
 
     ranges: Mapping[str, Range] = field(default_factory=dict)
@@ -188,7 +190,7 @@ class Scale:
         if kind in self.ranges:
             return self.ranges[kind]
         if self.other is None or (self.is_assumed and kind == "uint8"):
-            return full_range(kind)
+            return self.ranges["uint8"] if kind in WIDE and "uint8" in self.ranges else full_range(kind)
         return self.other
 
     def is_identity(self, kind: str) -> bool:
