@@ -86,7 +86,7 @@ def rows(source) -> data.Dataset:
 
 
 def streamed(opened: verbs.Opened, source, **options) -> streaming.Stream:
-    config = DataConfig(**{name: options.pop(name) for name in ("fit", "strict") if name in options})
+    config = DataConfig(**{name: options.pop(name) for name in ("fit", "strict", "split_seed") if name in options})
     return streaming.stream(rows(source), opened.trained.shape, config, **options)
 
 
@@ -608,7 +608,7 @@ def test_the_test_part_is_what_the_run_was_tested_on(run, source):
     trained_on = data.load(str(source), Config(split_seed=3))
     opened, stream = verbs.begin(verbs.find(run), source, part="test")
     np.testing.assert_array_equal(np.concatenate(list(stream.batches(64))), trained_on.test)
-    assert "drawn for testing by split seed 3" in stream.note
+    assert any("drawn for testing by split seed 3" in note for note in stream.notes)
     np.testing.assert_array_equal(stream.labels()[0], trained_on.test_labels)
     few = streamed(opened, source, most=7)
     assert [len(batch) for batch in few.batches(5)] == [5, 2]
