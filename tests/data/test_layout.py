@@ -49,6 +49,10 @@ LAYOUTS = {
         "seg_train/seg_train/street/2.png": (TRAIN, "street"),
         "seg_test/seg_test/sea/3.png": (TEST, "sea"),
     },
+    "doubled folders without classes": {
+        "seg_train/seg_train/1.png": (TRAIN, None),
+        "seg_test/seg_test/2.png": (TEST, None),
+    },
     "a class called train": {
         "bus/1.png": (None, "bus"),
         "car/2.png": (None, "car"),
@@ -487,6 +491,7 @@ MASKS = {
         "no_mask/2.png": False,
     },
     "with_mask and without_mask": {"with_mask/1.png": False, "without_mask/1.png": False},
+    "a class whose name holds the word": {"face/1.png": False, "face_mask/1.png": False},
     "masks alone": {"masks/1.png": False, "masks/2.png": False},
     "a class of masks within splits": {
         "train/mask/1.png": False,
