@@ -488,5 +488,11 @@ def test_what_cannot_be_a_source_is_a_wrong_use(name):
         data.load(WRONG[name])
 
 
+@pytest.mark.parametrize("source", [[], Map([]), TorchDataset(PIXELS[:0]), iter(())])
+def test_what_is_empty_is_called_so(source):
+    with pytest.raises(AutoencodeError, match="is empty: expected at least one picture"):
+        data.load(source)
+
+
 def test_two_pictures_in_a_tuple_are_two_pictures():
     is_read(tuple(pictures()[:2]), PIXELS[:2])
