@@ -1,4 +1,4 @@
-"""What an adversarial user found: each case once led to wrong pixels, a wrong sum, a hang, a traceback or a false message."""
+"""What an adversarial user found: wrong pixels, a wrong sum, a hang, a traceback or a false message, one each."""
 
 import io
 import os
@@ -73,7 +73,8 @@ def test_range_is_applied_to_named_datasets() -> None:
 def test_other_scale_of_a_store_is_told(tmp_path: Path) -> None:
     data.pack(noise(20, 6, 5, dtype="uint16", most=4096), tmp_path / "a.store", Config())
     stored = data.load(str(tmp_path / "a.store"))
-    read = streaming.stream(data.open_dataset(str(tmp_path / "a.store")), stored.shape, scale=Scale({"uint16": (0, 65535)}))
+    dataset = data.open_dataset(str(tmp_path / "a.store"))
+    read = streaming.stream(dataset, stored.shape, scale=Scale({"uint16": (0, 65535)}))
     pixels = np.concatenate(list(read.batches(64)))
     np.testing.assert_array_equal(pixels, np.concatenate([stored.train, stored.test]))
     assert any("name the source that it was made of" in note for note in read.notes)
@@ -128,7 +129,7 @@ def test_a_pipe_that_is_named_among_files_is_skipped(tmp_path: Path) -> None:
     folder = save_pictures(tmp_path)
     os.mkfifo(folder / "p.jpg")
     images = data.load([folder / "0.png", folder / "1.png", folder / "p.jpg"])
-    assert [skipped.name for skipped in images.skipped] == ["p.jpg"]
+    assert [(one.name, one.reason[:12]) for one in images.skipped] == [("p.jpg", "it is a pipe")]
 
 
 def test_jobs_that_wait_are_not_begun_after_a_stop() -> None:
@@ -169,8 +170,8 @@ def test_everything_in_a_tar_counts(tmp_path: Path) -> None:
 
 
 def test_a_broken_page_leaves_the_others(tmp_path: Path) -> None:
-    pages = noise(5, 8, 9, dtype="uint16", most=1000)
-    pages[4, 0, 0] = 60_000  # behind the broken page, and yet within the range
+    pages = noise(12, 8, 9, dtype="uint16", most=1000)
+    pages[7, 0, 0] = 60_000  # behind the broken page, and yet within the range
     file = tmp_path / "a.tif"
     tifffile.imwrite(file, pages, photometric="minisblack", compression="zlib")
     with tifffile.TiffFile(file) as opened:
@@ -182,12 +183,13 @@ def test_a_broken_page_leaves_the_others(tmp_path: Path) -> None:
 
     images = data.load(str(file))
     assert [(skipped.name, skipped.reason[:13]) for skipped in images.skipped] == [("a.tif#2", "it is damaged")]
-    assert len(images.train) + len(images.test) == 4
-    assert images.ranges["uint16"][1] >= 60_000
+    assert len(images.train) + len(images.test) == 11
+    assert decode.read_extent(str(file), range(12), Plan(1, 1, 1))["uint16"].largest == 60_000
 
 
 def test_images_in_further_arrays_are_counted(tmp_path: Path) -> None:
-    np.savez(tmp_path / "a.npz", x_train=noise(12, 6, 5), x_test=noise(3, 6, 5), masks=noise(12, 6, 5), y_train=np.arange(12))
+    arrays = {"x_train": noise(12, 6, 5), "x_test": noise(3, 6, 5), "masks": noise(12, 6, 5)}
+    np.savez(tmp_path / "a.npz", **arrays, y_train=np.arange(12))
     images = data.load(str(tmp_path / "a.npz"))
     assert [(unused.count, unused.names) for unused in images.unused] == [(12, ("masks",))]
     assert found(images) == 27
@@ -195,7 +197,8 @@ def test_images_in_further_arrays_are_counted(tmp_path: Path) -> None:
 
 def test_rows_without_a_file_are_skipped(tmp_path: Path) -> None:
     save_pictures(tmp_path / "deep")
-    lines = ["path,label", "deep/0.png,a", "nope.png,b", ",b", "deep\\1.png,b", "x" * 5000 + ".png,a", "deep/2.png,a,more"]
+    lines = ["path,label", "deep/0.png,a", "nope.png,b", ",b", "deep\\1.png,b"]
+    lines += ["x" * 5000 + ".png,a", "deep/2.png,a,more"]
     (tmp_path / "a.csv").write_text("\n".join(lines))
     images = data.load(str(tmp_path / "a.csv"))
     assert [skipped.name[:8] for skipped in images.skipped] == ["nope.png", "xxxxxxxx"]
@@ -257,7 +260,8 @@ def test_16_bits_of_a_negative_are_inverted(tmp_path: Path, byteorder: str, comp
     ],
 )
 def test_a_tiff_that_is_not_read_says_what_it_holds(tmp_path: Path, values: np.ndarray, words: str) -> None:
-    tifffile.imwrite(tmp_path / "a.tif", values, photometric="minisblack", planarconfig="contig" if values.ndim > 2 else None)
+    planes = "contig" if values.ndim > 2 else None
+    tifffile.imwrite(tmp_path / "a.tif", values, photometric="minisblack", planarconfig=planes)
     with pytest.raises(Unreadable, match=words):
         decode.decode(str(tmp_path / "a.tif"), Plan(6, 7, 1))
 
@@ -338,13 +342,13 @@ def test_messages_of_arrays(tmp_path: Path) -> None:
 def test_the_command_ends_at_a_pipe(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "p.zip")
     call = [sys.executable, "-m", "autoencode", "look", "p.zip"]
-    done = subprocess.run(call, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(call, check=False, cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
 
 
 def test_ready_pixels_stay_where_they_are(tmp_path: Path) -> None:
-    packed = data.pack(noise(20, 6, 5, dtype="uint16", most=4096), tmp_path / "a.store", Config())
+    packed = data.pack(noise(20, 6, 5, most=16), tmp_path / "a.store", Config())
     dataset = data.as_dataset(packed)
     choice = loading.choose(dataset, Config())
     assert loading._take_arrays(dataset, choice).train is packed.train

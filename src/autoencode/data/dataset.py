@@ -287,10 +287,11 @@ class ArrayDataset(Dataset):
         """Return what is to be known of the values; of scaled pixels, where `scale` is another."""
         if not self.is_scaled or self.known_scale.record() == scale.record():
             return super().value_notes(scale, why)
-        return [
+        note = (
             f"{self.name} was scaled at {self.known_scale.describe()} when it was made, "
             f"and {why} {scale.describe()}: name the source that it was made of"
-        ]
+        )
+        return [note]
 
     def extents(self, plan: Plan, probes: Sequence[Probe]) -> dict[str, Extent]:
         """Look at every block of every array."""
