@@ -205,6 +205,7 @@ def test_the_command_tells_before_the_first_epoch(tmp_path):
     printed = {}
     for name in ("dark", "well"):
         words = [sys.executable, "-c", code, "train", f"{name}.npy", "--epochs", "1", "--run", name]
+        words += ["--range", "full"]  # by itself, the range is that of the values
         done = subprocess.run(
             words, capture_output=True, text=True, check=False, cwd=tmp_path, env=os.environ
         )

@@ -1,5 +1,6 @@
 """The estimator against scikit-learn's own checks, against plain Keras, and in the company it will keep."""
 
+import dataclasses
 import os
 import pickle
 import subprocess
@@ -69,15 +70,9 @@ def test_parameters_are_those_of_config():
     assert {name: value for name, value in ours.items() if name not in extra} == {
         name: getattr(autoencode.Config(), name) for name in ours.keys() - extra
     }
-    elsewhere = {
-        "size",
-        "fit",
-        "colour",
-        "strict",
-        "split_seed",
-        "examples",
-        "frame_seconds",
-    }  # of sources, and of a run's pictures
+    of_sources = {field.name for field in dataclasses.fields(DataConfig)}
+    of_pictures = {"examples", "frame_seconds"}
+    elsewhere = of_sources | of_pictures
     assert ours.keys() - extra == {field for field in vars(autoencode.Config())} - elsewhere
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import statistics
 from collections.abc import Sequence
-
 from typing import TYPE_CHECKING
 
 from autoencode.config import DataConfig
