@@ -22,7 +22,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator
 
 import autoencode
-from autoencode import AutoencodeError, Autoencoder, anomalies, data, engines, estimator, pipeline
+from autoencode import AutoencodeError, Autoencoder, anomalies, config, data, engines, estimator, pipeline
 from autoencode.estimator import InvalidError
 
 # scipy, not this package, must be told to take arrays of other libraries before it is imported.
@@ -70,7 +70,7 @@ def test_parameters_are_those_of_config():
     assert {name: value for name, value in ours.items() if name not in extra} == {
         name: getattr(autoencode.Config(), name) for name in ours.keys() - extra
     }
-    of_sources = {field.name for field in dataclasses.fields(DataConfig)}
+    of_sources = {field.name for field in dataclasses.fields(config.DataConfig)}
     of_pictures = {"examples", "frame_seconds"}
     elsewhere = of_sources | of_pictures
     assert ours.keys() - extra == {field for field in vars(autoencode.Config())} - elsewhere
