@@ -5,7 +5,7 @@ train: .venv/installed
 	.venv/bin/autoencode train
 
 test: .venv/installed-test
-	.venv/bin/python -m pytest
+	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile
 
 bench: .venv/installed-test
 	.venv/bin/python benchmarks/speed.py
