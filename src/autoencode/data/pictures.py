@@ -47,7 +47,7 @@ class Entry:
 class File(NamedTuple):
     """A file that is read, and the images in it that are wanted."""
 
-    indices: np.ndarray
+    indices: list[int]
     content: Any
     """Bytes, a path, a PIL image or an array, or the reason why there is none."""
     frames: list[int]
@@ -148,22 +148,15 @@ class PictureDataset(Dataset):
 
     def _files(self, indices: np.ndarray) -> Iterator[File]:
         """The files that hold the images at ascending `indices`, each read once for up to `CHUNK` neighbours."""
-        groups = []
-        for _, neighbours in groupby(indices.tolist(), key=lambda index: self.entries[index].file):
+        entries = self.entries
+        wanted = indices.tolist()
+        contents = self.read_files(list(dict.fromkeys(entries[index].file for index in wanted)))
+        for _, neighbours in groupby(wanted, key=lambda index: entries[index].file):
+            content = next(contents)
             held = list(neighbours)
-            groups += [held[first : first + CHUNK] for first in range(0, len(held), CHUNK)]
-
-        # Parts of one file that are further than CHUNK share its content.
-        numbers = list(dict.fromkeys(self.entries[held[0]].file for held in groups))
-        contents = self.read_files(numbers)
-        last = None
-        content: Any = None
-        for held in groups:
-            number = self.entries[held[0]].file
-            if number != last:
-                content = next(contents)
-                last = number
-            yield File(np.array(held), content, [self.entries[index].frame for index in held])
+            for first in range(0, len(held), CHUNK):  # which share the content
+                part = held[first : first + CHUNK]
+                yield File(part, content, [entries[index].frame for index in part])
 
 
 class FileDataset(PictureDataset):
@@ -403,7 +396,7 @@ def _decode(files: list[File], plan: Plan) -> _Decoded:
         except Unreadable as error:
             reasons |= {position + left: str(error) for left in range(done, len(file.frames))}
         position += len(file.frames)
-    asked = np.concatenate([file.indices for file in files])
+    asked = np.array([index for file in files for index in file.indices])
     return _Decoded(asked, pixels[: len(kept)], kept, reasons, tally)
 
 
