@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autoencode import engines, measures, models, refinement
-from autoencode.errors import AutoencodeError, reason
+from autoencode.errors import AutoencodeError, not_written, reason
 from autoencode.files import check_unpacked, replacing
 from autoencode.mapped import release
 
@@ -181,7 +181,7 @@ def write_model(model: keras.Model, path: Path, notes: dict[str, Any]) -> None:
         with replacing(path) as temporary:
             temporary.write_bytes(model_bytes(model, notes))
     except OSError as error:
-        raise AutoencodeError(f"could not write {path} ({reason(error)}): make room or choose another file.") from error
+        raise not_written(path, error, "file") from error
 
 
 def read_model(path: Path) -> tuple[keras.Model, dict[str, Any]]:

@@ -19,7 +19,7 @@ from autoencode.data.dataset import Progress
 from autoencode.data.loading import load_dataset
 from autoencode.data.open import Source, open_dataset
 from autoencode.data.scaling import Extent
-from autoencode.errors import AutoencodeError, reason
+from autoencode.errors import not_written
 from autoencode.files import replacing
 from autoencode.images import Images, Skipped, evenly
 
@@ -116,4 +116,4 @@ def write_sheet(summary: DatasetSummary, path: Path) -> None:
             columns = min(len(summary.shown), math.ceil(math.sqrt(len(summary.shown) * 5 / 3)))
             pictures.write_png(pictures.draw_sheet(summary.shown, columns), file)
     except OSError as error:
-        raise AutoencodeError(f"could not write {path} ({reason(error)}): choose another file with --sheet.") from error
+        raise not_written(path, error, "--out") from error
