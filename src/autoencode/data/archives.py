@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -313,20 +314,18 @@ class Shards:
         self.skipped = []
         self.unused = []
         self._homes = []
-        for path, archive in zip(paths, self._archives, strict=True):
+        for index, (path, archive) in enumerate(zip(paths, self._archives, strict=True)):
+            shard = path.name.split(".")[0]
             for member in archive.members:
-                shard = path.name.split(".")[0]
-                self._homes.append((archive, member.number))
+                self._homes.append((index, member.number))
                 self.members.append(replace(member, number=len(self._homes) - 1, shard=shard))
             self.skipped += archive.skipped
             self.unused += archive.unused
 
     def read(self, numbers: Sequence[int]) -> Iterator[Content]:
         """Give the contents."""
-        for archive in self._archives:
-            own = [self._homes[number][1] for number in numbers if self._homes[number][0] is archive]
-            if own:
-                yield from archive.read(own)
+        for index, wanted in groupby(numbers, key=lambda number: self._homes[number][0]):
+            yield from self._archives[index].read([self._homes[number][1] for number in wanted])
 
     def stamp(self) -> list:
         """Size and time of each archive."""
