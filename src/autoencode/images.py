@@ -46,6 +46,15 @@ class Unused:
         return f"{self.why}: {self.count:,}" + (f" ({shown})" if shown else "")
 
 
+def describe_unused(unused: Sequence[Unused]) -> list[str]:
+    """Return a line that names what is unused, where anything is.
+
+    >>> describe_unused([Unused("masks", 5), Unused("other files", 1, (".txt",))])
+    ['unused: masks: 5; other files: 1 (.txt)']
+    """
+    return [f"unused: {'; '.join(map(str, unused))}"] if unused else []
+
+
 @dataclass(frozen=True)
 class Images:
     """A named set of images, training and test apart.
@@ -108,7 +117,7 @@ class Images:
 
     def unused_notes(self) -> list[str]:
         """Return a line that names what is unused, where anything is."""
-        return [f"unused: {'; '.join(map(str, self.unused))}"] if self.unused else []
+        return describe_unused(self.unused)
 
     def fingerprint(self) -> int:
         """Return the CRC-32 of rows evenly drawn from both parts, a megabyte in all: the same images give the same."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from autoencode.config import cache_folder
 from autoencode.data.dataset import ArrayDataset
-from autoencode.data.decode import CHANNELS, OPAQUE_SHARE, alpha_share, is_alpha
+from autoencode.data.decode import CHANNELS, OPAQUE_SHARE, alpha_share, channels_last, is_alpha
 from autoencode.errors import AutoencodeError, reason
 from autoencode.files import check_unpacked
 from autoencode.images import UNLABELLED, Unused, evenly
@@ -61,7 +61,7 @@ def as_images(array: Any, what: str, bands: tuple[int, ...] | None = None) -> tu
         array, found = _three_axes(array, what)
         notes += found
     elif array.ndim == 4:
-        array = _channels_last(array, what, bands)
+        array = _with_channels_last(array, what, bands)
     else:
         raise AutoencodeError(f"{what}: expected (N, H, W) or (N, H, W, C), received {array.shape}.")
 
@@ -104,18 +104,14 @@ def _three_axes(array: np.ndarray, what: str) -> tuple[np.ndarray, list[str]]:
     return array[..., np.newaxis], notes
 
 
-def _channels_last(array: np.ndarray, what: str, bands: tuple[int, ...] | None) -> np.ndarray:
-    if array.shape[3] in CHANNELS:
-        return array
-    if array.shape[1] in CHANNELS:
-        return array.transpose(0, 2, 3, 1)
-    if bands is not None:
-        is_first = array.shape[1] < min(array.shape[2:])
-        return array.transpose(0, 2, 3, 1) if is_first else array
-    raise AutoencodeError(
-        f"{what}: expected (N, H, W, C) with C 1, 3 or 4, received {array.shape}: choose one channel or three with "
-        f"--bands 0,1,2; volumes are slices by x.reshape(-1, {array.shape[2]}, {array.shape[3]})."
-    )
+def _with_channels_last(array: np.ndarray, what: str, bands: tuple[int, ...] | None) -> np.ndarray:
+    moved = channels_last(array, bands)
+    if bands is None and moved.shape[3] not in CHANNELS:
+        raise AutoencodeError(
+            f"{what}: expected (N, H, W, C) with C 1, 3 or 4, received {array.shape}: choose one channel or three with "
+            f"--bands 0,1,2; volumes are slices by x.reshape(-1, {array.shape[2]}, {array.shape[3]})."
+        )
+    return moved
 
 
 def check_channels(array: np.ndarray, what: str, bands: tuple[int, ...] | None = None) -> None:

@@ -21,6 +21,7 @@ from autoencode.data.scaling import (
     MAX_CUT,
     Extent,
     Scale,
+    add_extent,
     choose_scale,
     fills,
     kind_of,
@@ -302,7 +303,7 @@ class ArrayDataset(Dataset):
             for first in range(0, len(array), size):
                 colours = select_colours(array[first : first + size], plan)
                 _check_finite(colours)
-                found[kind] = found.get(kind, Extent()) | measure_extent(colours)
+                add_extent(found, kind, measure_extent(colours))
                 release(array)
                 if kind == "uint8" and fills(kind, found[kind]):
                     break  # the range is decided

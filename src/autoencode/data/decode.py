@@ -18,7 +18,7 @@ from PIL import Image, ImageOps, JpegImagePlugin, TiffImagePlugin, UnidentifiedI
 
 from autoencode.data import formats
 from autoencode.data.budget import content_bytes, decoded_bytes
-from autoencode.data.scaling import Extent, Scale, kind_of, measure_extent
+from autoencode.data.scaling import Extent, Scale, add_extent, kind_of, measure_extent
 from autoencode.errors import AutoencodeError, reason
 from autoencode.mapped import check_npy
 
@@ -379,7 +379,7 @@ def read_extent(
     """
     extents: dict[str, Extent] = {}
     for kind, values in _read_values(file, frames, plan, skips_uint8=skips_uint8):
-        extents[kind] = extents.get(kind, Extent()) | _extent_of(values)
+        add_extent(extents, kind, _extent_of(values))
     return extents
 
 

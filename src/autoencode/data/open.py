@@ -117,11 +117,12 @@ def _check_bands(dataset: Dataset, config: DataConfig) -> None:
     from autoencode.data.preprocessing import parse_bands
 
     bands = parse_bands(config.bands)
+    if bands is None:
+        return
+    from autoencode.data.arrays import check_channels
+
     for array in getattr(dataset, "arrays", {}).values():
-        if bands is not None and max(bands) >= array.shape[3]:
-            raise AutoencodeError(
-                f"{dataset.name}: --bands asks for channel {max(bands)}, counted from 0, and there are {array.shape[3]}."
-            )
+        check_channels(array, dataset.name, bands)
 
 
 def _open(source: Source, location: Location, config: DataConfig) -> Dataset:

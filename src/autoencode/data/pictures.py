@@ -20,7 +20,7 @@ from autoencode.data.archives import Container, Member, show_name
 from autoencode.data.budget import MAX_WAITING_BYTES
 from autoencode.data.dataset import SAMPLED_IMAGES, SAMPLED_VALUES, SPLITS, Chunk, Dataset, Labels
 from autoencode.data.decode import Plan, Probe, Tally, Unreadable
-from autoencode.data.scaling import Extent, fills
+from autoencode.data.scaling import Extent, add_extent, fills
 from autoencode.errors import AutoencodeError
 from autoencode.images import UNLABELLED, Skipped, Unused, evenly
 
@@ -116,7 +116,7 @@ class PictureDataset(Dataset):
         """Look at all that may hold other than well-filled 8-bit values, as far as the probes do not decide."""
         found: dict[str, Extent] = {}
         for probe in probes:
-            found[probe.kind] = found.get(probe.kind, Extent()) | probe.extent
+            add_extent(found, probe.kind, probe.extent)
 
         is_decided = fills("uint8", found.get("uint8", Extent()))
         if is_decided and self.depth_by_probes and found.keys() <= {"uint8", "bool"}:
@@ -126,7 +126,7 @@ class PictureDataset(Dataset):
         look = partial(_extent, plan=plan, skips_uint8=is_decided)
         for extents in on_all_cores(look, files, _content_size):
             for kind, extent in extents.items():
-                found[kind] = found.get(kind, Extent()) | extent
+                add_extent(found, kind, extent)
         return found
 
     def sample_values(self, plan: Plan) -> dict[str, np.ndarray]:

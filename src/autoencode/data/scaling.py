@@ -87,6 +87,17 @@ def measure_extent(values: np.ndarray) -> Extent:
     return Extent(least, largest)
 
 
+def add_extent(extents: dict[str, Extent], kind: str, extent: Extent) -> None:
+    """Widen what `extents` holds of `kind` by `extent`.
+
+    >>> found = {"uint8": Extent(3, 9)}
+    >>> add_extent(found, "uint8", Extent(0, 4))
+    >>> found
+    {'uint8': Extent(least=0, largest=9)}
+    """
+    extents[kind] = extents.get(kind, Extent()) | extent
+
+
 def fills(kind: str, extent: Extent) -> bool:
     """Whether values span enough of the range that their kind is made for to be taken at that range."""
     if extent.is_empty:

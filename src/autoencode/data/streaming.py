@@ -15,7 +15,7 @@ from autoencode.data.loading import LOOKED_AT, split_dataset
 from autoencode.data.pictures import describe_nothing
 from autoencode.data.scaling import Scale
 from autoencode.errors import AutoencodeError, UsageError, unknown
-from autoencode.images import evenly
+from autoencode.images import describe_unused, evenly
 
 PARTS = ("all", "train", "test")
 
@@ -156,9 +156,7 @@ def stream(
     if not len(dataset):
         raise describe_nothing(dataset, looked)
 
-    notes = list(dataset.notes)
-    if dataset.unused:
-        notes.append(f"unused: {'; '.join(map(str, dataset.unused))}")
+    notes = [*dataset.notes, *describe_unused(dataset.unused)]
     indices = np.arange(len(dataset))
     if part != "all":
         split = split_dataset(dataset, config)

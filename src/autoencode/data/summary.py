@@ -18,7 +18,7 @@ from autoencode.data import preprocessing
 from autoencode.data.dataset import Progress
 from autoencode.data.loading import load_dataset
 from autoencode.data.open import Source, open_dataset
-from autoencode.data.scaling import Extent
+from autoencode.data.scaling import Extent, add_extent
 from autoencode.errors import not_written
 from autoencode.files import replacing
 from autoencode.images import Images, Skipped, evenly
@@ -97,7 +97,7 @@ def summarise(source: Source, config: DataConfig, progress: Progress | None = No
     )
     extents: dict[str, Extent] = {}
     for probe in probes:
-        extents[probe.kind] = extents.get(probe.kind, Extent()) | probe.extent
+        add_extent(extents, probe.kind, probe.extent)
     return DatasetSummary(
         images=images,
         looked_at=len(probes),
