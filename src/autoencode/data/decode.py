@@ -54,6 +54,8 @@ MORE_TIFF = {
 }
 JPEG_MAGIC = b"\xff\xd8\xff"
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+# What begins a picture within an icon, and where its two sides stand after that: PNG, and JPEG 2000 as file and stream.
+EMBEDDED = {PNG_MAGIC: 16, b"ihdr": 4, b"\xff\x4f\xff\x51": 8}
 REDUCED = 1  # bit of the TIFF tag NewSubfileType: a smaller copy of another page
 
 # Pieces of this size go back to the system as soon as a picture is done with; of smaller ones, each thread keeps its own.
@@ -640,23 +642,13 @@ def _describe_tiff(file: Any) -> str:
 def _check_embedded(file: Any) -> None:
     """Raise `Unreadable` where an icon holds a picture larger than its directory says, which is decoded all the same."""
     content = file.read()
-    place = content.find(PNG_MAGIC)
-    while place >= 0:
-        width, height = struct.unpack(">II", content[place + 16 : place + 24].ljust(8, b"\0"))
-        _check_size(width, height, MAX_PIXELS // 16)
-        place = content.find(PNG_MAGIC, place + 8)
-
-    place = content.find(b"ihdr")  # of JPEG 2000
-    while place >= 0:
-        height, width = struct.unpack(">II", content[place + 4 : place + 12].ljust(8, b"\0"))
-        _check_size(width, height, MAX_PIXELS // 16)
-        place = content.find(b"ihdr", place + 4)
-
-    place = content.find(b"\xff\x4f\xff\x51")  # of a bare JPEG 2000 stream
-    while place >= 0:
-        width, height = struct.unpack(">II", content[place + 8 : place + 16].ljust(8, b"\0"))
-        _check_size(width, height, MAX_PIXELS // 16)
-        place = content.find(b"\xff\x4f\xff\x51", place + 4)
+    for magic, offset in EMBEDDED.items():
+        place = content.find(magic)
+        while place >= 0:
+            first = place + offset
+            sides = struct.unpack(">II", content[first : first + 8].ljust(8, b"\0"))
+            _check_size(*sides, MAX_PIXELS // 16)
+            place = content.find(magic, place + len(magic))
 
     for entry in range(6, 6 + 16 * min(int.from_bytes(content[4:6], "little"), 256), 16):
         offset = int.from_bytes(content[entry + 12 : entry + 16], "little")
