@@ -19,11 +19,11 @@ COUNT, FEWER, PASSES = 12_800, 2_560, 3
 PROGRAM = """
 import json, sys, time
 import numpy as np
-from autoencode import Config, engines, pipeline, data
+from autoencode import Config, engines, pipeline, planning, data
 how, engine_name, count, passes = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 engines.load(engine_name, alone=True)
 images = data.load("mnist").train[:count]
-config = pipeline.resolve(Config(model="conv"))
+config = planning.complete(Config(model="conv"))
 rates = []
 if how == "fit":
     model, _, optimizer = pipeline.assemble(config, (28, 28, 1), count)

@@ -35,7 +35,7 @@ import machine
 import numpy as np
 from PIL import Image
 
-from autoencode import AutoencodeError, Config, Images, checkpoints, data, pipeline, recording, runs
+from autoencode import AutoencodeError, Config, Images, checkpoints, data, pipeline, planning, recording, runs
 from autoencode.data import idx
 from autoencode.files import is_temporary
 from autoencode.runs import records
@@ -62,7 +62,7 @@ def one_engine() -> Iterator[None]:
     kept, start = [], pipeline.start
 
     def start_once(name: str, images: Images, config: Config) -> Any:
-        same = dataclasses.replace(config, epochs=CONFIG.epochs, engine=CONFIG.engine) == pipeline.resolve(CONFIG)
+        same = dataclasses.replace(config, epochs=CONFIG.epochs, engine=CONFIG.engine) == planning.complete(CONFIG)
         if not same:
             return start(name, images, config)
         if not kept:

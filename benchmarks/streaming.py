@@ -27,7 +27,7 @@ OURS = """
 import json, resource, sys
 import numpy as np
 from pathlib import Path
-from autoencode import Config, Images, engines, pipeline, training
+from autoencode import Config, Images, engines, pipeline, planning, training
 from autoencode.data import store
 where, path, epochs, model = sys.argv[1:]
 engines.load("jax", alone=True)
@@ -36,7 +36,7 @@ if where == "memory":
     images = Images("rows", np.array(images.train), np.array(images.test))
 if model != "article":  # a part of the rows says the same
     images = Images("rows", images.train[:300_000], images.test)
-config = pipeline.resolve(Config(model=model, epochs=int(epochs)))
+config = planning.complete(Config(model=model, epochs=int(epochs)))
 engine = engines.start("jax", lambda: pipeline.assemble(config, (28, 28, 1), len(images.train)), seed=0)
 events = training.train(engine, images, config)
 rates = [event.images_per_second for event in events if isinstance(event, training.Epoch)]

@@ -28,7 +28,7 @@ LADDER = [
         "report",
         "checkpoints",
     },
-    {"feeding"},
+    {"feeding", "planning"},
     {"training", "runs", "trained"},
     {"recording"},
     {"pipeline", "anomalies"},

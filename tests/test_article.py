@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from autoencode import Config, Images, UsageError, data, engines, feeding, marks, measures, pipeline, runs, training
+from autoencode import Config, Images, UsageError, data, engines, feeding, marks, measures, pipeline, planning, runs, training
 
 IDX_SHA256 = {  # of the original files, unpacked
     "train": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -122,7 +122,7 @@ def small_images(count: int = 70) -> Images:
 
 def start(config: Config) -> engines.Engine:
     engines.load("jax")
-    build = partial(pipeline.assemble, pipeline.resolve(config), (6, 5, 1), 70)
+    build = partial(pipeline.assemble, planning.complete(config), (6, 5, 1), 70)
     return engines.start("jax", build, seed=config.seed)
 
 

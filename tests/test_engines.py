@@ -17,12 +17,12 @@ from autoencode import AutoencodeError, engines, models
 JOB = """
 import json, sys
 import numpy as np
-from autoencode import Config, Images, engines, pipeline, training
+from autoencode import Config, Images, engines, pipeline, planning, training
 
 name, start, folder = sys.argv[1:]
 engines.load(name)
 pixels = np.random.default_rng(0).integers(0, 256, (70, 6, 5, 1), "uint8")
-config = pipeline.resolve(Config(epochs=2, batch_size=16, code=4))
+config = planning.complete(Config(epochs=2, batch_size=16, code=4))
 engine = engines.start(name, lambda: pipeline.assemble(config, (6, 5, 1), 70), seed=0)
 count = len(engine.state())
 if start != "own":
@@ -198,7 +198,7 @@ def test_a_command_process_saves_without_tensorflow_and_does_not_hide_it():
 
 FORMATS = """
 import keras, numpy as np
-from autoencode import Config, models, pipeline, trained
+from autoencode import Config, models, pipeline, planning, trained
 
 keras.config.set_image_data_format("channels_first")
 pixels = np.random.default_rng(0).integers(0, 256, (20, 9, 10, 3), "uint8")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from scipy import integrate, ndimage, stats
 
-from autoencode import Config, Images, UsageError, data, doctor, engines, measures, models, pipeline, training
+from autoencode import Config, Images, UsageError, data, doctor, engines, measures, models, pipeline, planning, training
 
 engines.load("jax")
 
@@ -28,7 +28,7 @@ SHAPES = [(23, 17, 3), (9, 1, 1), (1, 1, 3), (64, 48, 1)]
 @pytest.mark.parametrize("name", models.ARCHITECTURES)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_any_shape_comes_back_in_that_shape(name, shape):
-    config = pipeline.resolve(Config(model=name, code=3, width=0.1))
+    config = planning.complete(Config(model=name, code=3, width=0.1))
     engine = engines.start("jax", lambda: pipeline.assemble(config, shape, 100), seed=0)
     redrawn = engine.reconstruct(RANDOM.integers(0, 256, (2, *shape), "uint8"))
     assert redrawn.images.shape == (2, *shape)
@@ -38,7 +38,7 @@ def test_any_shape_comes_back_in_that_shape(name, shape):
 
 @pytest.mark.parametrize("name", models.ARCHITECTURES)
 def test_bfloat16_leaves_a_saturated_pixel_its_gradient(name):
-    config = pipeline.resolve(Config(model=name, width=0.1, loss="bce", precision="bfloat16"))
+    config = planning.complete(Config(model=name, width=0.1, loss="bce", precision="bfloat16"))
     start = partial(engines.start, "jax", partial(pipeline.assemble, config, (28, 28, 1), 100), seed=0)
     objective = start(precision="bfloat16").objective
     decoder = objective.get_layer("decoder")
@@ -58,7 +58,7 @@ def test_bfloat16_leaves_a_saturated_pixel_its_gradient(name):
 
 @pytest.mark.parametrize("name", models.ARCHITECTURES)
 def test_the_listed_parameters_are_those_of_the_model(name):
-    config = pipeline.resolve(Config(model=name))
+    config = planning.complete(Config(model=name))
     engine = engines.start("jax", lambda: pipeline.assemble(config, (28, 28, 1), 60_000), seed=0)
     assert engine.model.count_params() == models.measured(name)["parameters"]
 
@@ -67,7 +67,7 @@ JOB = """
 import json, sys
 from pathlib import Path
 import numpy as np
-from autoencode import Config, Images, engines, models, pipeline
+from autoencode import Config, Images, engines, models, pipeline, planning
 engine, folder = sys.argv[1:]
 pixels = np.random.default_rng(0).integers(0, 256, (40, 9, 7, 3), "uint8")
 images = Images("noise", pixels, pixels[:8])
@@ -230,7 +230,7 @@ def test_a_quantized_code_has_that_many_values_and_gradients_pass(bits):
     slow = np.tanh((codes - mean) / np.sqrt(variance + normalised.epsilon) * scale + offset)
     nearest = levels[np.abs(slow[..., None] - levels).argmin(-1)]
     assert np.mean(np.abs(found - nearest) < 1e-5) > 0.999  # a tie may fall to either side
-    config = pipeline.resolve(Config(code=4, batch_size=16, quantize=bits))
+    config = planning.complete(Config(code=4, batch_size=16, quantize=bits))
     engine = engines.start("jax", lambda: pipeline.assemble(config, (6, 5, 1), 64), seed=0)
     before = engine.state()[0]
     pixels = RANDOM.integers(0, 256, (64, 6, 5, 1), "uint8")
@@ -242,7 +242,7 @@ def test_a_quantized_code_has_that_many_values_and_gradients_pass(bits):
 def test_a_quantized_code_learns_in_every_number_and_lies_on_the_grid(bits, precision):
     mnist = data.load("mnist")
     images = Images("few", mnist.train[:3000], mnist.test[:1000])
-    config = pipeline.resolve(Config(quantize=bits, epochs=4, batch_size=100, precision=precision, examples=1))
+    config = planning.complete(Config(quantize=bits, epochs=4, batch_size=100, precision=precision, examples=1))
     engine = pipeline.start("jax", images, config)
     errors = [event.val_loss for event in training.train(engine, images, config) if isinstance(event, training.Epoch)]
     mean_image = np.square(images.test / 255 - images.train.mean(0) / 255).mean()
@@ -365,14 +365,14 @@ def test_the_cosine_schedule_warms_up_and_ends_at_nothing():
     ],
 )
 def test_an_optimizer_steps_at_a_rate_of_its_own(settings, rate):
-    assert pipeline.resolve(Config(**settings)).learning_rate == rate
+    assert planning.complete(Config(**settings)).learning_rate == rate
 
 
 @pytest.mark.parametrize("name", ["sgd", "muon"])
 def test_another_optimizer_learns_without_a_rate_given(name):
     mnist = data.load("mnist")
     images = Images("few", mnist.train[:3000], mnist.test[:500])
-    config = pipeline.resolve(Config(optimizer=name, epochs=8, batch_size=100, examples=1))
+    config = planning.complete(Config(optimizer=name, epochs=8, batch_size=100, examples=1))
     engine = pipeline.start("jax", images, config)
     *_, last = (event for event in training.train(engine, images, config) if isinstance(event, training.Epoch))
     # Of the mean image's error; at Adam's rate sgd ends at 3.6 and muon at 2.4 times as much.
@@ -410,12 +410,12 @@ def test_options_of_a_variational_model_are_taken_with_one():
 def test_no_image_is_left_alone_in_a_batch_that_is_normalised(settings):
     config = Config(**settings)
     for count, size in ((257, 255), (513, 255), (3, 3), (512, 256)):
-        fitted, notes = pipeline.fit_batches(config, count, given=False)
+        fitted, notes = planning.fit_batches(config, count, given=False)
         assert (fitted.batch_size, bool(notes)) == (size, size != 256)
     for size, count in ((1, 30), (4, 29), (31, 30)):
         with pytest.raises(UsageError, match="batch-size"):
-            pipeline.fit_batches(Config(batch_size=size, **settings), count, given=True)
-    assert pipeline.fit_batches(Config(batch_size=1), 30, given=True)[0].batch_size == 1
+            planning.fit_batches(Config(batch_size=size, **settings), count, given=True)
+    assert planning.fit_batches(Config(batch_size=1), 30, given=True)[0].batch_size == 1
     pixels = np.zeros((9, 8, 8, 1), "uint8")
     with pytest.raises(UsageError, match="leaves one of 9 alone: choose 3"):
         next(pipeline.watch(Images("few", pixels, pixels), Config(batch_size=4, **settings)))

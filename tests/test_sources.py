@@ -623,7 +623,7 @@ def test_training_from_a_store_is_bit_for_bit_that_from_memory_in_the_same_order
     engines.load("jax")
 
     def trained(source):
-        build = partial(pipeline.assemble, pipeline.resolve(config), (6, 5, 1), 700)
+        build = partial(pipeline.assemble, planning.complete(config), (6, 5, 1), 700)
         engine = engines.start("jax", build, seed=0)
         epochs = [one for one in training.train(engine, source, config) if isinstance(one, training.Epoch)]
         return [epoch.val_loss for epoch in epochs], engine.state()

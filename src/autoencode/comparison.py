@@ -221,7 +221,8 @@ def _look(job: dict[str, Any]) -> None:
     config, path = Config(**job["settings"]), Path(job["folder"], SETTINGS)
     images = data.load(job["source"], config)
     for model in job["models"]:
-        pipeline.fit_batches(dataclasses.replace(config, model=model), len(images.train))
+        one = dataclasses.replace(config, model=model)
+        pipeline.fit(images, one, tutorial=pipeline.is_tutorial(job["source"]))
     found, fingerprint = _settings(path), images.fingerprint()
     if found.setdefault("fingerprint", fingerprint) != fingerprint:
         raise AutoencodeError(

@@ -1,11 +1,12 @@
 """Every setting of a training in one flat, frozen dataclass. Knows no framework and no image.
 
-The defaults are the article's. The line under each field is its help text on the command line.
+"auto" is filled in for the images at hand by `planning.plan`. The line under each field is its help text on the command line.
 """
 
 import dataclasses
 import math
 import os
+import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any, Literal
 
 from autoencode.errors import UsageError, unknown
 
+MAX_SECONDS = 3.6e6  # 1,000 hours
 MOST_EXAMPLES = 100  # a column of 180 pixels each; a GIF is at most 65,535 wide
 PRECISIONS = ("float32", "bfloat16", "auto")
 # Of each setting, a value of the right type, for the line that refuses one of another.
@@ -20,7 +22,7 @@ EXAMPLES = {
     "size": (64, 48), "fit": "pad", "colour": "grey", "range": "0:4095", "bands": "0,1,2", "frames": "all",
     "transpose": True, "include_masks": True, "validation": "join", "max_pixels": 2**28, "split_seed": 0, "strict": True,
     "model": "dense", "code": 16, "width": 2.0, "quantize": 8, "variational": 1.0, "warm_up": 2.0, "free_bits": 0.5,
-    "sparsity": 0.01, "noise": "gaussian:0.3", "augment": "shift:2", "loss": "mse", "engine": "jax", "epochs": 10,
+    "sparsity": 0.01, "noise": "gaussian:0.3", "augment": "shift:2", "dropout": 0.1, "holdout": 0.1, "time": "60s", "loss": "mse", "engine": "jax", "epochs": 10,
     "batch_size": 256, "optimizer": "adam", "learning_rate": 0.001, "schedule": "cosine", "weight_decay": 0.01,
     "precision": "float32", "seed": 0, "examples": 10, "frame_seconds": 1.0,
 }  # fmt: skip
@@ -140,8 +142,8 @@ class Config(DataConfig):
     ['--epochs', '3']
     """
 
-    model: str = "article"
-    """Architecture by name: article, dense, feedback, conv or patch."""
+    model: str = "auto"
+    """Architecture: auto (chosen for the images), article, residual, dense, feedback, conv or patch."""
 
     code: int = 16
     """Numbers in the code, the layer between encoder and decoder."""
@@ -167,8 +169,17 @@ class Config(DataConfig):
     noise: str = "none"
     """Noise on the input alone, which the model learns to remove: gaussian:0.3, mask:0.5, salt:0.2, or a sum with +."""
 
-    augment: str = "none"
-    """Random changes of every image: shift:2, rotate:10, scale:0.1, elastic:1, flip:0.5, or a sum with +."""
+    augment: str = "auto"
+    """Random changes of every image: none, shift:2, rotate:10, scale:0.1, elastic:1, flip:0.5, mix:0.5, a sum with +, or auto."""
+
+    dropout: float | Literal["auto"] = "auto"
+    """Share of hidden units dropped in training, of the residual model alone; auto by the number of images."""
+
+    holdout: float | Literal["auto"] = "auto"
+    """Share of the training images that choose the best epoch; auto is 0.1 below 20,000 images, 0 for the original tutorial."""
+
+    time: str = "auto"
+    """Training time to choose the epochs by, such as 60s or 5m; auto takes a number of steps by the number of images."""
 
     loss: str = "mse"
     """What is made small: mse, mae, bce, ssim, or a weighted sum such as mse+0.1*ssim."""
@@ -176,17 +187,17 @@ class Config(DataConfig):
     engine: str = "auto"
     """What computes: auto, jax, tensorflow or torch."""
 
-    epochs: int = 10
-    """Passes over the training images."""
+    epochs: int | Literal["auto"] = "auto"
+    """Passes over the training images; auto by their number, 10 for the original tutorial."""
 
-    batch_size: int = 256
-    """Images in one optimizer step; the last, smaller batch of an epoch counts too. This many at most, if left alone."""
+    batch_size: int | Literal["auto"] = "auto"
+    """Images in one optimizer step, the last one of an epoch may have fewer; auto by their number, 256 for the original tutorial."""
 
     optimizer: str = "auto"
     """How weights step: auto (the model's own), adam, adamw, sgd, rmsprop, lion or muon."""
 
     learning_rate: float | Literal["auto"] = "auto"
-    """Step size of the optimizer; auto is the model's own, 0.001 for the article's, or that of another --optimizer."""
+    """Step size of the optimizer; auto by model, batch size and --optimizer, 0.001 for the original tutorial."""
 
     schedule: str = "auto"
     """How the step size changes: auto (the model's own), constant, cosine or linear."""
@@ -203,19 +214,26 @@ class Config(DataConfig):
     examples: int = 10
     """Test images redrawn in the picture of each epoch."""
 
-    frame_seconds: float = 1.0
-    """Seconds that each epoch stays in the GIF."""
+    frame_seconds: float | Literal["auto"] = "auto"
+    """Seconds that each epoch stays in the GIF; auto is 1, less where 20 epochs or more would take longer than 20 seconds."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("code", "epochs", "batch_size"):
-            self._check_whole(name, 1, 2**31 - 1)
+        self._check_whole("code", 1, 2**31 - 1)
+        for name in ("epochs", "batch_size"):
+            if not self.is_auto(name):
+                self._check_whole(name, 1, 2**31 - 1)
         self._check_whole("examples", 1, MOST_EXAMPLES)
         self._check_whole("seed", 0, 2**32 - 1)
         if self.quantize is not None:
             self._check_whole("quantize", 1, 16)
-        if not isinstance(self.learning_rate, str) or self.learning_rate != "auto":
+        if not self.is_auto("learning_rate"):
             self._check_positive("learning_rate", math.inf)
+        if not self.is_auto("dropout"):
+            self._check_positive("dropout", 0.9, zero=True)
+        if not self.is_auto("holdout"):
+            self._check_positive("holdout", 0.5, zero=True)
+        seconds(self.time)
         self._check_positive("width", 64)
         if self.variational is not None:
             self._check_positive("variational", math.inf)
@@ -223,7 +241,12 @@ class Config(DataConfig):
             self._check_positive(name, math.inf, zero=True)
         if self.precision not in PRECISIONS:
             raise unknown("precision", self.precision, PRECISIONS)
-        self._check_positive("frame_seconds", 600)  # a GIF holds at most 655 seconds a frame
+        if not self.is_auto("frame_seconds"):
+            self._check_positive("frame_seconds", 600)  # a GIF holds at most 655 seconds a frame
+
+    def is_auto(self, name: str) -> bool:
+        """Return whether the setting `name` is left to be chosen."""
+        return isinstance(getattr(self, name), str) and getattr(self, name) == "auto"
 
     def options(self) -> list[str]:
         """Return the command-line words that differ from the defaults."""
@@ -237,6 +260,26 @@ class Config(DataConfig):
     def command(self, source: str) -> str:
         """Return the command that repeats this training on `source`."""
         return shlex.join(["autoencode", "train", source, *self.options()])
+
+
+def seconds(time: str) -> float | None:
+    """Return the seconds of a `time` such as "90s", "5m" or "1h"; None for "auto".
+
+    Raises `UsageError` for anything else.
+
+    >>> seconds("1.5m")
+    90.0
+    """
+    if time == "auto":
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)(s|m|min|h)?", time) if isinstance(time, str) else None
+    value = float(found[1]) * {"h": 3600, "m": 60, "min": 60}.get(found[2], 1) if found else 0.0
+    if not 1 <= value <= MAX_SECONDS:
+        raise UsageError(
+            "--time must be auto or from 1s to 1000h, such as 90s, 5m or 1h, "
+            f"received {_shown(time)}."
+        )
+    return value
 
 
 def cache_folder() -> Path:

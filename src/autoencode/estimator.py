@@ -100,8 +100,11 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         augment: str = Config.augment,
         loss: str = Config.loss,
         engine: str = Config.engine,
-        epochs: int = Config.epochs,
-        batch_size: int = Config.batch_size,
+        dropout: float | str = Config.dropout,
+        holdout: float | str = Config.holdout,
+        time: str = Config.time,
+        epochs: int | str = Config.epochs,
+        batch_size: int | str = Config.batch_size,
         optimizer: str = Config.optimizer,
         learning_rate: float | str = Config.learning_rate,
         schedule: str = Config.schedule,
@@ -123,6 +126,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         self.augment = augment
         self.loss = loss
         self.engine = engine
+        self.dropout = dropout
+        self.holdout = holdout
+        self.time = time
         self.epochs = epochs
         self.batch_size = batch_size
         self.optimizer = optimizer
@@ -145,10 +151,14 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         return self
 
     def _fit(self, pixels: np.ndarray) -> None:
-        images, config = Images("X", pixels, pixels[:1]), self._config(len(pixels))
-        _, name = pipeline.check(images, config)
+        images = Images("X", pixels, pixels[:1])
+        _, name = pipeline.check(images, self._config())
+        images, config = pipeline.fit(images, self._config(), cut_batches=True)
         with memory_told(config):
-            self._train(pipeline.start(name, images, config), images, config)
+            engine = pipeline.start(name, images, config)
+            if config.time != "auto":
+                engine, images, config = pipeline.fit_time(name, engine, images, config)
+            self._train(engine, images, config)
         self._learn_normality(self._trained.encode(pixels[evenly(len(pixels), trained.KEPT_CODES)]))
         self._fitted = self._parameters()
         self._n_features_out = config.code
@@ -291,10 +301,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
     def _parameters(self) -> dict[str, Any]:
         return {name: _plain(value) for name, value in self.get_params().items()}
 
-    def _config(self, count: int) -> Config:
+    def _config(self) -> Config:
         names = {field.name for field in dataclasses.fields(Config)}
-        config = Config(**{name: value for name, value in self._parameters().items() if name in names})
-        return pipeline.fit_batches(pipeline.resolve(config), count, given=False)[0]
+        return Config(**{name: value for name, value in self._parameters().items() if name in names})
 
     def _check_own(self) -> None:
         """Raise `InvalidError` for a parameter that is off and that `Config` does not know."""

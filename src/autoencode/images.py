@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -63,7 +63,8 @@ class Images:
     and `classes` their names. `train_names` and `test_names` are what single images are called, where a packed store knows.
     A label of -1 means unlabelled. `notes` tell what was chosen on the way here, `skipped` what could not be read, `unused`
     what was left out on purpose. `ranges` are the stored values that became black and white, by the kind they are stored
-    as, where they were not 8 bits from the start.
+    as, where they were not 8 bits from the start. `holdout` are training images that are not trained
+    on, uint8 (M, H, W, C): they choose the best epoch, see `hold_out`.
     Raises `AutoencodeError` where an array breaks that contract.
 
     >>> Images("noise", train=np.zeros((8, 4, 4, 1), "uint8"), test=np.zeros((2, 4, 4, 1), "uint8")).shape
@@ -82,6 +83,7 @@ class Images:
     skipped: tuple[Skipped, ...] = ()
     unused: tuple[Unused, ...] = ()
     ranges: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    holdout: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         for part in ("train", "test"):
@@ -102,6 +104,27 @@ class Images:
         """The training and the test images, by name: the former alone where they are the latter too, as a lone image is."""
         return {"train": self.train} if self.train is self.test else {"train": self.train, "test": self.test}
 
+    def hold_out(self, count: int, seed: int) -> Images:
+        """Return these images with `count` of the training images, drawn by `seed`, in `holdout`.
+
+        >>> images = Images("noise", np.zeros((8, 4, 4, 1), "uint8"), np.zeros((2, 4, 4, 1), "uint8"))
+        >>> len(images.hold_out(2, seed=0).train)
+        6
+        """
+        if not count:
+            return self
+        order = np.random.default_rng([seed, count]).permutation(len(self.train))
+        held = np.sort(order[:count])
+        kept = np.sort(order[count:])
+        labels, names = self.train_labels, self.train_names
+        return replace(
+            self,
+            train=self.train[kept],
+            train_labels=None if labels is None else labels[kept],
+            train_names=None if names is None else [names[index] for index in kept],
+            holdout=self.train[held],
+        )
+
     def account(self) -> str:
         """Return the sum of all that was found: what is trained on, tested on, skipped and unused.
 
@@ -111,8 +134,11 @@ class Images:
         parts = {part: len(images) for part, images in self.parts.items()}
         unused = sum(one.count for one in self.unused)
         total = sum(parts.values()) + len(self.skipped) + unused
+        if self.holdout is not None:
+            total += len(self.holdout)
+            parts = {"train": parts.pop("train"), "choose the epoch": len(self.holdout)} | parts
         counts = " + ".join(f"{count:,} to {part}" for part, count in parts.items())
-        both = " and test" if len(parts) == 1 else ""
+        both = " and test" if "test" not in parts else ""
         return f"{counts}{both} + {len(self.skipped):,} skipped + {unused:,} unused = {total:,} found"
 
     def unused_notes(self) -> list[str]:

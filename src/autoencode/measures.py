@@ -19,24 +19,30 @@ class PCA:
     """The best linear autoencoder with a code of that size (Baldi and Hornik, Neural Networks 2, 1989, 53-58).
 
     `mean` is float32 (F,), `components` float32 (F, K), orthonormal, on the scale of uint8 pixels; `shape` is that of an
-    image, (H, W, C), with F = H * W * C.
+    image, (H, W, C), with F = H * W * C. `deviations`, float32 (K,), are the standard deviations of
+    the images along the components, ascending as these are.
     """
 
     mean: np.ndarray
     components: np.ndarray
     shape: tuple[int, int, int]
+    deviations: np.ndarray | None = None
 
     @classmethod
-    def fit(cls, images: np.ndarray, components: int) -> PCA:
+    def fit(cls, images: np.ndarray, components: int, passes: int = PASSES) -> PCA:
         """Return the components of uint8 (N, H, W, C), no more than there are pixels, or images that differ from the mean.
 
         Above 1,024 features they come from subspace iteration (Halko, Martinsson and Tropp, SIAM Review 53, 2011,
-        algorithm 4.4), which reads the images in blocks too.
+        algorithm 4.4), which reads the images in blocks too, `passes` times.
         """
         features = images[0].size
         components = min(components, features, max(1, len(images) - 1))
-        mean, kept = (_exact if features <= EXACT else _iterated)(images, components)
-        return cls(mean, kept, images.shape[1:])
+        if features <= EXACT:
+            mean, kept, variances = _exact(images, components)
+        else:
+            mean, kept, variances = _iterated(images, components, passes)
+        deviations = np.sqrt(np.maximum(variances, 0) / len(images)).astype(np.float32)
+        return cls(mean, kept, images.shape[1:], deviations)
 
     def encode(self, images: np.ndarray) -> np.ndarray:
         """Return the codes of uint8 (N, H, W, C), float32 (N, K)."""
@@ -158,8 +164,8 @@ def _labelled(codes: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nda
     return codes[has_label], labels[has_label]
 
 
-def _exact(images: np.ndarray, components: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean (F,) and components (F, K) from the scatter matrix, in one pass over blocks, so that no float copy exists.
+def _exact(images: np.ndarray, components: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean (F,), components (F, K) and the scatter along them (K,), in one pass over blocks, so that no float copy exists.
 
     Rows are taken relative to the first block's mean, near enough to the whole's that the correction at the end costs
     no digits.
@@ -171,21 +177,22 @@ def _exact(images: np.ndarray, components: int) -> tuple[np.ndarray, np.ndarray]
         block -= shift
         total += block.sum(0)
         scatter += block.T @ block
-    _, vectors = np.linalg.eigh(scatter - np.outer(total, total) / count)
-    return (shift + total / count).astype(np.float32), vectors[:, -components:].astype(np.float32)
+    values, vectors = np.linalg.eigh(scatter - np.outer(total, total) / count)
+    mean = (shift + total / count).astype(np.float32)
+    return mean, vectors[:, -components:].astype(np.float32), values[-components:]
 
 
-def _iterated(images: np.ndarray, components: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean (F,) and components (F, K) by powers of the scatter matrix applied to a few random directions."""
+def _iterated(images: np.ndarray, components: int, passes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean (F,), components (F, K) and the scatter along them (K,), by powers of the scatter matrix on a few directions."""
     count, features = len(images), images[0].size
     mean = (sum(block.sum(0, dtype=np.float64) for block in _blocks(images)) / count).astype(np.float32)
     width = min(components + SPARE, features)
     basis = np.random.default_rng(0).standard_normal((features, width)).astype(np.float32)
-    for _ in range(PASSES):
+    for _ in range(passes):
         basis, _ = np.linalg.qr(_scattered(images, mean, basis))
     small = basis.T @ _scattered(images, mean, basis)  # the scatter matrix as the basis sees it
-    _, vectors = np.linalg.eigh((small + small.T) / 2)
-    return mean, basis @ vectors[:, -components:]
+    values, vectors = np.linalg.eigh((small + small.T) / 2)
+    return mean, basis @ vectors[:, -components:], values[-components:]
 
 
 def _scattered(images: np.ndarray, mean: np.ndarray, basis: np.ndarray) -> np.ndarray:

@@ -10,21 +10,23 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-from autoencode import data, engines, measures, models, objectives, runs
-from autoencode.config import Config
+from autoencode import data, engines, measures, models, objectives, planning, runs
+from autoencode.config import Config, seconds
 from autoencode.data import Source, preprocessing
 from autoencode.doctor import Finding, examine_images
 from autoencode.errors import AutoencodeError, UsageError
 from autoencode.images import Images
 from autoencode.recording import Resumed, Stopped, Training, describe_epoch, memory_told, record, restore, take_up
-from autoencode.training import Epoch, train
+from autoencode.training import Epoch, epoch_seconds, train
+
+MAX_HOLDOUT_BYTES = 2**30  # of training images, which holding out some copies in memory
 
 __all__ = ["Finding", "Resumed", "Stopped", "Training", "describe_epoch", "record", "take_up"]
 
 
 def check(source: Source, config: Config) -> tuple[str, str]:
     """Return the names of source and engine without loading either; raise `AutoencodeError` where there is none."""
-    architecture = models.find(config.model)
+    architecture = models.find(planning.choose_model(config, tutorial=is_tutorial(source)))
     objectives.check(config)
     preprocessing.check_options(config)
     return data.find(source), engines.choose(config.engine, convolutional=architecture.convolutional)
@@ -55,11 +57,11 @@ def prepare(
     engines.load(engine_name, alone=alone)
     with memory_told(config):
         command = config.command(name)
-        images, config = loading.result(), resolve(config)
-        if resumed is None:
-            config, notes = fit_batches(config, len(images.train))
-            images = dataclasses.replace(images, notes=(*images.notes, *notes))
+        tutorial = resumed is not None or is_tutorial(source)  # a run's record leaves nothing open
+        images, config = fit(loading.result(), config, tutorial=tutorial)
         engine = start(engine_name, images, config)
+        if resumed is None and config.time != "auto":
+            engine, images, config = fit_time(engine_name, engine, images, config)
     if resumed is None:
         events = train(engine, images, config)
         location = _location(source)
@@ -67,7 +69,7 @@ def prepare(
             name, location, command, config, images, engine, events, baseline, examined=examined
         )
     restore(engine, images, resumed)
-    events = train(engine, images, config, resumed.position, resumed.good)
+    events = train(engine, images, config, resumed.position, resumed.good, resumed.best)
     record, source = resumed.run.record, resumed.run.record["source"]
     command = record["command"] if config.epochs == record["settings"]["epochs"] else config.command(source)
     location = record["location"]
@@ -76,38 +78,47 @@ def prepare(
     )
 
 
-def fit_batches(config: Config, count: int, *, given: bool | None = None) -> tuple[Config, list[str]]:
-    """Return `config` with a batch size that suits `count` training images, and notes of what was changed.
+def fit_time(
+    engine_name: str, engine: engines.Engine, images: Images, config: Config
+) -> tuple[engines.Engine, Images, Config]:
+    """Return an engine, images and settings whose epochs take the `time` of `config`, as far as steps take what they take now."""
+    taken = epoch_seconds(engine, images, config)
+    most = seconds(config.time) / taken
+    epochs = max(1, min(int(most), planning.MAX_TIMED_EPOCHS))
+    note = f"{epochs} epochs chosen for --time {config.time}: one takes about {taken:.3g} s"
+    config = dataclasses.replace(config, epochs=epochs, time="auto")
+    images = dataclasses.replace(images, notes=(*images.notes, note))
+    return start(engine_name, images, config), images, config
 
-    A size that was `given`, by default any but `Config`'s own, is never changed: raises `UsageError` where it does not suit, as
-    does a lone image where the model normalises over a batch.
+
+def is_tutorial(source: Source) -> bool:
+    """Return whether `source` is the built-in MNIST, whose defaults are the original tutorial's."""
+    location = data.locate(source)
+    return (location.kind, location.name) == ("named", "mnist")
+
+
+def fit(
+    images: Images, config: Config, *, tutorial: bool = False, cut_batches: bool = False
+) -> tuple[Images, Config]:
+    """Return `images`, some of them held out, and `config` with every "auto" filled in for them.
+
+    What was chosen stands in the notes of the images. Raises `UsageError` for a batch size given
+    by hand that does not suit, unless `cut_batches` makes it fit.
     """
-    size, notes = config.batch_size, []
-    given = size != Config.batch_size if given is None else given
-    if given and size > count:
-        raise UsageError(f"--batch-size {size} is larger than the {count} training images: choose at most {count}.")
-    if size > count:
-        size, notes = count, [f"a batch holds all {count} training images"]
-    if config.quantize is not None or models.find(config.model).batch_normalised:
-        what = f"--model {config.model}" if config.quantize is None else "--quantize"
-        if count == 1:
-            raise UsageError(
-                f"{what} normalises over the images of a batch: expected 2 training images at least, received 1."
-            )
-        if size == 1:
-            raise UsageError(
-                f"{what} normalises over the images of a batch: expected a --batch-size of 2 or more, received 1."
-            )
-        if count % size == 1:
-            near = next(one for one in (*range(size - 1, 1, -1), *range(size + 1, count + 1)) if count % one != 1)
-            if given:
-                raise UsageError(
-                    f"{what} normalises over the images of a batch, and --batch-size {size} leaves one of {count} alone: "
-                    f"choose {near}."
-                )
-            size = near
-            notes.append(f"a batch holds {near} images, so that none of {count} is left alone in the last")
-    return dataclasses.replace(config, batch_size=size), notes
+    given = config
+    if images.train.nbytes > MAX_HOLDOUT_BYTES and config.is_auto("holdout"):
+        config = dataclasses.replace(config, holdout=0.0)
+    config = planning.complete(config, len(images.train), tutorial=tutorial)
+    images = images.hold_out(planning.held_out(len(images.train), config.holdout), config.split_seed)
+    count = len(images.train)
+    config, notes = planning.fit_batches(config, count, given=not (cut_batches or given.is_auto("batch_size")))
+    if given.is_auto("model") and not tutorial:
+        notes = planning.describe(given, config, count, images.shape)
+    if images.holdout is not None:
+        notes.append(
+            f"{len(images.holdout):,} training images are held out: they choose the epoch whose weights are kept"
+        )
+    return dataclasses.replace(images, notes=(*images.notes, *notes)), config
 
 
 def _location(source: Source) -> str | None:
@@ -116,27 +127,13 @@ def _location(source: Source) -> str | None:
     return str(found.path.resolve()) if found.kind in ("path", "idx") else None
 
 
-def resolve(config: Config) -> Config:
-    """Return `config` with what is left to the model, "auto", taken from its architecture.
-
-    >>> resolve(Config(model="article")).learning_rate
-    0.001
-    """
-    own = models.find(config.model)
-    optimizer = own.optimizer if config.optimizer == "auto" else config.optimizer
-    rate = own.learning_rate if config.quantize is None else own.quantized_rate or own.learning_rate
-    if optimizer != own.optimizer:
-        rate = objectives.RATES.get(optimizer, rate)
-    found = {"optimizer": optimizer, "learning_rate": rate, "schedule": own.schedule}
-    return dataclasses.replace(
-        config, **{name: value for name, value in found.items() if getattr(config, name) == "auto"}
-    )
-
-
 def start(engine_name: str, images: Images, config: Config) -> engines.Engine:
     """Return the engine `engine_name`, ready to train what a resolved `config` asks for on `images`."""
     build = partial(assemble, config, images.shape, len(images.train))
-    return engines.start(engine_name, build, seed=config.seed, precision=config.precision)
+    engine = engines.start(engine_name, build, seed=config.seed, precision=config.precision)
+    models.initialise(config.model, engine.model, images.train)
+    engine.read_model()
+    return engine
 
 
 def assemble(config: Config, shape: tuple[int, int, int], count: int) -> engines.Parts:
@@ -148,6 +145,7 @@ def assemble(config: Config, shape: tuple[int, int, int], count: int) -> engines
         width=config.width,
         linear_code=config.variational is not None,
         quantize=config.quantize,
+        dropout=config.dropout,
     )
     steps = math.ceil(count / config.batch_size)
     objective = objectives.build(model, config, steps)

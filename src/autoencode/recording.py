@@ -26,7 +26,7 @@ from autoencode.doctor import Finding
 from autoencode.errors import AutoencodeError, UsageError, out_of_memory, reason
 from autoencode.images import Images
 from autoencode.runs import records
-from autoencode.training import Chunk, Diverged, Epoch, Evaluation, Position, Setback, evaluate, train_error, warming_up
+from autoencode.training import Best, BestEpoch, Chunk, Diverged, Epoch, Evaluation, Position, Setback, evaluate, train_error, warming_up
 
 CHECKPOINT_SECONDS = 10.0  # between two checkpoints within an epoch, at least
 CHECKPOINT_SHARE = 0.01  # of the time that taking and writing them may cost: a large model's are rarer
@@ -45,6 +45,7 @@ class Resumed:
     position: Position
     state: list[np.ndarray] | None = None
     good: list[np.ndarray] | None = None
+    best: list[np.ndarray] | None = None
     lines: bytes = b""
     sequence: int = -1
     notes: tuple[str, ...] = ()
@@ -121,8 +122,9 @@ class _Scribe:
     def __init__(self, training: Training, folder: Path) -> None:
         self.training, self.engine = training, training.engine
         self._good = self.engine.state()  # at the end of the last epoch
+        self._best = self._good  # at the end of the best one
         self._position = Position()  # of the last event
-        self._last: Epoch | None = None
+        self._last: Epoch | BestEpoch | None = None
         self._kept, self._taking, self._finished = time.monotonic(), 0.0, False  # clock, seconds
         originals = training.images.test[: training.config.examples]
         if training.resumed is None:
@@ -130,21 +132,29 @@ class _Scribe:
         else:
             resumed = training.resumed
             self.run, self._position, self._good = resumed.run, resumed.position, resumed.good or self._good
+            self._best = resumed.best or self._good
             again = self.run.record | {
                 "settings": self.run.record["settings"] | {"epochs": training.config.epochs},
                 "command": training.command,
             }
             self.run.go_on(resumed.lines, again, originals, resumed.sequence)
 
-    def note(self, event: Chunk | Epoch | Setback) -> None:
+    def note(self, event: Chunk | Epoch | Setback | BestEpoch) -> None:
         """Write what there is to write of `event`."""
         self._position = event.position
+        if isinstance(event, BestEpoch):
+            self._last = event
+            self._good = self.engine.state()
+            return
         self.run.give_sign_of_life()
         if isinstance(event, Epoch):
             self._last = event
             self.run.write_epoch(describe_epoch(event), event.originals, event.reconstructions)
         if isinstance(event, (Epoch, Setback)):
             self._good = self.engine.state()
+        best = event.position.best
+        if isinstance(event, Epoch) and best is not None and best.epoch == event.number:
+            self._best = self._good
         if not isinstance(event, Chunk) or self._checkpoint_is_due():
             self.keep(event.position)
 
@@ -161,6 +171,8 @@ class _Scribe:
         states = {"good": self._good}
         if position.step:
             states["state"] = self.engine.state()
+        if position.best is not None and position.best.epoch not in (0, position.number - 1):
+            states["best"] = self._best
         self.run.keep(notes, states)
         self._kept = time.monotonic()
         self._taking = self._kept - began
@@ -184,15 +196,28 @@ class _Scribe:
         pca = self.training.baseline.result()
         findings = self._diagnose(last, pca)
         found = [dataclasses.asdict(finding) for finding in findings]
-        self.run.finish(models.unshared(self.engine.model), pca, config.code, found, state, why)
+        kept = self._kept_epoch()
+        self.run.finish(models.unshared(self.engine.model), pca, config.code, found, state, why, kept)
         return findings
+
+    def _kept_epoch(self) -> dict[str, Any] | None:
+        """The epoch whose weights are kept, where held-out images chose it."""
+        if not isinstance(self._last, BestEpoch):
+            return None
+        return {
+            "epoch": self._last.epoch,
+            "val_loss": self._last.evaluation.error,
+            "holdout_loss": self._last.holdout_loss,
+        }
 
     def _diagnose(self, last: Evaluation, pca: float) -> list[Finding]:
         metrics, config = self.run.metrics(), self.training.config
+        val_losses = [line["val_loss"] for line in metrics]
+        val_losses[-1] = last.error  # that of the weights that are kept
         patient = doctor.Patient(
             config=config,
             losses=[line["loss"] for line in metrics],
-            val_losses=[line["val_loss"] for line in metrics],
+            val_losses=val_losses,
             train_error=train_error(self.engine, self.training.images),
             pca=pca,
             codes=last.codes,
@@ -215,7 +240,7 @@ def describe_epoch(epoch: Epoch) -> dict[str, Any]:
         "images_per_second": epoch.images_per_second,
         "loss": epoch.loss,
         "val_loss": epoch.val_loss,
-    }
+    } | ({} if epoch.holdout_loss is None else {"holdout_loss": epoch.holdout_loss})
 
 
 def _describe(training: Training) -> dict[str, Any]:
@@ -248,7 +273,7 @@ def _describe_images(images: Images) -> dict[str, Any]:
         "train": len(images.train),
         "test": len(images.test),
         "fingerprint": images.fingerprint(),
-    }
+    } | ({} if images.holdout is None else {"holdout": len(images.holdout)})
 
 
 @contextmanager
@@ -310,14 +335,16 @@ def _last_checkpoint(run: runs.Run) -> Resumed:
         lines = b"".join(part.tobytes() for part in checkpoint.arrays.get("metrics", ()))
         position = _position(checkpoint.notes, tuple(line["loss"] for line in runs.parse_metrics(lines)))
         good = checkpoint.arrays["good"]
+        best = checkpoint.arrays.get("best", good)
         state = checkpoint.arrays["state"] if position.step else good
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise records.damaged(run.folder / runs.CHECKPOINT, reason(error)) from error
-    return Resumed(run, position, state, good, lines, checkpoint.sequence, notes)
+    return Resumed(run, position, state, good, best, lines, checkpoint.sequence, notes)
 
 
 def _position(notes: dict[str, Any], losses: tuple[float, ...]) -> Position:
-    position = Position(**notes, losses=losses)
+    best = notes.pop("best", None)
+    position = Position(**notes, losses=losses, best=None if best is None else _best(best, len(losses)))
     whole = type(position.number) is int and type(position.step) is int and 0 <= position.step < 2**31
     floats = (position.total, position.seconds, position.first)
     numbers = all(isinstance(one, (int, float)) and math.isfinite(one) for one in floats)
@@ -325,6 +352,15 @@ def _position(notes: dict[str, Any], losses: tuple[float, ...]) -> Position:
     if not (whole and numbers and texts and position.number == len(losses) + 1):
         raise ValueError("it is not where a training stood")
     return dataclasses.replace(position, setbacks=tuple(position.setbacks))
+
+
+def _best(notes: dict[str, Any], done: int) -> Best:
+    best = Best(**notes)
+    if type(best.epoch) is not int or not 0 <= best.epoch <= done:
+        raise ValueError("its best epoch is none")
+    if not isinstance(best.error, float) or not math.isfinite(best.error):
+        raise ValueError("its best epoch has no error")
+    return best
 
 
 def restore(engine: engines.Engine, images: Images, resumed: Resumed) -> None:
@@ -338,7 +374,7 @@ def restore(engine: engines.Engine, images: Images, resumed: Resumed) -> None:
             "bring the same images back, or train into a new folder."
         )
     expected = [(array.shape, array.dtype) for array in engine.state()]
-    for state in filter(None, (resumed.state, resumed.good)):
+    for state in filter(None, (resumed.state, resumed.good, resumed.best)):
         if [(array.shape, array.dtype) for array in state] != expected:
             raise records.damaged(resumed.run.folder / runs.CHECKPOINT, "it is the state of another model")
     if resumed.state:

@@ -20,16 +20,19 @@ def render(
     findings: Sequence[dict[str, str]],
     pictures: Sequence[bytes],
     curve: str,
+    kept: dict[str, Any],
 ) -> str:
     """Return the page of a run as HTML that needs no other file and no network.
 
     `record` is config.json, `metrics` the lines of metrics.jsonl, `pca` the error of PCA where it is known,
-    `findings` what the doctor found, `pictures` the PNG file of each epoch and `curve` an SVG element. Every text is escaped.
+    `findings` what the doctor found, `pictures` the PNG file of each epoch and `curve` an SVG element,
+    `kept` the epoch whose weights the model has, and its val_loss. Every text is escaped.
     """
-    last = metrics[-1]
     sources = ["data:image/png;base64," + base64.b64encode(picture).decode() for picture in pictures]
     lines = [f"{m['epoch']}: loss {m['loss']:.4f}, val_loss {m['val_loss']:.4f}" for m in metrics]
-    summary = f"{record['parameters']:,} parameters, {len(metrics)} epochs, val_loss {last['val_loss']:.4f}"
+    summary = f"{record['parameters']:,} parameters, {len(metrics)} epochs, val_loss {kept['val_loss']:.4f}"
+    if kept["epoch"] != len(metrics):
+        summary += f" with the weights of epoch {kept['epoch']}" if kept["epoch"] else " as PCA, better than every epoch"
     fields = {
         "title": f"autoencode: {record['source']}",
         "summary": summary + (f" (PCA with as many components: {pca:.4f})" if pca is not None else ""),

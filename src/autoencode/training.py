@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from autoencode import models
 from autoencode.config import Config
 from autoencode.engines import Engine
 from autoencode.errors import AutoencodeError
@@ -32,6 +33,12 @@ HALVINGS = 3  # of the learning rate, before a training is given up
 EXPLODED, ABOVE_FIRST = 10.0, 1.25
 EVALUATION_VALUES = 2**20  # pixels in a batch of test images: 4 MB as float32
 MOST_VALUES = 2**26  # pixels of training images that are looked at once the model is trained
+# An epoch counts as better than PCA, as which some models start, where its hold-out error is that
+# much lower: less may be chance, and PCA is fitted on all training images once more.
+BEATS_START = 0.98
+# Training stops when the hold-out error has not improved for that share of all epochs, and for ten.
+PATIENCE_SHARE, MIN_PATIENCE = 0.3, 10
+MEASURED_STEPS = 16  # by which the seconds of an epoch are estimated
 
 
 @dataclass(frozen=True)
@@ -50,6 +57,18 @@ class Position:
     first: float = 0.0
     losses: tuple[float, ...] = ()
     setbacks: tuple[str, ...] = ()
+    best: Best | None = None
+
+
+@dataclass(frozen=True)
+class Best:
+    """The epoch with the lowest error on the held-out images so far, and that error.
+
+    Epoch 0 is the untrained model, where it starts as PCA.
+    """
+
+    epoch: int
+    error: float
 
 
 @dataclass(frozen=True)
@@ -109,7 +128,7 @@ class Epoch:
     """One pass over the training images, and what the model makes of the test images after it.
 
     `number` counts from 1. `loss` is the objective's mean over the training images while they were trained on, `val_loss` the
-    mean squared error over all test images, pixels in [0, 1]. `seconds` holds training and evaluation, `step_seconds` one
+    mean squared error over all test images, pixels in [0, 1], `holdout_loss` that over the held-out training images, if any. `seconds` holds training and evaluation, `step_seconds` one
     optimizer step; `evaluation` says more of the test images. `originals` and `reconstructions` are uint8 (E, H, W, C), the first E test images. `model` is the
     Keras model with the weights of this epoch, until the next epoch is asked for.
     """
@@ -126,6 +145,34 @@ class Epoch:
     evaluation: Evaluation
     model: keras.Model
     position: Position
+    holdout_loss: float | None = None
+
+
+@dataclass(frozen=True)
+class BestEpoch:
+    """The end of a training with held-out images: the engine has the weights of the best epoch.
+
+    `epoch` is 0 where no epoch was better than PCA, and the model is PCA, fitted on all training
+    images. `loss` is that epoch's, None for epoch 0; `holdout_loss` the mean squared error over
+    the held-out images, `evaluation` what the model makes of the test images.
+    """
+
+    epoch: int
+    loss: float | None
+    holdout_loss: float
+    evaluation: Evaluation
+    position: Position
+
+    def __str__(self) -> str:
+        if self.epoch == 0:
+            return (
+                "no epoch reconstructs the held-out images 2 % better than PCA: the model is PCA, "
+                f"fitted on all training images, val_loss {self.evaluation.error:.4f}"
+            )
+        return (
+            f"the weights of epoch {self.epoch} are kept: lowest error on the held-out images "
+            f"({self.holdout_loss:.4f}), val_loss {self.evaluation.error:.4f}"
+        )
 
 
 def train(
@@ -134,24 +181,37 @@ def train(
     config: Config,
     start: Position | None = None,
     good: list[np.ndarray] | None = None,
-) -> Iterator[Chunk | Epoch | Setback]:
+    best: list[np.ndarray] | None = None,
+) -> Iterator[Chunk | Epoch | Setback | BestEpoch]:
     """Return an iterator over every epoch of a training, its chunks before it, and what set it back.
 
-    To go on from `start`, the engine has been given its state there; `good` is the state at the end of the epoch before.
+    With held-out images, `BestEpoch` comes last, unless the iteration is stopped early.
+    To go on from `start`, the engine has been given its state there; `good` is the state at the end of the epoch before,
+    `best` that at the end of the best one.
     The end is then bit for bit that of a training that was never interrupted.
     The iterator raises `Diverged` where the loss becomes no number, or explodes, after the learning rate has been halved
     three times.
     """
-    return _events(engine, images, config, start or Position(), good or engine.state())
+    good = good or engine.state()
+    return _events(engine, images, config, start or Position(), good, best or good)
 
 
 def _events(
-    engine: Engine, images: Images, config: Config, position: Position, good: list[np.ndarray]
-) -> Iterator[Chunk | Epoch | Setback]:
+    engine: Engine,
+    images: Images,
+    config: Config,
+    position: Position,
+    good: list[np.ndarray],
+    best: list[np.ndarray],
+) -> Iterator[Chunk | Epoch | Setback | BestEpoch]:
     count = len(images.train)
+    starts_as_pca = models.find(config.model).starts_as_pca
+    if images.holdout is not None and position == Position() and starts_as_pca:
+        error = evaluate(engine, images.holdout, 0).error
+        position = replace(position, best=Best(0, error))
     rows, pace, compiling = feed(engine, images.train, config.batch_size), _Pace(), None
     with ThreadPoolExecutor(1) as beside:
-        while position.number <= config.epochs:
+        while position.number <= config.epochs and not _is_exhausted(position, config):
             before, started = position, time.perf_counter() - position.seconds
             if position.step * config.batch_size < count:  # else only the evaluation is left
                 rows.begin(config.seed, position.number, position.step * config.batch_size)
@@ -165,11 +225,40 @@ def _events(
             epoch = None if what else _epoch(engine, images, config, position, started)
             if epoch and math.isfinite(epoch.val_loss):
                 good, position = engine.state(), epoch.position
+                if position.best is not None and position.best.epoch == epoch.number:
+                    best = good
                 yield epoch
             else:
                 what = f"epoch {position.number}: {what or f'val_loss became {epoch.val_loss}'}"
                 good, position = _set_back(engine, good, before, what, config)
                 yield Setback(what, position)
+    if position.best is not None:
+        yield _restore_best(engine, images, config, position, best)
+
+
+def _is_exhausted(position: Position, config: Config) -> bool:
+    """Whether the hold-out error has not improved for so long that it will not any more."""
+    if position.best is None or position.step:
+        return False
+    patience = max(MIN_PATIENCE, math.ceil(PATIENCE_SHARE * config.epochs))
+    return position.number - 1 - position.best.epoch >= patience
+
+
+def _restore_best(
+    engine: Engine, images: Images, config: Config, position: Position, best: list[np.ndarray]
+) -> BestEpoch:
+    """Give the engine the weights of the best epoch, or, where that is the start, PCA of all training images."""
+    found = position.best
+    loss = position.losses[found.epoch - 1] if found.epoch else None
+    if found.epoch:
+        engine.restore(best)
+        engine.update_model()
+    else:
+        everything = np.concatenate([images.train, images.holdout])
+        models.initialise(config.model, engine.model, everything)
+        engine.read_model()
+    evaluation = evaluate(engine, images.test, config.examples)
+    return BestEpoch(found.epoch, loss, found.error, evaluation, position)
 
 
 def _compile(engine: Engine, rows: Feed, images: Images, config: Config) -> None:
@@ -215,13 +304,25 @@ def _set_back(
             "Earlier epochs are kept."
         )
     engine.scale_learning_rate(0.5)
-    return engine.state(), Position(start.number, first=start.first, losses=start.losses, setbacks=setbacks)
+    position = Position(
+        start.number,
+        first=start.first,
+        losses=start.losses,
+        setbacks=setbacks,
+        best=start.best,
+    )
+    return engine.state(), position
 
 
 def _epoch(engine: Engine, images: Images, config: Config, position: Position, started: float) -> Epoch:
     evaluation = evaluate(engine, images.test, config.examples)
     engine.update_model()
     count, loss = len(images.train), position.total / len(images.train)
+    holdout_loss, best = None, position.best
+    if images.holdout is not None:
+        holdout_loss = evaluate(engine, images.holdout, 0).error
+        if _is_better(holdout_loss, best):
+            best = Best(position.number, holdout_loss)
     return Epoch(
         number=position.number,
         steps=position.step,
@@ -235,9 +336,44 @@ def _epoch(engine: Engine, images: Images, config: Config, position: Position, s
         evaluation=evaluation,
         model=engine.model,
         position=Position(
-            position.number + 1, first=position.first, losses=(*position.losses, loss), setbacks=position.setbacks
+            position.number + 1,
+            first=position.first,
+            losses=(*position.losses, loss),
+            setbacks=position.setbacks,
+            best=best,
         ),
+        holdout_loss=holdout_loss,
     )
+
+
+def _is_better(error: float, best: Best | None) -> bool:
+    if best is None:
+        return True
+    return error < (best.error if best.epoch else BEATS_START * best.error)
+
+
+def epoch_seconds(engine: Engine, images: Images, config: Config) -> float:
+    """Return about how long an epoch takes, in seconds; the engine's state is the same afterwards."""
+    size = config.batch_size
+    rows = engine.place(np.asarray(images.train[: MEASURED_STEPS * size]))
+    count = min(len(images.train), MEASURED_STEPS * size)
+    order = engine.place(np.arange(count, dtype=np.int32))
+    steps = count // size
+    state = engine.state()
+
+    def measure() -> tuple[float, float]:
+        began = time.perf_counter()
+        engine.train(rows, order, 0, steps, size)
+        trained = time.perf_counter()
+        for part in (images.test, images.holdout):
+            if part is not None:
+                evaluate(engine, part, config.examples)
+        return (trained - began) / steps, time.perf_counter() - trained
+
+    measure()  # compiles
+    step, evaluation = (min(one) for one in zip(measure(), measure(), strict=True))
+    engine.restore(state)
+    return math.ceil(len(images.train) / size) * step + evaluation
 
 
 def evaluate(engine: Engine, images: np.ndarray, examples: int) -> Evaluation:

@@ -98,6 +98,9 @@ class Engine(Protocol):
     def update_model(self) -> None:
         """Write the trained weights into `model`."""
 
+    def read_model(self) -> None:
+        """Take the weights of `model` into the state, where others than the engine have set them."""
+
     def state(self) -> list[np.ndarray]:
         """Return all that the next step depends on: trainable weights, the others, the optimizer's."""
 

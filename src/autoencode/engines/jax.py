@@ -79,6 +79,9 @@ class Engine:
         for variable, value in zip(self._variables, chain(*self._state), strict=True):
             variable.assign(value)
 
+    def read_model(self) -> None:
+        self._state = self._split([variable.value for variable in self._variables])
+
     def state(self) -> list[np.ndarray]:
         return [np.asarray(value) for value in chain(*self._state)]
 

@@ -16,6 +16,9 @@ class VariableState:
     def update_model(self) -> None:
         pass
 
+    def read_model(self) -> None:
+        """The model's variables are the state."""
+
     def state(self) -> list[np.ndarray]:
         # Copies: on some backends the array shares the memory that the next step writes to.
         return [np.array(keras.ops.convert_to_numpy(variable.value)) for variable in self._variables()]

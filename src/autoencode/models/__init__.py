@@ -21,6 +21,7 @@ from autoencode.errors import unknown
 
 if TYPE_CHECKING:
     import keras
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ class Architecture:
     """What is known of an architecture before Keras is loaded: what it is, and how it is best trained.
 
     `batch_normalised` tells whether layers normalise over a batch; `quantized_rate` is the learning rate where the code is
-    quantized, if it is another.
+    quantized, if it is another; `starts_as_pca` tells that the model is PCA before it is trained, see `initialise`.
     """
 
     summary: str
@@ -38,6 +39,7 @@ class Architecture:
     convolutional: bool = False
     batch_normalised: bool = False
     quantized_rate: float | None = None
+    starts_as_pca: bool = False
 
 
 ARCHITECTURES = {
@@ -56,6 +58,13 @@ ARCHITECTURES = {
     ),
     "feedback": Architecture(
         "dense layers that redraw a first code, see what is left over, and correct the code", "adamw", 4e-3, "cosine"
+    ),
+    "residual": Architecture(
+        "PCA, and dense layers that learn what a linear code cannot",
+        "adamw",
+        4e-3,
+        "cosine",
+        starts_as_pca=True,
     ),
     "patch": Architecture("patches mixed by dense layers (MLP-Mixer)", "adamw", 2e-3, "cosine"),
 }
@@ -84,13 +93,15 @@ def build(
     width: float = 1.0,
     linear_code: bool = False,
     quantize: int | None = None,
+    dropout: float = 0.0,
 ) -> keras.Model:
     """Return the autoencoder `name` for images of `shape` (H, W, C) and a code of `code` numbers.
 
     A functional Keras model from (N, H, W, C) to (N, H, W, C), floats in [0, 1], in which the layers `encoder`,
     (N, H, W, C) to (N, code), and `decoder`, (N, code) to (N, H, W, C), are models themselves. `width` multiplies the
     sizes of the layers between; the article's has none. `linear_code` takes the activation off the code. `quantize`
-    rounds every number of the code to one of 2 ** quantize values in [-1, 1].
+    rounds every number of the code to one of 2 ** quantize values in [-1, 1]. `dropout` is the
+    share of hidden units that are dropped in training, of `residual` alone.
     Raises `UsageError` for an unknown name.
 
     >>> build("article", (28, 28, 1), 16).count_params()
@@ -101,7 +112,8 @@ def build(
     import keras
 
     with _channels_last():
-        encoder, decoder = module.build(shape, code, width)
+        options = {"dropout": dropout} if dropout else {}
+        encoder, decoder = module.build(shape, code, width, **options)
     if linear_code or quantize is not None:
         from autoencode.models import codes
 
@@ -109,6 +121,15 @@ def build(
         encoder = encoder if quantize is None else codes.quantized(encoder, quantize)
     images = keras.Input(shape, name="images")
     return keras.Model(images, decoder(encoder(images)), name="autoencoder")
+
+
+def initialise(name: str, model: keras.Model, images: np.ndarray) -> None:
+    """Set the initial weights of `model`, built as `name`, that depend on uint8 images (N, H, W, C).
+
+    Only those of an architecture that `starts_as_pca` do; any other model stays as it is.
+    """
+    if find(name).starts_as_pca:
+        import_module(f"autoencode.models.{name}").initialise(model, images)
 
 
 @contextmanager

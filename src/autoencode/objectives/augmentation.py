@@ -19,7 +19,11 @@ COARSE = 4
 
 
 class Augment(keras.layers.Layer):
-    """Images (N, H, W, C), each moved by amounts of its own, at most those given; what comes in from outside repeats the border."""
+    """Images (N, H, W, C), each moved by amounts of its own, at most those given; what comes in from outside repeats the border.
+
+    "mix" blends each image with the one before it in the batch, of which it takes a random share up
+    to the strength given (after Zhang and others, arXiv:1710.09412, section 2, with uniform shares).
+    """
 
     def __init__(self, strengths: dict[str, float]) -> None:
         super().__init__(name="augment", dtype="float32")
@@ -30,8 +34,11 @@ class Augment(keras.layers.Layer):
         if probability := self._strengths.get("flip"):
             flipped = self._uniform(images, (1, 1, 1), 0, 1) < probability
             images = ops.where(flipped, ops.flip(images, 2), images)
-        if self._strengths.keys() - {"flip"}:
+        if self._strengths.keys() - {"flip", "mix"}:
             images = self._warped(images)
+        if most := self._strengths.get("mix"):
+            share = self._uniform(images, (1, 1, 1), 0, most)
+            images = images + share * (ops.roll(images, 1, axis=0) - images)
         return images
 
     def _warped(self, images):

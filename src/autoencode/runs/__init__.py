@@ -230,12 +230,16 @@ class Run:
         findings: list[dict[str, str]],
         state: str = "finished",
         why: str = "",
+        kept: dict[str, Any] | None = None,
     ) -> None:
-        """Write the model, PCA's error, what the doctor found, the GIF, the curve, the report, and what became of it."""
+        """Write the model, PCA's error, what the doctor found, the GIF, the curve, the report, and what became of it.
+
+        `kept` tells the epoch whose weights the model has, and its errors, where it need not be the last.
+        """
         metrics = self.metrics()
         self._drawn.append(self._drawing.submit(self._draw_gif, len(metrics)))
         try:
-            self._write_json(BASELINE, seal({"pca": pca, "components": components}))
+            self._write_json(BASELINE, seal({"pca": pca, "components": components} | ({"kept": kept} if kept else {})))
             self._write_json(FINDINGS, seal({"findings": findings}))
             with self._temporary(MODEL) as path:
                 models.save(model, path)
@@ -302,7 +306,9 @@ class Run:
 
     def _write_report(self, metrics: list[dict[str, Any]], curve: Figure) -> None:
         drawn, svg = self._examples(len(metrics)), pictures.curve_as_svg(curve)
-        page = report.render(self.record, metrics, self.baseline().get("pca"), self.findings(), drawn, svg)
+        page = report.render(
+            self.record, metrics, self.baseline().get("pca"), self.findings(), drawn, svg, self.kept()
+        )
         with self._replacing("report.html") as file:
             file.write(page.encode("utf-8", "replace"))  # a name need not be text
 
@@ -369,6 +375,11 @@ class Run:
         """Return PCA's error and components, or nothing where they were not yet measured."""
         path = self.folder / BASELINE
         return records.read(path, records.check_baseline) if path.exists() else {}
+
+    def kept(self) -> dict[str, Any]:
+        """Return `epoch` and `val_loss` of the weights that the model has: the last epoch's, unless held-out images chose."""
+        last = self.metrics()[-1]
+        return self.baseline().get("kept") or {"epoch": last["epoch"], "val_loss": last["val_loss"]}
 
     def findings(self) -> list[dict[str, str]]:
         """Return what the doctor found: `what`, `cause` and `advice` of each."""

@@ -145,6 +145,9 @@ def check_baseline(record: Any) -> None:
     """Raise `ValueError` unless `record` is PCA's error and components, baseline.json."""
     if not isinstance(record, dict) or not _number(record.get("pca")) or not _count(record.get("components")):
         raise ValueError("it is not the error of PCA")
+    kept = record.get("kept", {"epoch": 0, "val_loss": 0.0})
+    if not isinstance(kept, dict) or not _count(kept.get("epoch")) or not _number(kept.get("val_loss")):
+        raise ValueError("it does not say which epoch is kept")
 
 
 def check_findings(record: Any) -> None:

@@ -19,7 +19,9 @@ def describe(saved: Saved) -> dict[str, Any]:
     with as many components, are those of the last epoch; `findings` are the doctor's.
     """
     run = saved.run
-    last = run.metrics()[-1]
+    metrics = run.metrics()
+    kept = run.kept()
+    loss = metrics[kept["epoch"] - 1]["loss"] if kept["epoch"] else None
     told = {name: run.record[name] for name in RECORDED}
     return {
         "name": saved.name,
@@ -28,9 +30,10 @@ def describe(saved: Saved) -> dict[str, Any]:
         "code": saved.settings["code"],
         **told,
         "settings": saved.settings,
-        "epochs": last["epoch"],
-        "loss": last["loss"],
-        "val_loss": last["val_loss"],
+        "epochs": len(metrics),
+        "kept_epoch": kept["epoch"],
+        "loss": loss,
+        "val_loss": kept["val_loss"],
         "pca": run.baseline().get("pca"),
         "findings": run.findings(),
     }
@@ -67,7 +70,13 @@ def lines(told: dict[str, Any]) -> list[str]:
 
 def _trained(told: dict[str, Any]) -> list[str]:
     counts, versions = told["images"], told["versions"]
-    error = f"after {told['epochs']} epochs: loss {told['loss']:.5f}, val_loss {told['val_loss']:.5f}"
+    error = f"after {told['epochs']} epochs: "
+    if told["kept_epoch"] == 0:
+        error += "PCA is kept, "
+    elif told["kept_epoch"] != told["epochs"]:
+        error += f"the weights of epoch {told['kept_epoch']} are kept, "
+    error += "" if told["loss"] is None else f"loss {told['loss']:.5f}, "
+    error += f"val_loss {told['val_loss']:.5f}"
     if told["pca"] is not None:
         error += f" (PCA with as many components: {told['pca']:.5f})"
     return [
