@@ -14,7 +14,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from autoencode import Config, Images, UsageError, data, engines, feeding, marks, measures, pipeline, planning, runs, training
+from autoencode import (
+    Config,
+    Images,
+    UsageError,
+    data,
+    engines,
+    feeding,
+    marks,
+    measures,
+    pipeline,
+    planning,
+    runs,
+    training,
+)
 
 IDX_SHA256 = {  # of the original files, unpacked
     "train": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",

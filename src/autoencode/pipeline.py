@@ -14,7 +14,7 @@ from autoencode import data, engines, measures, models, objectives, planning, ru
 from autoencode.config import Config, seconds
 from autoencode.data import Source, preprocessing
 from autoencode.doctor import Finding, examine_images
-from autoencode.errors import AutoencodeError, UsageError
+from autoencode.errors import AutoencodeError
 from autoencode.images import Images
 from autoencode.recording import Resumed, Stopped, Training, describe_epoch, memory_told, record, restore, take_up
 from autoencode.training import Epoch, epoch_seconds, train

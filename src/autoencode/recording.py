@@ -26,7 +26,19 @@ from autoencode.doctor import Finding
 from autoencode.errors import AutoencodeError, UsageError, out_of_memory, reason
 from autoencode.images import Images
 from autoencode.runs import records
-from autoencode.training import Best, BestEpoch, Chunk, Diverged, Epoch, Evaluation, Position, Setback, evaluate, train_error, warming_up
+from autoencode.training import (
+    Best,
+    BestEpoch,
+    Chunk,
+    Diverged,
+    Epoch,
+    Evaluation,
+    Position,
+    Setback,
+    evaluate,
+    train_error,
+    warming_up,
+)
 
 CHECKPOINT_SECONDS = 10.0  # between two checkpoints within an epoch, at least
 CHECKPOINT_SHARE = 0.01  # of the time that taking and writing them may cost: a large model's are rarer

@@ -205,7 +205,7 @@ def _cosines(shape: tuple[int, int, int], count: int) -> np.ndarray:
     """Products of cosines along rows and columns, (F, count), by rising frequency."""
     height, width, channels = shape
     frequencies = sorted(
-        ((row**2 + column**2, row, column) for row in range(height) for column in range(width))
+        (row**2 + column**2, row, column) for row in range(height) for column in range(width)
     )
     patterns = []
     for _, row, column in frequencies[: -(-count // channels)]:

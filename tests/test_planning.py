@@ -1,0 +1,126 @@
+"""What is chosen for a training: the original tutorial's settings for its own set, else by the images."""
+
+import math
+
+import numpy as np
+import pytest
+
+from autoencode import Config, Images, UsageError, pipeline, planning
+
+
+def some(count, shape=(6, 5, 1)):
+    images = np.random.default_rng(0).integers(0, 256, (count, *shape), dtype=np.uint8)
+    return Images("some", images, images[:3])
+
+
+def test_the_original_tutorial_keeps_its_settings():
+    config = planning.complete(Config())
+    assert (config.model, config.epochs, config.batch_size) == ("article", 10, 256)
+    assert (config.optimizer, config.learning_rate, config.schedule) == ("adam", 1e-3, "constant")
+    assert (config.holdout, config.dropout, config.augment) == (0.0, 0.0, "none")
+    assert config.frame_seconds == 1.0
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [("mnist", True), ("builtin:mnist", True), ("fashion_mnist", False), (some(9), False)],
+)
+def test_only_the_built_in_set_has_the_tutorial_settings(source, expected):
+    assert pipeline.is_tutorial(source) == expected
+
+
+def test_a_folder_called_mnist_is_an_own_set(tmp_path, monkeypatch):
+    (tmp_path / "mnist").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert not pipeline.is_tutorial("mnist")
+
+
+@pytest.mark.parametrize("count", [5, 40, 300, 1000, 3400, 60_000, 1_000_000])
+def test_an_own_set_gets_steps_enough_whatever_its_size(count):
+    config = planning.complete(Config(), count, tutorial=False)
+    trained = count - planning.held_out(count, config.holdout)
+    steps = math.ceil(trained / config.batch_size) * config.epochs
+    assert config.model == "residual"
+    assert steps >= min(500, 120 * math.ceil(trained / config.batch_size))
+    assert 3 <= config.epochs <= 120
+    assert config.epochs * config.frame_seconds <= 120
+    assert not any(config.is_auto(name) for name in ("model", "epochs", "batch_size", "learning_rate"))
+    assert not any(config.is_auto(name) for name in ("augment", "dropout", "holdout", "frame_seconds"))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"epochs": 7},
+        {"batch_size": 50},
+        {"learning_rate": 0.5},
+        {"model": "dense"},
+        {"dropout": 0.2},
+        {"augment": "shift:1"},
+        {"holdout": 0.0},
+        {"frame_seconds": 2.0},
+        {"schedule": "constant"},
+        {"optimizer": "sgd"},
+    ],
+)
+def test_what_is_given_is_obeyed(given):
+    config = planning.complete(Config(**given), 900, tutorial=False)
+    assert {name: getattr(config, name) for name in given} == given
+    again = planning.complete(config, 900, tutorial=False)
+    assert again == config
+
+
+@pytest.mark.parametrize("given", [{"variational": 1.0}, {"quantize": 4}, {"loss": "bce"}])
+def test_what_would_lose_the_start_from_pca_takes_the_dense_model(given):
+    assert planning.complete(Config(**given), 900, tutorial=False).model == "dense"
+
+
+def test_a_time_and_epochs_contradict_each_other():
+    with pytest.raises(UsageError, match="--time .* --epochs"):
+        planning.complete(Config(time="60s", epochs=3), 900, tutorial=False)
+
+
+@pytest.mark.parametrize(("word", "expected"), [("90s", 90), ("1.5m", 90), ("2h", 7200), ("5", 5)])
+def test_a_time_is_read(word, expected):
+    from autoencode.config import seconds
+
+    assert seconds(word) == expected
+    Config(time=word)
+
+
+@pytest.mark.parametrize("word", ["", "0s", "-5s", "1d", "a minute", "1e9h"])
+def test_a_time_that_is_none_is_refused(word):
+    with pytest.raises(UsageError, match=r"90s, 5m or 1h, received"):
+        Config(time=word)
+
+
+def test_the_line_says_what_is_trained():
+    images, config = pipeline.fit(some(300), Config())
+    line = next(note for note in images.notes if note.startswith("chosen for"))
+    steps = math.ceil(len(images.train) / config.batch_size) * config.epochs
+    assert f"chosen for {len(images.train)} images of 5x6 grey: model residual" in line
+    assert f"batches of {config.batch_size}, {config.epochs} epochs ({steps:,} steps)" in line
+    assert len(images.train) + len(images.holdout) == 300
+    assert f"{len(images.holdout)} training images are held out" in images.notes[-1]
+
+
+def test_held_out_images_are_training_images_and_trained_on_no_more():
+    source = some(200)
+    labelled = Images(
+        "some",
+        source.train,
+        source.test,
+        np.arange(200),
+        np.arange(3),
+        train_names=[str(index) for index in range(200)],
+    )
+    images, _ = pipeline.fit(labelled, Config())
+    kept = images.train_labels
+    assert len(images.holdout) == 20
+    np.testing.assert_array_equal(images.train, source.train[kept])
+    held = np.setdiff1d(np.arange(200), kept)
+    np.testing.assert_array_equal(images.holdout, source.train[held])
+    assert images.train_names == [str(index) for index in kept]
+    assert "180 to train + 20 to choose the epoch + 3 to test + 0 skipped + 0 unused = 203 found" in (
+        images.account()
+    )
