@@ -16,13 +16,12 @@ SOURCE = Path(__file__).parents[1] / "src" / "autoencode"
 LADDER = [
     {"errors"},
     {"config", "images", "files", "marks", "mapped", "stopping"},
-    {"pictures"},
+    {"pictures", "measures"},
     {
         "data",
         "models",
         "objectives",
         "engines",
-        "measures",
         "refinement",
         "doctor",
         "report",

@@ -29,6 +29,7 @@ from autoencode import (
     feeding,
     measures,
     pipeline,
+    planning,
     runs,
     training,
 )

@@ -195,7 +195,7 @@ def _complement(directions: np.ndarray, count: int, shape: tuple[int, int, int])
     if missing > 0:
         patterns = _cosines(shape, min(count + directions.shape[1], math.prod(shape)))
         left = patterns - directions @ (directions.T @ patterns)
-        vectors, sizes, _ = np.linalg.svd(left, full_matrices=False)
+        vectors, _, _ = np.linalg.svd(left, full_matrices=False)
         directions = np.concatenate([directions, vectors[:, :missing]], axis=1)
     absent = count - directions.shape[1]
     return np.pad(directions, ((0, 0), (0, absent))).astype(np.float32)
