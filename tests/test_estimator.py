@@ -19,7 +19,7 @@ from sklearn.exceptions import NotFittedError, SkipTestWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.utils.estimator_checks import check_estimator
+from sklearn.utils.estimator_checks import check_estimator, estimator_checks_generator
 
 import autoencode
 from autoencode import AutoencodeError, Autoencoder, anomalies, config, data, engines, estimator, pipeline
@@ -59,9 +59,18 @@ def fitted(digits):
 def test_scikit_learn_finds_nothing_wrong():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", SkipTestWarning)
-        results = check_estimator(Autoencoder(code=2, epochs=1), on_fail=None)
+        results = check_estimator(Autoencoder(code=2, model="article", epochs=1), on_fail=None)
     assert {result["check_name"] for result in results if result["status"] != "passed"} == NOT_RUN
     assert len(results) > 40
+
+
+@pytest.mark.parametrize("name", ["check_fit_idempotent", "check_n_features_in", "check_fit2d_1sample"])
+def test_scikit_learn_finds_nothing_wrong_with_the_defaults(name):
+    # All checks with the default model take four minutes.
+    model = Autoencoder(code=2, epochs=1)
+    checks = [check for _, check in estimator_checks_generator(model) if check.func.__name__ == name]
+    assert len(checks) == 1
+    checks[0](model)
 
 
 def test_parameters_are_those_of_config():

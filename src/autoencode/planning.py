@@ -97,7 +97,7 @@ def complete(config: Config, count: int | None = None, *, tutorial: bool = True)
     rate = own.learning_rate if config.quantize is None else own.quantized_rate or own.learning_rate
     if optimizer != own.optimizer:
         rate = objectives.RATES.get(optimizer, rate)
-    if not tutorial:
+    if not tutorial and (own.starts_as_pca or config.is_auto("batch_size")):
         rate *= min(1.0, batch_size / FULL_RATE_BATCH)
 
     chosen = {

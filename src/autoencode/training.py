@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,8 @@ HALVINGS = 3  # of the learning rate, before a training is given up
 # above the first, since outputs between 0 and 1 bound the squared error: saturated models end at 1.4 times the first.
 # Judged by whole epochs, so that it does not depend on where chunks end; the first epoch against its first step.
 EXPLODED, ABOVE_FIRST = 10.0, 1.25
+# Below that loss, 30 dB, a model that starts as PCA has not exploded: its start may be perfect.
+PCA_FLOOR = 1e-3
 EVALUATION_VALUES = 2**20  # pixels in a batch of test images: 4 MB as float32
 MOST_VALUES = 2**26  # pixels of training images that are looked at once the model is trained
 # An epoch counts as better than PCA, as which some models start, where its hold-out error is that
@@ -221,7 +223,10 @@ def _events(
                 if not math.isfinite(chunk.loss):
                     break
                 yield chunk
-            what = _diverged(position.total / count, position, warming_up(config))
+            if compiling is not None:
+                wait([compiling])  # the evaluation runs the program that is compiled there
+            floor = PCA_FLOOR if starts_as_pca else 0.0
+            what = _diverged(position.total / count, position, warming_up(config), floor)
             epoch = None if what else _epoch(engine, images, config, position, started)
             if epoch and math.isfinite(epoch.val_loss):
                 good, position = engine.state(), epoch.position
@@ -264,10 +269,16 @@ def _restore_best(
 def _compile(engine: Engine, rows: Feed, images: Images, config: Config) -> None:
     """Compile what the end of the first epoch needs while its start runs.
 
-    Should that fail, it will again where it is used, and be told there.
+    Never a program that the first step compiles too: two threads at one program write and read
+    one file of the compilation cache, which ended processes.
+    Should it fail, it will again where it is used, and be told there.
     """
-    rest = len(images.train) % config.batch_size or config.batch_size
-    engine.compile(rows.images, rows.order, rest, next(_batches(images.test)))
+    evaluated = next(_batches(images.test))
+    rest = len(images.train) % config.batch_size
+    if rest and len(images.train) > config.batch_size:
+        engine.compile(rows.images, rows.order, rest, evaluated)
+    else:
+        engine.reconstruct(evaluated)
 
 
 def warming_up(config: Config) -> int:
@@ -275,8 +286,10 @@ def warming_up(config: Config) -> int:
     return 0 if config.variational is None else math.ceil(config.warm_up)
 
 
-def _diverged(loss: float, position: Position, warming: int) -> str:
-    """What is wrong with the loss of an epoch, given those before it; nothing where it is well."""
+def _diverged(loss: float, position: Position, warming: int, floor: float) -> str:
+    """What is wrong with the loss of an epoch, given those before it; nothing where it is well, as below `floor`."""
+    if loss < floor:
+        return ""
     if not math.isfinite(loss):
         return f"the loss became {loss}"
     if not position.losses:
