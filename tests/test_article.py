@@ -140,7 +140,7 @@ def start(config: Config) -> engines.Engine:
 
 
 def test_compiled_epoch_equals_a_loop_of_single_steps():
-    config, images = Config(epochs=1, batch_size=16, code=4), small_images()
+    config, images = planning.complete(Config(epochs=1, batch_size=16, code=4)), small_images()
     compiled, stepped = start(config), start(config)
     epoch = list(training.train(compiled, images, config))[-1]
     order, total = feeding.shuffled(0, 1, 70), 0.0
@@ -155,7 +155,7 @@ def test_compiled_epoch_equals_a_loop_of_single_steps():
 
 def test_same_seed_same_weights_and_another_seed_others():
     def weights(seed):
-        config = Config(epochs=2, batch_size=16, code=4, seed=seed)
+        config = planning.complete(Config(epochs=2, batch_size=16, code=4, seed=seed))
         engine = start(config)
         list(training.train(engine, small_images(), config))
         return engine.state()

@@ -36,7 +36,8 @@ def test_any_shape_comes_back_in_that_shape(name, shape):
     assert 0 <= redrawn.least <= redrawn.largest <= 1
 
 
-@pytest.mark.parametrize("name", models.ARCHITECTURES)
+# The residual model has no sigmoid: tests/models/test_residual.py holds the gradient of its clip.
+@pytest.mark.parametrize("name", [name for name in models.ARCHITECTURES if name != "residual"])
 def test_bfloat16_leaves_a_saturated_pixel_its_gradient(name):
     config = planning.complete(Config(model=name, width=0.1, loss="bce", precision="bfloat16"))
     start = partial(engines.start, "jax", partial(pipeline.assemble, config, (28, 28, 1), 100), seed=0)
@@ -103,7 +104,7 @@ def test_every_model_and_choice_trains_is_saved_and_opens_in_plain_keras(engine,
     done = subprocess.run(words, capture_output=True, text=True, check=False, env=os.environ | QUICKLY_COMPILED)
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads(done.stdout.splitlines()[-1])
-    assert len(told) == 6
+    assert len(told) == 7
     assert all(math.isfinite(loss) for losses in told.values() for loss in losses)
     opened = subprocess.run(
         [sys.executable, "-c", REOPEN, str(tmp_path), *told], capture_output=True, text=True, check=False
@@ -408,14 +409,16 @@ def test_options_of_a_variational_model_are_taken_with_one():
 
 @pytest.mark.parametrize("settings", [{"model": "conv"}, {"quantize": 4}])
 def test_no_image_is_left_alone_in_a_batch_that_is_normalised(settings):
-    config = Config(**settings)
+    config = planning.complete(Config(**settings))
     for count, size in ((257, 255), (513, 255), (3, 3), (512, 256)):
         fitted, notes = planning.fit_batches(config, count, given=False)
         assert (fitted.batch_size, bool(notes)) == (size, size != 256)
     for size, count in ((1, 30), (4, 29), (31, 30)):
         with pytest.raises(UsageError, match="batch-size"):
-            planning.fit_batches(Config(batch_size=size, **settings), count, given=True)
-    assert planning.fit_batches(Config(batch_size=1), 30, given=True)[0].batch_size == 1
+            given = planning.complete(Config(batch_size=size, **settings))
+            planning.fit_batches(given, count, given=True)
+    plain = planning.complete(Config(batch_size=1))
+    assert planning.fit_batches(plain, 30, given=True)[0].batch_size == 1
     pixels = np.zeros((9, 8, 8, 1), "uint8")
     with pytest.raises(UsageError, match="leaves one of 9 alone: choose 3"):
         next(pipeline.watch(Images("few", pixels, pixels), Config(batch_size=4, **settings)))
@@ -502,7 +505,9 @@ WAVES = np.tile([0.02, 0.022], 15)  # a loss that wavers by a tenth, of 30 epoch
     ],
 )
 def test_the_doctor_finds_each_planted_fault_and_no_other(fault, words):
-    findings = doctor.diagnose(doctor.Patient(**WELL | fault))
+    patient = WELL | fault
+    patient["config"] = planning.complete(patient["config"])
+    findings = doctor.diagnose(doctor.Patient(**patient))
     assert len(findings) == (words is not None)
     for finding in findings:
         assert words in str(finding)

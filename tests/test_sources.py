@@ -609,7 +609,8 @@ def test_a_set_too_large_for_memory_is_packed_into_the_cache(tmp_path, monkeypat
 
 def test_training_from_a_store_is_bit_for_bit_that_from_memory_in_the_same_order(tmp_path, monkeypatch):
     pixels = noise(700, 6, 5, 1)
-    images, config = Images("noise", pixels, pixels[:90]), Config(epochs=3, batch_size=16, code=4)
+    images = Images("noise", pixels, pixels[:90])
+    config = planning.complete(Config(epochs=3, batch_size=16, code=4))
     data.pack(images, tmp_path / "s.store", config)
     monkeypatch.setattr(feeding, "NEIGHBOURS_BYTES", 4 * 30)
     monkeypatch.setattr(feeding, "WINDOW_BYTES", 5 * 16 * 30)  # nine windows an epoch, the last one not full
@@ -624,7 +625,7 @@ def test_training_from_a_store_is_bit_for_bit_that_from_memory_in_the_same_order
     engines.load("jax")
 
     def trained(source):
-        build = partial(pipeline.assemble, planning.complete(config), (6, 5, 1), 700)
+        build = partial(pipeline.assemble, config, (6, 5, 1), 700)
         engine = engines.start("jax", build, seed=0)
         epochs = [one for one in training.train(engine, source, config) if isinstance(one, training.Epoch)]
         return [epoch.val_loss for epoch in epochs], engine.state()
