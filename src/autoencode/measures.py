@@ -54,11 +54,42 @@ class PCA:
 
     def error(self, images: np.ndarray) -> float:
         """Return the mean squared error of the reconstructions of uint8 (N, H, W, C), pixels in [0, 1]."""
+        return self.errors(images).pca
+
+    def errors(self, images: np.ndarray) -> Baseline:
+        """Return the error of the reconstructions of uint8 (N, H, W, C), and that of the mean image."""
         total = 0.0
+        total_of_mean = 0.0
         for block in _blocks(images):
             centred = block - self.mean
-            total += float(np.square(centred - (centred @ self.components) @ self.components.T).sum(dtype=np.float64))
-        return total / images.size / 255**2
+            total_of_mean += float(np.square(centred).sum(dtype=np.float64))
+            centred -= (centred @ self.components) @ self.components.T
+            total += float(np.square(centred).sum(dtype=np.float64))
+        scale = images.size * 255**2
+        return Baseline(total / scale, total_of_mean / scale)
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """Mean squared errors that a model is held against, pixels in [0, 1].
+
+    `pca` is that of PCA with as many components as the code has numbers, `mean` that of the mean
+    training image in place of every image.
+    """
+
+    pca: float
+    mean: float
+
+
+def measure_baseline(train: np.ndarray, test: np.ndarray, components: int) -> Baseline:
+    """Return what a model must beat on `test`; both are uint8 (N, H, W, C), PCA is fitted on `train`.
+
+    >>> images = np.arange(12, dtype="uint8").reshape(6, 2, 1, 1)
+    >>> baseline = measure_baseline(images, images, components=2)
+    >>> round(baseline.mean, 6), round(float(np.var(images / 255, axis=0).mean()), 6)
+    (0.000179, 0.000179)
+    """
+    return PCA.fit(train, components).errors(test)
 
 
 def pca_error(train: np.ndarray, test: np.ndarray, components: int) -> float:
@@ -70,7 +101,7 @@ def pca_error(train: np.ndarray, test: np.ndarray, components: int) -> float:
     >>> round(pca_error(images, images, components=2), 6)
     0.0
     """
-    return PCA.fit(train, components).error(test)
+    return measure_baseline(train, test, components).pca
 
 
 def squared_errors(originals: np.ndarray, floats: np.ndarray) -> np.ndarray:

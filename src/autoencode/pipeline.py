@@ -210,9 +210,9 @@ def _examine(loading: Future[Images]) -> list[Finding]:
     return examine_images(loading.result())
 
 
-def _measure_baseline(loading: Future[Images], components: int) -> float:
+def _measure_baseline(loading: Future[Images], components: int) -> measures.Baseline:
     images = loading.result()
-    return measures.pca_error(images.train, images.test, components)
+    return measures.measure_baseline(images.train, images.test, components)
 
 
 def _import_for_the_end() -> None:

@@ -25,6 +25,7 @@ from autoencode.config import Config
 from autoencode.doctor import Finding
 from autoencode.errors import AutoencodeError, UsageError, out_of_memory, reason
 from autoencode.images import Images
+from autoencode.measures import Baseline
 from autoencode.runs import records
 from autoencode.training import (
     Best,
@@ -68,8 +69,8 @@ class Training:
     """A training that is ready: its images, its engine with the built model, and the events to iterate.
 
     `config` has every "auto" filled in; `command` repeats the training, `location` is where the source lies, if it is a
-    file or folder. `baseline` is PCA's error with as many components as the code has numbers, and
-    `examined` what the doctor finds in the images; both are measured on another thread.
+    file or folder. `baseline` are the errors of PCA and of the mean training image on the test images,
+    and `examined` what the doctor finds in the images; both are measured on another thread.
     """
 
     source: str
@@ -79,7 +80,7 @@ class Training:
     images: Images
     engine: engines.Engine
     events: Iterator[Chunk | Epoch | Setback]
-    baseline: Future[float]
+    baseline: Future[Baseline]
     resumed: Resumed | None = None
     examined: Future[list[Finding]] | None = None
 
@@ -205,7 +206,7 @@ class _Scribe:
         self.engine.update_model()
         images, config = self.training.images, self.training.config
         last = self._last.evaluation if self._last else evaluate(self.engine, images.test, config.examples)
-        pca = self.training.baseline.result()
+        pca = self.training.baseline.result().pca
         findings = self._diagnose(last, pca)
         found = [dataclasses.asdict(finding) for finding in findings]
         kept = self._kept_epoch()
