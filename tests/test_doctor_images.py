@@ -7,6 +7,7 @@ import time
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.datasets import load_digits
 
 from autoencode import Config, Images, data, doctor, pipeline
@@ -224,6 +225,54 @@ def test_the_command_tells_before_the_first_epoch(tmp_path):
         : next(i for i, line in enumerate(printed["well"]) if line.startswith("epoch 1/1"))
     ]
     assert not any(line.startswith("doctor: ") for line in before)
+
+
+@pytest.mark.parametrize(
+    ("stored", "settings", "what", "size"),
+    [
+        ((256, 256), {}, "64 pixels are coarse for pictures of 256", "128"),
+        ((320, 240), {}, "64x48 is coarse for pictures of 320x240", "128x96"),
+        ((240, 320), {}, "48x64 is coarse for pictures of 240x320", "96x128"),
+        ((96, 96), {"size": "32"}, "32 pixels are coarse for pictures of 96", "64"),
+        ((300, 200), {"size": "50", "fit": "crop"}, "50 pixels are coarse for pictures", "100"),
+        ((190, 190), {}, None, None),  # 2.97 times as large
+        ((128, 128), {}, None, None),
+        ((28, 28), {}, None, None),
+    ],
+)
+@pytest.mark.parametrize("kind", ["png", "npy"])
+def test_a_size_well_below_that_of_the_pictures_is_told(
+    tmp_path, kind, stored, settings, what, size
+):
+    width, height = stored
+    pixels = RANDOM.integers(0, 256, (24, height, width, 3), np.uint8)
+    source = tmp_path / "pictures"
+    if kind == "npy":
+        source = source.with_suffix(".npy")
+        np.save(source, pixels)
+    else:
+        source.mkdir()
+        for index, image in enumerate(pixels):
+            Image.fromarray(image).save(source / f"{index}.png")
+    images = data.load(str(source), Config(**settings))
+    assert images.source_size == stored
+    findings = doctor.examine_images(images)
+    assert len(findings) == (what is not None)
+    if findings:
+        assert findings[0].what.startswith(what)
+        assert f"try --size {size}, which is 4 times the work" in findings[0].advice
+        # The advice, followed, gives 4 times the pixels.
+        followed = data.load(str(source), Config(**settings | {"size": size}))
+        assert np.prod(followed.shape) == 4 * np.prod(images.shape)
+
+
+def test_the_size_of_the_pictures_is_the_median_and_is_known_of_a_packing(tmp_path):
+    for index, side in enumerate((40, 300, 310, 320, 2000)):
+        image = RANDOM.integers(0, 256, (side, side // 2), np.uint8)
+        Image.fromarray(image).save(tmp_path / f"{index}.png")
+    assert data.load(str(tmp_path), Config()).source_size == (155, 310)
+    packed = data.pack(str(tmp_path), tmp_path / "packed.store", Config())
+    assert packed.source_size == (155, 310)
 
 
 def test_a_training_that_is_prepared_knows_what_was_found():

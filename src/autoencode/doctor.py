@@ -38,6 +38,9 @@ ALMOST_ALL = 0.95
 # A share of the variance of all values: where that between images is less, they are one image.
 # It is the square of 2 % of the contrast.
 INDISTINCT = 0.02**2
+# Times that the longer side of the stored images is that of the images they are read as.
+COARSE = 3
+MAX_SIDE = 4096  # of --size
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ def examine_images(images: Images) -> list[Finding]:
     Up to 2,000 of them are examined, drawn evenly: fewer of large images, 16 MB in all, but at
     least 20. Findings: all values are the same; each image has a single colour; nearly black or
     nearly white; almost all images are identical or differ by next to nothing; fewer than 20 images
-    in all.
+    in all; read at a third of their size or less.
 
     >>> for finding in examine_images(Images("blank", *np.zeros((2, 50, 4, 4, 1), "uint8"))):
     ...     print(finding.what)
@@ -66,7 +69,7 @@ def examine_images(images: Images) -> list[Finding]:
     """
     count = max(EXAMINED_LARGE, EXAMINED_BYTES // images.train[0].size)
     sample = np.asarray(images.train[evenly(len(images.train), min(EXAMINED, count))])
-    findings = [_uniform(sample) or _near_an_end(sample), _identical(sample), _few(images)]
+    findings = [_uniform(sample) or _near_an_end(sample), _identical(sample), _few(images), _coarse(images)]
     return [finding for finding in findings if finding is not None]
 
 
@@ -161,6 +164,30 @@ def _few(images: Images) -> Finding | None:
         "errors measured on so few mean little, and the model can store each of them",
         f"add images, at least {FEW}, or vary them with --augment shift:2+rotate:10",
     )
+
+
+def _coarse(images: Images) -> Finding | None:
+    """Images that are read much smaller than they are stored."""
+    if images.source_size is None:
+        return None
+    height, width, _ = images.shape
+    ratio = max(images.source_size) / max(width, height)
+    if ratio < COARSE or 2 * max(width, height) > MAX_SIDE:
+        return None
+
+    source = _size(*images.source_size)
+    size = _size(width, height)
+    kind = "pixels are" if width == height > 1 else "is"
+    return Finding(
+        f"{size} {kind} coarse for pictures of {source}",
+        f"a pixel stands for about {ratio:.2g} x {ratio:.2g} of the source's",
+        f"if details matter, try --size {_size(2 * width, 2 * height)}, which is 4 times the work",
+    )
+
+
+def _size(width: int, height: int) -> str:
+    """A size as --size takes it."""
+    return str(width) if width == height else f"{width}x{height}"
 
 
 @dataclass(frozen=True)

@@ -64,7 +64,8 @@ class Images:
     A label of -1 means unlabelled. `notes` tell what was chosen on the way here, `skipped` what could not be read, `unused`
     what was left out on purpose. `ranges` are the stored values that became black and white, by the kind they are stored
     as, where they were not 8 bits from the start. `holdout` are training images that are not trained
-    on, uint8 (M, H, W, C): they choose the best epoch, see `hold_out`.
+    on, uint8 (M, H, W, C): they choose the best epoch, see `hold_out`. `source_size` is the median
+    width and height in pixels of the images as they are stored, where these were looked at.
     Raises `AutoencodeError` where an array breaks that contract.
 
     >>> Images("noise", train=np.zeros((8, 4, 4, 1), "uint8"), test=np.zeros((2, 4, 4, 1), "uint8")).shape
@@ -84,6 +85,7 @@ class Images:
     unused: tuple[Unused, ...] = ()
     ranges: Mapping[str, Sequence[float]] = field(default_factory=dict)
     holdout: np.ndarray | None = None
+    source_size: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         for part in ("train", "test"):

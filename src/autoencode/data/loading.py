@@ -41,11 +41,15 @@ class Split:
 
 @dataclass(frozen=True)
 class Choice:
-    """What is to be done with a dataset: the plan for each image, the split, and what was chosen without being asked."""
+    """What is to be done with a dataset: the plan for each image, the split, and what was chosen without being asked.
+
+    `source_size` is the median width and height of the images as they are stored, in pixels.
+    """
 
     plan: Plan
     split: Split
     notes: tuple[str, ...] = ()
+    source_size: tuple[int, int] | None = None
 
     @property
     def train(self) -> np.ndarray:
@@ -76,7 +80,9 @@ def choose(dataset: Dataset, config: DataConfig) -> Choice:
     plan = replace(looked, height=height, width=width, channels=channels, scale=scale)
 
     split = split_dataset(dataset, config)
-    return Choice(plan, split, (*dataset.notes, *notes, *said, split.note))
+    width, height = preprocessing.median_size(probes)
+    source_size = (round(width), round(height))
+    return Choice(plan, split, (*dataset.notes, *notes, *said, split.note), source_size)
 
 
 def split_dataset(dataset: Dataset, config: DataConfig) -> Split:
@@ -181,6 +187,7 @@ def load_dataset(dataset: Dataset, config: DataConfig, progress: Progress | None
         skipped=tuple(skipped),
         unused=(*dataset.unused, *choice.split.unused),
         ranges=choice.plan.scale.record(),
+        source_size=choice.source_size,
     )
 
 
@@ -205,6 +212,7 @@ def _take_arrays(dataset: Dataset, choice: Choice) -> Images | None:
         skipped=tuple(dataset.skipped),
         unused=tuple(dataset.unused),
         ranges=choice.plan.scale.record(),
+        source_size=choice.source_size,
     )
 
 
@@ -219,7 +227,12 @@ def _load_through_cache(
     path = cache_folder() / "stores" / f"{dataset.name}-{fingerprint[:16]}.store"
     packed, images = _pack_or_open(dataset, choice, config, path, fingerprint, progress)
     note = f"{choice.bytes / 1e9:.1f} GB are too much for memory: {packed} {path}"
-    return replace(images, name=dataset.name, notes=(*choice.notes, note))
+    return replace(
+        images,
+        name=dataset.name,
+        notes=(*choice.notes, note),
+        source_size=choice.source_size,
+    )
 
 
 def pack(source: Source, path: Path, config: DataConfig, progress: Progress | None = None) -> Images:
@@ -234,7 +247,11 @@ def pack(source: Source, path: Path, config: DataConfig, progress: Progress | No
     dataset = open_dataset(source, config)
     choice = choose(dataset, config)
     images = _pack(dataset, choice, config, path, _fingerprint(dataset, choice), progress)
-    return replace(images, notes=(*choice.notes, *dataset.value_notes(choice.plan.scale, PROBED)))
+    return replace(
+        images,
+        notes=(*choice.notes, *dataset.value_notes(choice.plan.scale, PROBED)),
+        source_size=choice.source_size,
+    )
 
 
 def _pack_or_open(

@@ -97,8 +97,14 @@ def _suggest_size(probes: Sequence[Probe]) -> tuple[tuple[int, int], str]:
         height, width = sizes.pop()
         if max(height, width) <= KEPT:
             return (height, width), "every picture looked at has it"
-    height = statistics.median(probe.height for probe in probes)
-    width = statistics.median(probe.width for probe in probes)
+    width, height = median_size(probes)
     scale = min(1, CHOSEN / max(height, width))
     chosen = max(1, round(height * scale)), max(1, round(width * scale))
     return chosen, f"the median picture is {width:g}x{height:g}, and {CHOSEN} pixels are the longest side by itself"
+
+
+def median_size(probes: Sequence[Probe]) -> tuple[float, float]:
+    """Return the median width and the median height of the images that were looked at, in pixels."""
+    width = statistics.median(probe.width for probe in probes)
+    height = statistics.median(probe.height for probe in probes)
+    return width, height
