@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -212,24 +212,17 @@ def _events(
         error = evaluate(engine, images.holdout, 0).error
         position = replace(position, best=Best(0, error))
     rows, pace, compiling = feed(engine, images.train, config.batch_size), _Pace(), None
-
-    def compiled() -> None:
-        """Return when nothing is compiled beside any more."""
-        if compiling is not None:
-            wait([compiling])
-
     with ThreadPoolExecutor(1) as beside:
         while position.number <= config.epochs and not _is_exhausted(position, config):
             before, started = position, time.perf_counter() - position.seconds
             if position.step * config.batch_size < count:  # else only the evaluation is left
                 rows.begin(config.seed, position.number, position.step * config.batch_size)
-            for chunk in _chunks(rows, position, count, config.batch_size, pace, compiled):
                 compiling = compiling or beside.submit(_compile, engine, rows, images, config)
+            for chunk in _chunks(rows, position, count, config.batch_size, pace):
                 position = chunk.position
                 if not math.isfinite(chunk.loss):
                     break
                 yield chunk
-            compiled()
             floor = PCA_FLOOR if starts_as_pca else 0.0
             what = _diverged(position.total / count, position, warming_up(config), floor)
             epoch = None if what else _epoch(engine, images, config, position, started)
@@ -272,18 +265,12 @@ def _restore_best(
 
 
 def _compile(engine: Engine, rows: Feed, images: Images, config: Config) -> None:
-    """Compile what the end of the first epoch needs while its later steps run.
+    """Compile what the end of the first epoch needs while its start runs.
 
-    Nothing else may be compiled meanwhile: XLA aborts the process where one thread writes a
-    program into the compilation cache while another compiles.
-    Should it fail, it will again where it is used, and be told there.
+    Should that fail, it will again where it is used, and be told there.
     """
-    evaluated = next(_batches(images.test))
-    rest = len(images.train) % config.batch_size
-    if rest and len(images.train) > config.batch_size:
-        engine.compile(rows.images, rows.order, rest, evaluated)
-    else:
-        engine.reconstruct(evaluated)
+    rest = len(images.train) % config.batch_size or config.batch_size
+    engine.compile(rows.images, rows.order, rest, next(_batches(images.test)))
 
 
 def warming_up(config: Config) -> int:
@@ -443,14 +430,7 @@ class _Pace:
         self.steps = max(1, min(fitting, 4 * self.steps))
 
 
-def _chunks(
-    rows: Feed,
-    position: Position,
-    count: int,
-    batch_size: int,
-    pace: _Pace,
-    compiled: Callable[[], None],
-) -> Iterator[Chunk]:
+def _chunks(rows: Feed, position: Position, count: int, batch_size: int, pace: _Pace) -> Iterator[Chunk]:
     whole, rest = divmod(count, batch_size)
     steps = whole + (rest > 0)
     step, total, started = position.step, position.total, time.perf_counter() - position.seconds
@@ -460,8 +440,6 @@ def _chunks(
         fitting = rows.ready(first) // batch_size  # whole batches; none where only the rest is left
         most = pace.steps if position.first else 1  # so that `first` does not depend on the pace
         taken, size = (min(most, fitting), batch_size) if fitting else (1, rest)
-        if size != batch_size:
-            compiled()
         total = rows.train(first, taken, size, total)
         if size == batch_size:  # the one step of the rest says nothing of a whole chunk
             pace.measure(taken, time.perf_counter() - before)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from itertools import chain
 from typing import Any
 
@@ -47,6 +46,10 @@ class Engine:
         self._variables = variables(self.objective, self.optimizer)
         self._state = self._split([variable.value for variable in self._variables])
         self._redrawing = redrawing(self.model)
+        # Compiled for this engine alone: programs of a jitted method outlive the engine, and a
+        # process that trains a hundred models runs out of memory maps.
+        self._chunk = jax.jit(self._run_steps, static_argnames="batch_size")
+        self._reconstruct = jax.jit(self._run_model)
         # Where the variables of the model stand among those of the objective, which may have more.
         places = {id(variable): place for place, variable in enumerate(self._variables)}
         self._trained, self._others = (
@@ -99,8 +102,7 @@ class Engine:
         weights = trainable + len(self.objective.non_trainable_variables)
         return values[:trainable], values[trainable:weights], values[weights:]
 
-    @partial(jax.jit, static_argnums=0, static_argnames="batch_size")
-    def _chunk(self, state, images, order, first, steps, total, *, batch_size):
+    def _run_steps(self, state, images, order, first, steps, total, *, batch_size):
         # The images are an argument: a captured array would become a constant of the program.
         def step(index, carry):
             state, total = carry
@@ -121,8 +123,7 @@ class Engine:
     def _loss(self, trainable, non_trainable, targets):
         return self.objective.stateless_call(trainable, non_trainable, targets, training=True)
 
-    @partial(jax.jit, static_argnums=0)
-    def _reconstruct(self, trainable, non_trainable, images):
+    def _run_model(self, trainable, non_trainable, images):
         targets = _to_float(images)
         (codes, outputs), _ = self._redrawing.stateless_call(trainable, non_trainable, targets, training=False)
         outputs = outputs.astype(jnp.float32)
