@@ -46,12 +46,14 @@ PIXELS = np.random.default_rng(0).integers(0, 256, (70, 6, 5, 1), "uint8")
 IMAGES = Images("noise", PIXELS, PIXELS[:9])
 # Seeds, counters and a schedule are in the state too.
 CONFIG = Config(
+    model="article",
     epochs=3,
     batch_size=16,
     code=4,
     noise="gaussian",
     variational=1.0,
     schedule="cosine",
+    holdout=0.0,
     engine=os.environ.get("AUTOENCODE_TESTED_ENGINE", "jax"),
 )
 

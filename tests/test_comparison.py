@@ -179,7 +179,7 @@ def test_seeds_share_the_test_images_and_a_name_stands_once(folder):
         ),
         (("small.npz", "--seeds", "1001"), "--seeds from 1 to 1000"),
         (("small.npz", "--batch-size", "501"), "--batch-size 501 is larger than the 500 training images"),
-        (("small.npz", "--batch-size", "499", "--models", "article,conv"), "leaves one of 500 alone: choose 498"),
+        (("small.npz", "--batch-size", "449", "--models", "article,conv"), "leaves one of 450 alone: choose 448"),
         (("small.npz", "--folder", "."), "is not empty and holds no comparison"),
         (("small.npz", "--model", "dense"), "compare takes --models, received --model dense: say --models dense"),
         (("small.npz", "--code", "9"), "compare takes --codes, received --code 9: say --codes 9"),

@@ -77,7 +77,9 @@ every = dict(variational=1.0, quantize=3, noise="gaussian+mask+salt", loss="mse+
 every |= dict(augment="shift+rotate+scale+elastic+flip", optimizer="muon", schedule="linear")
 for model in models.ARCHITECTURES:
     for number, extra in enumerate([{}, every] if model == "dense" else [{}]):
-        config = Config(model=model, code=4, width=0.1, epochs=1, batch_size=20, examples=8, engine=engine, **extra)
+        config = Config(
+            model=model, code=4, width=0.1, epochs=1, batch_size=20, examples=8, engine=engine, holdout=0.0, **extra
+        )
         run = pipeline.run(images, config, Path(folder, f"{engine}-{model}-{number}"))
         told[str(run)] = [json.loads(line)["loss"] for line in (run / "metrics.jsonl").read_text().splitlines()]
 np.save(Path(folder, "images.npy"), pixels[:8])

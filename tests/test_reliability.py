@@ -32,6 +32,7 @@ from autoencode import (
     feeding,
     files,
     pipeline,
+    planning,
     recording,
     runs,
     training,
@@ -316,7 +317,7 @@ class Descent:
 @pytest.mark.parametrize(("batch_size", "epoch", "where"), [(4, 1, "the start"), (35, 2, "the end of epoch 1")])
 def test_an_exploding_loss_goes_back_and_halves_the_learning_rate(batch_size, epoch, where):
     engine = Descent(rate=1.1)
-    events = list(training.train(engine, faults.IMAGES, Config(epochs=4, batch_size=batch_size)))
+    events = list(training.train(engine, faults.IMAGES, planning.complete(Config(epochs=4, batch_size=batch_size))))
     setbacks = [event for event in events if isinstance(event, training.Setback)]
     epochs = [event for event in events if isinstance(event, training.Epoch)]
     assert engine.rate == 0.55
@@ -329,7 +330,7 @@ def test_an_exploding_loss_goes_back_and_halves_the_learning_rate(batch_size, ep
 
 @pytest.mark.parametrize(("warm_up", "explodes"), [(0.0, True), (3.0, False)])
 def test_a_variational_term_that_warms_up_is_no_explosion(warm_up, explodes):
-    config = Config(variational=1.0, warm_up=warm_up)
+    config = planning.complete(Config(variational=1.0, warm_up=warm_up))
     position = training.Position(3, first=0.2, losses=(0.1, 0.3))
     assert bool(training._diverged(0.9, position, training.warming_up(config))) == explodes
     beginning = training.Position(1, first=0.2)
@@ -344,7 +345,7 @@ def test_a_saturated_model_has_exploded():
 def test_after_three_halvings_it_fails_at_the_last_good_epoch():
     engine = Descent(rate=1e200)
     with np.errstate(all="ignore"), pytest.raises(training.Diverged, match="halved 3 times"):
-        list(training.train(engine, faults.IMAGES, Config(epochs=4, batch_size=16)))
+        list(training.train(engine, faults.IMAGES, planning.complete(Config(epochs=4, batch_size=16))))
     assert engine.weight == 0
 
 

@@ -348,7 +348,7 @@ def _nearest(kind: Any, name: str, value: Any) -> Any:
         return None
     if not math.isfinite(number):
         return None
-    if kind in (int, int | None):
+    if kind in (int, int | None, int | Literal["auto"]):
         return int(number) if number.is_integer() else None
     return number
 

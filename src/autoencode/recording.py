@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from autoencode import doctor, engines, models, objectives, runs
+from autoencode import doctor, engines, models, objectives, planning, runs
 from autoencode.config import Config
 from autoencode.doctor import Finding
 from autoencode.errors import AutoencodeError, UsageError, out_of_memory, reason
@@ -312,7 +312,7 @@ def take_up(run: runs.Run, epochs: int | None = None, *, measuring: bool = False
     With `measuring`, a run that has all of its epochs is given as well: nothing is left to train, but the engine to use.
     Raises `UsageError` for `epochs` that it has passed, and `AutoencodeError` where it is finished or damaged.
     """
-    before = records.settings(run.record)
+    before = planning.complete(records.settings(run.record))  # runs of older versions lack some
     if run.record["engine"] not in engines.MODULES:
         raise records.damaged(run.folder / runs.RECORD, f"it knows no engine {run.record['engine']!r}")
     config = dataclasses.replace(before, engine=run.record["engine"], epochs=epochs or before.epochs)

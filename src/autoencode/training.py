@@ -278,7 +278,7 @@ def warming_up(config: Config) -> int:
     return 0 if config.variational is None else math.ceil(config.warm_up)
 
 
-def _diverged(loss: float, position: Position, warming: int, floor: float) -> str:
+def _diverged(loss: float, position: Position, warming: int, floor: float = 0.0) -> str:
     """What is wrong with the loss of an epoch, given those before it; nothing where it is well, as below `floor`."""
     if loss < floor:
         return ""

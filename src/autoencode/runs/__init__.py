@@ -288,8 +288,10 @@ class Run:
             pictures.write_png(picture, file)
 
     def _draw_gif(self, epochs: int) -> None:
+        seconds = self.record["settings"]["frame_seconds"]
+        seconds = 1.0 if seconds == "auto" else seconds
         with self._replacing("output.gif") as file:
-            pictures.write_gif(self._examples(epochs), file, self.record["settings"]["frame_seconds"])
+            pictures.write_gif(self._examples(epochs), file, seconds)
 
     def _draw_curve(self, metrics: list[dict[str, Any]]) -> Figure:
         baseline = self.baseline()
