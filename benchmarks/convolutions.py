@@ -1,7 +1,8 @@
 """The convolutional model's own training step beside Keras's `fit` of the same model on TensorFlow, the peer on a CPU.
 
-`python benchmarks/convolutions.py` renews results/convolutions.json. Each contender is a process of its own and trains three
-times on the same 12,800 images, on JAX, which takes minutes, on the first 2,560; the fastest pass counts, when all is compiled.
+`python benchmarks/convolutions.py` renews results/convolutions.json: images of 28x28 grey in batches of 256, and of 64x64 RGB in
+batches of 64, random pixels. Each contender is a process of its own and trains five times on the same images; the fastest
+pass counts, when all is compiled.
 """
 
 import argparse
@@ -14,26 +15,29 @@ from pathlib import Path
 import machine
 
 RESULT = Path(__file__).parent / "results" / "convolutions.json"
-COUNT, FEWER, PASSES = 12_800, 2_560, 3
+PASSES = 5
+SIZES = {"28x28 grey": (28, 1, 256, 2560), "64x64 RGB": (64, 3, 64, 512)}  # side, channels, batch, images
 
 PROGRAM = """
 import json, sys, time
 import numpy as np
-from autoencode import Config, engines, pipeline, planning, data
-how, engine_name, count, passes = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+from autoencode import Config, engines, pipeline, planning
+how, engine_name = sys.argv[1:3]
+side, channels, batch, count, passes = map(int, sys.argv[3:])
 engines.load(engine_name, alone=True)
-images = data.load("mnist").train[:count]
-config = planning.complete(Config(model="conv"))
+shape = (side, side, channels)
+images = np.random.default_rng(0).integers(0, 256, (count, *shape), "uint8")
+config = planning.complete(Config(model="conv", batch_size=batch))
 rates = []
 if how == "fit":
-    model, _, optimizer = pipeline.assemble(config, (28, 28, 1), count)
+    model, _, optimizer = pipeline.assemble(config, shape, count)
     model.compile(optimizer=optimizer, loss="mse")
     targets = images.astype("float32") / 255
-    train = lambda: model.fit(targets, targets, batch_size=256, verbose=0)
+    train = lambda: model.fit(targets, targets, batch_size=batch, verbose=0)
 else:
-    engine = engines.start(engine_name, lambda: pipeline.assemble(config, (28, 28, 1), count), seed=0)
+    engine = engines.start(engine_name, lambda: pipeline.assemble(config, shape, count), seed=0)
     placed, order = engine.place(images), engine.place(np.arange(count, dtype="int32"))
-    train = lambda: engine.train(placed, order, 0, count // 256, 256)
+    train = lambda: engine.train(placed, order, 0, count // batch, batch)
 for _ in range(passes):
     started = time.perf_counter()
     train()
@@ -41,9 +45,9 @@ for _ in range(passes):
 print(json.dumps(max(rates)))
 """
 CONTENDERS = {
-    "Keras `fit` on TensorFlow": ("fit", "tensorflow", COUNT),
-    "autoencode, `auto`: TensorFlow": ("ours", "tensorflow", COUNT),
-    "autoencode on JAX": ("ours", "jax", FEWER),
+    "Keras `fit` on TensorFlow": ("fit", "tensorflow"),
+    "autoencode on TensorFlow": ("ours", "tensorflow"),
+    "autoencode on JAX": ("ours", "jax"),
 }
 
 
@@ -51,14 +55,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
-    rates = {name: [] for name in CONTENDERS}
+    rates = {size: {name: [] for name in CONTENDERS} for size in SIZES}
     for _ in range(options.rounds):
-        for name, words in CONTENDERS.items():
-            words = [sys.executable, "-c", PROGRAM, *map(str, words), str(PASSES)]
-            done = subprocess.run(words, check=True, capture_output=True, text=True)
-            rates[name].append(json.loads(done.stdout.splitlines()[-1]))
-            print(name, round(rates[name][-1]), flush=True)
-    medians = {name: statistics.median(found) for name, found in rates.items()}
+        for size, numbers in SIZES.items():
+            for name, words in CONTENDERS.items():
+                words = [sys.executable, "-c", PROGRAM, *words, *map(str, (*numbers, PASSES))]
+                done = subprocess.run(words, check=True, capture_output=True, text=True)
+                rates[size][name].append(json.loads(done.stdout.splitlines()[-1]))
+                print(size, name, round(rates[size][name][-1]), flush=True)
+    medians = {size: {name: statistics.median(one) for name, one in found.items()} for size, found in rates.items()}
     result = {"machine": machine.describe(), "rounds": options.rounds, "images_per_second": rates, "medians": medians}
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(medians))

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -102,14 +103,51 @@ def test_five_seeds_train_as_the_article_reports(engine):
     assert np.mean([row["val_loss_10"] for row in rows]) == pytest.approx(0.0230, abs=0.0010)
 
 
-def test_auto_is_jax_and_tensorflow_for_a_convolutional_model_where_it_is_installed():
-    code = (
-        "from autoencode import engines; print(engines.choose('auto'), engines.choose('auto', convolutional=True));"
-        "engines.find_spec = lambda name: None if name == 'tensorflow' else object();"
-        "print(engines.choose('auto', convolutional=True))"
-    )
+def test_a_convolutional_model_on_jax_trains_as_on_tensorflow_whatever_the_chunk():
+    code = """
+import sys
+import numpy as np
+from autoencode import Config, engines, pipeline, planning
+name, chunk = sys.argv[1], int(sys.argv[2])
+engines.load(name)
+import keras
+images = np.random.default_rng(0).integers(0, 256, (44, 14, 14, 1), np.uint8)
+config = planning.complete(Config(model="conv", code=2, batch_size=8))
+def build():
+    parts = pipeline.assemble(config, images.shape[1:], len(images))
+    random = np.random.default_rng(1)
+    for weight in parts.objective.trainable_variables:
+        weight.assign(random.normal(0, 0.1, weight.shape))
+    return parts
+engine = engines.start(name, build, seed=0)
+placed, order = engine.place(images), engine.place(np.arange(44, dtype=np.int32)[::-1].copy())
+engine.compile(placed, order, 4, images)
+total = 0.0
+for first in range(0, 40, 8 * chunk):
+    total = engine.train(placed, order, first, min(chunk, (40 - first) // 8), 8, total)
+total = engine.train(placed, order, 40, 1, 4, total)
+np.savez(sys.argv[3], np.float64(total), *engine.state()[: len(engine.objective.trainable_variables)])
+"""
+    ends = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name, chunk in (("jax", 1), ("jax", 3), ("jax", 5), ("tensorflow", 5)):
+            path = Path(folder, f"{name}{chunk}.npz")
+            subprocess.run([sys.executable, "-c", code, name, str(chunk), path], check=True)
+            with np.load(path) as found:
+                ends.append([found[key] for key in found.files])
+    one, three, five, peer = ends
+    for other in (three, five):
+        for value, expected in zip(other, one, strict=True):
+            np.testing.assert_array_equal(value, expected)
+    assert one[0] == pytest.approx(peer[0], rel=1e-4)
+    for value, expected in zip(one, peer, strict=True):
+        np.testing.assert_allclose(value, expected, atol=2e-3)
+
+
+def test_auto_is_jax():
+    code = "from autoencode import engines; print(engines.choose('auto'))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["jax", "tensorflow", "jax"]
+    assert done.stdout.split() == ["jax"]
 
 
 @pytest.mark.parametrize(("engine", "command"), engines.INSTALL.items())
@@ -134,17 +172,17 @@ def python(code, *words, **variables):
 
 CHOICES = (
     "from autoencode import engines; choose = engines.choose;"
-    "print(choose('auto'), choose('auto', convolutional=True), choose('torch'))"
+    "print(choose('auto'), choose('torch'))"
 )
 
 
 @pytest.mark.parametrize("backend", engines.MODULES)
 def test_auto_is_the_backend_that_the_user_set(backend):
-    assert python(CHOICES, KERAS_BACKEND=backend)[0].split() == [backend, backend, "torch"]
+    assert python(CHOICES, KERAS_BACKEND=backend)[0].split() == [backend, "torch"]
 
 
 def test_an_empty_backend_is_none():
-    assert python(CHOICES, KERAS_BACKEND="")[0].split() == ["jax", "tensorflow", "torch"]
+    assert python(CHOICES, KERAS_BACKEND="")[0].split() == ["jax", "torch"]
 
 
 @pytest.mark.parametrize("backend", ["numpy", "openvino", "jaks"])

@@ -145,7 +145,7 @@ def test_a_model_of_plain_keras_alone_will_do(tmp_path, digits, source):
     model = keras.Model(flat, decoder(encoder(flat)))
     model.save(tmp_path / "plain.keras")
     saved = verbs.find(tmp_path / "plain.keras")
-    assert (saved.name, saved.run, saved.settings, saved.convolutional) == ("plain", None, {}, False)
+    assert (saved.name, saved.run, saved.settings) == ("plain", None, {})
     opened = verbs.open_model(saved)
     kernel, bias = encoder.get_weights()
     expected = digits[0].reshape(COUNT, -1) / 255 @ kernel + bias

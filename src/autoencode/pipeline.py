@@ -26,10 +26,10 @@ __all__ = ["Finding", "Resumed", "Stopped", "Training", "describe_epoch", "recor
 
 def check(source: Source, config: Config) -> tuple[str, str]:
     """Return the names of source and engine without loading either; raise `AutoencodeError` where there is none."""
-    architecture = models.find(planning.choose_model(config, tutorial=is_tutorial(source)))
+    models.find(planning.choose_model(config, tutorial=is_tutorial(source)))
     objectives.check(config)
     preprocessing.check_options(config)
-    return data.find(source), engines.choose(config.engine, convolutional=architecture.convolutional)
+    return data.find(source), engines.choose(config.engine)
 
 
 def prepare(

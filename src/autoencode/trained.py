@@ -197,19 +197,19 @@ def read_model(path: Path) -> tuple[keras.Model, dict[str, Any]]:
         raise AutoencodeError(f"{path}: {error}") from error
 
 
-def read_notes(path: Path) -> tuple[dict[str, Any], bool]:
-    """Return the notes of a .keras file, and whether its model convolves; no framework is loaded.
+def read_notes(path: Path) -> dict[str, Any]:
+    """Return the notes of a .keras file; no framework is loaded.
 
     Raises `AutoencodeError` where it is no such file.
     """
     try:
         with zipfile.ZipFile(path) as archive:
             _check_members(archive, path.stat().st_size)
-            layers = archive.read(CONFIG)
+            archive.getinfo(CONFIG)
             notes = json.loads(archive.read(NOTES)) if NOTES in archive.namelist() else {}
     except Exception as error:  # as in `model_from`
         raise AutoencodeError(f"{path} is not a model ({reason(error)}): expected a whole .keras file.") from error
-    return notes if isinstance(notes, dict) else {}, b'"Conv2D' in layers
+    return notes if isinstance(notes, dict) else {}
 
 
 def model_bytes(model: keras.Model, notes: dict[str, Any]) -> bytes:

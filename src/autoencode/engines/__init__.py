@@ -111,12 +111,11 @@ class Engine(Protocol):
         """Multiply the learning rate of all later steps by `factor`, which becomes a part of the state."""
 
 
-def choose(name: str, *, convolutional: bool = False) -> str:
+def choose(name: str) -> str:
     """Return the engine that `name` stands for, without importing one.
 
     "auto" is the backend that Keras already runs on in this process; else what the user set
-    KERAS_BACKEND to; else JAX, but TensorFlow, where it is installed, for a convolutional model on
-    a CPU, where oneDNN makes a step 4 to 5 times faster.
+    KERAS_BACKEND to; else JAX.
     Raises `UsageError` for an unknown name, in KERAS_BACKEND too, and for a second engine in one
     process, `AutoencodeError` with the install command for one that is not installed.
     """
@@ -131,7 +130,7 @@ def choose(name: str, *, convolutional: bool = False) -> str:
             f"process, and set {BACKEND} to {_listed(MODULES)} there, or unset it."
         )
     if name == "auto":
-        name = running or _backend_of_user() or _fastest(convolutional)
+        name = running or _backend_of_user() or "jax"
     if running not in (None, name):
         raise UsageError(
             f"engine {name!r} cannot start: Keras already runs on {running!r} in this process. "
@@ -142,11 +141,6 @@ def choose(name: str, *, convolutional: bool = False) -> str:
             f"engine {name!r} needs a package that is not installed; install it with: {INSTALL[name]}"
         )
     return name
-
-
-def _fastest(convolutional: bool) -> str:
-    installed = find_spec("tensorflow") is not None
-    return "tensorflow" if convolutional and installed and not _accelerated() else "jax"
 
 
 def _backend_of_user() -> str | None:

@@ -36,7 +36,6 @@ class Architecture:
     optimizer: str
     learning_rate: float
     schedule: str
-    convolutional: bool = False
     batch_normalised: bool = False
     quantized_rate: float | None = None
     starts_as_pca: bool = False
@@ -53,7 +52,6 @@ ARCHITECTURES = {
         "adamw",
         2e-3,
         "cosine",
-        convolutional=True,
         batch_normalised=True,
     ),
     "feedback": Architecture(

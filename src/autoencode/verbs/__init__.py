@@ -38,7 +38,6 @@ class Saved:
     run: Run | None
     settings: dict[str, Any]
     codes: np.ndarray | None
-    convolutional: bool
 
     def data_config(self, **given: Any) -> DataConfig:
         """Return how a source is read for this model: as in its training, but for what is `given` and not None."""
@@ -121,11 +120,11 @@ def find(model: str | Path) -> Saved:
     file = folder / MODEL if run else path
     if not file.exists():
         raise AutoencodeError(f"{path} holds no {MODEL} yet: it is written when the training ends.")
-    notes, convolutional = read_notes(file)
+    notes = read_notes(file)
     settings = run.record["settings"] if run else notes.get("parameters", {})
     codes = np.array(notes["codes"], np.float32) if "codes" in notes else None
     name = folder.resolve().name if run else path.stem
-    return Saved(name, file, run, settings, codes, convolutional)
+    return Saved(name, file, run, settings, codes)
 
 
 def open_model(saved: Saved, engine: str = "auto", *, alone: bool = False) -> Opened:
@@ -134,7 +133,7 @@ def open_model(saved: Saved, engine: str = "auto", *, alone: bool = False) -> Op
     Raises `AutoencodeError` where it is damaged, would run code, or has no layers `encoder` and
     `decoder` that images go through, see `models.halves`.
     """
-    engines.load(engines.choose(engine, convolutional=saved.convolutional), alone=alone)
+    engines.load(engines.choose(engine), alone=alone)
     model, _ = read_model(saved.file)
     try:
         return Opened(saved, Trained(model))
@@ -164,7 +163,7 @@ def begin(
     preprocessing.check_options(config)
     data.find(source)
     # A source may come through Keras, which must then find the same engine.
-    engines.announce(engines.choose(engine, convolutional=saved.convolutional))
+    engines.announce(engines.choose(engine))
     with ThreadPoolExecutor(1) as beside:
         opening = beside.submit(data.open_dataset, source, config)
         opened = open_model(saved, engine, alone=alone)
