@@ -210,10 +210,27 @@ def test_anomalies_of_a_saved_estimator_have_its_scores(digits, tmp_path, place)
     found = {int(line["name"].split()[-1]): float(line["score"]) for line in lines}
     expected = -estimator.score_samples(digits[0][250:])
     np.testing.assert_allclose([found[index] for index in range(50)], expected, rtol=1e-5)
-    with pytest.raises(
-        AutoencodeError, match="at least 2 held-out normal images, .* received 1: give more with --normal"
-    ):
-        ranking.learn(opened, data.open_dataset(tmp_path / "one.npy"), 0.9)
+    one = ranking.learn(opened, data.open_dataset(tmp_path / "one.npy"), 0.9)
+    assert (one.threshold, one.rate, one.measured) == (one.held_out[0], None, 0)
+
+
+def test_anomalies_rank_without_a_threshold_and_say_how_many_images_are_missing(opened, source, place):
+    held_out = ranking.learn(opened, data.open_dataset(source), 0.5).held_out
+    count = len(held_out)
+    few = ranking.learn(opened, data.open_dataset(source), 0.01)
+    told = ranking.rank(opened, streamed(opened, source), few, place("anomalies"))
+    lines = list(csv.DictReader(place("anomalies").file.read_text().splitlines()))
+    scores = [float(line["score"]) for line in lines]
+    assert told == {"images": COUNT} and scores == sorted(scores, reverse=True)
+    assert "anomaly" not in lines[0]
+    assert size(place("anomalies").beside("-scores.png")) == (800, 500)
+    assert few.describe(0.01) == (
+        f"no threshold: 1.00% false alarms need 99 held-out normal images, there are {count}; "
+        f"give {99 - count} more with --normal, or --false-alarms 0.033"
+    )
+    every = ranking.learn(opened, data.open_dataset(source), 0.033)  # what that line advises
+    assert (every.threshold, every.rate) == (held_out.max(), None)
+    assert f"set on all {count} held-out images, not measured" in every.describe(0.033)
 
 
 # Defects beside good images

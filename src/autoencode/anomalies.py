@@ -64,7 +64,7 @@ class Normality:
 
     >>> square = Normality(np.random.default_rng(0).random((100, 2)))
     >>> square.distances(np.array([[0.5, 0.5], [3.0, 3.0]])).round().tolist()
-    [0.0, 10.0]
+    [1.0, 27.0]
     """
 
     def __init__(self, codes: np.ndarray) -> None:
@@ -106,6 +106,15 @@ def _whitening(codes: np.ndarray) -> np.ndarray:
     return np.linalg.cholesky(np.linalg.inv(covariance + ridge * np.eye(size)))
 
 
+def needed(false_alarms: float) -> int:
+    """Return how many held-out normal images a threshold for a share of `false_alarms` needs at least.
+
+    >>> needed(0.01), needed(0.5)
+    (99, 1)
+    """
+    return int(np.ceil(1 / false_alarms - 1e-9)) - 1
+
+
 def threshold(scores: np.ndarray, false_alarms: float) -> float:
     """Return the score above which at most a share of `false_alarms` of normal images is expected to lie.
 
@@ -117,10 +126,11 @@ def threshold(scores: np.ndarray, false_alarms: float) -> float:
     >>> threshold(np.arange(1.0, 100.0), false_alarms=0.1)
     90.0
     """
-    place = int(np.ceil((len(scores) + 1) * (1 - false_alarms) - 1e-9))
-    if place > len(scores):
+    least = needed(false_alarms)
+    if len(scores) < least:
         raise AutoencodeError(
-            f"a false-alarm rate of {false_alarms:g} needs at least {int(np.ceil(1 / false_alarms)) - 1} held-out normal "
-            f"images, received {len(scores)} beside those that measure it: give more with --normal, or allow more false alarms."
+            f"a false-alarm rate of {false_alarms:g} needs at least {least} held-out normal images, "
+            f"received {len(scores)}: give more, or allow more false alarms."
         )
+    place = int(np.ceil((len(scores) + 1) * (1 - false_alarms) - 1e-9))
     return float(np.sort(scores)[place - 1])

@@ -342,14 +342,14 @@ def shortened(name: str, letters: int) -> str:
     return f"{name[: letters - 1 - last]}…{name[-last:]}"
 
 
-def draw_scores(normal: np.ndarray, found: np.ndarray, threshold: float) -> Figure:
-    """Return a chart of anomaly scores, (N,) of normal images and (M,) of others, with the threshold between them."""
+def draw_scores(normal: np.ndarray, found: np.ndarray, threshold: float | None) -> Figure:
+    """Return a chart of anomaly scores, (N,) of normal images and (M,) of others, with the threshold, if any, between them."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 5))
     figure.subplots_adjust(left=0.1, right=0.98, top=0.92, bottom=0.11)
     axes = figure.add_subplot()
-    every = np.concatenate([normal, found, [threshold]])
+    every = np.concatenate([normal, found, [] if threshold is None else [threshold]])
     least = max(float(every.min()), float(every.max()) * 1e-4, 1e-12)
     edges = np.geomspace(least, max(float(every.max()), least * 1.01), 80)
     named = (("normal images, held out", normal, LOSS), ("images of the source", found, VALIDATION))
@@ -358,7 +358,8 @@ def draw_scores(normal: np.ndarray, found: np.ndarray, threshold: float) -> Figu
         axes.hist(
             np.maximum(scores, least), edges, weights=shares, color=colour, alpha=0.5, label=f"{name} ({len(scores):,})"
         )
-    axes.axvline(threshold, color=INK, linestyle="--", label=f"threshold ({threshold:.3g})")
+    if threshold is not None:
+        axes.axvline(threshold, color=INK, linestyle="--", label=f"threshold ({threshold:.3g})")
     axes.set_xscale("log")
     axes.set_xlabel("anomaly score", color=INK)
     axes.set_ylabel("share of the images", color=INK)

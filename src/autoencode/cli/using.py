@@ -384,7 +384,7 @@ def anomalies(
     source
         As for train.
     normal
-        Normal images: a threshold is set on those for testing, and for a saved estimator on all of them, of which it must
+        Normal images: a threshold is set on those for testing where they are enough for the rate of false alarms, and for a saved estimator on all of them, of which it must
         have been trained on none. Where one of its classes is called good, normal or ok, in any
         case, only the images of that are normal [default: what the model was trained on].
     false_alarms
@@ -408,16 +408,12 @@ def anomalies(
         told = ranking.rank(opened, stream, alarm, work.place, examples=examples)
         if alarm.note:
             work.console.tell(alarm.note)
-        few = "" if alarm.measures(false_alarms) else ", which are too few to measure such a rate"
-        work.console.tell(
-            f"normal: {known}; threshold {alarm.threshold:.4g} for {false_alarms:.2%} false alarms, set on "
-            f"{len(alarm.held_out) - alarm.measured:,} held-out images, measured on {alarm.measured:,} others: "
-            f"{alarm.rate:.2%}{few}"
-        )
+        work.console.tell(f"normal: {known}; {alarm.describe(false_alarms)}")
         is_same = known == source or Path(known).resolve() == Path(source).resolve()
         told_before = alarm.skipped if is_same else ()  # often one source is both
         skipped = [*alarm.skipped, *(one for one in stream.skipped if one not in told_before)]
-        work.tell(f"{told['images']:,} images, {told['anomalies']:,} above the threshold", skipped)
+        above = f"{told['anomalies']:,} above the threshold" if "anomalies" in told else "the strangest first"
+        work.tell(f"{told['images']:,} images, {above}", skipped)
         for detection in told.get("detections", ()):
             work.console.tell(str(detection))
         if "detections" in told and normal is None and is_same and reading.part == "all":

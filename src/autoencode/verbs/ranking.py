@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -30,27 +31,50 @@ ALL_DEFECTS = "all defects"
 class Alarm:
     """A score above which an image is an anomaly, and what it does on normal images.
 
-    One half of `held_out` scores, those of normal images that the model was not trained on, set the `threshold`; of the
-    other half, `measured` in number, `rate` lie above it. `skipped` are normal images that could not be read.
+    `held_out` are the scores of normal images that the model was not trained on, float64 (N,). Where they are enough, one
+    half of them sets the `threshold`, and of the other half, `measured` in number, `rate` lie above it. Where only all of
+    them are enough, all set it: nothing is measured and `rate` is None. Where they are too few, `threshold` is None too.
+    `skipped` are normal images that could not be read.
     `note` says which images were taken as normal, where that was decided by their labels.
     """
 
     normality: Normality
     codes: int
     held_out: np.ndarray
-    threshold: float
-    rate: float
+    threshold: float | None
+    rate: float | None
+    measured: int
     skipped: tuple[Skipped, ...] = ()
     note: str = ""
-
-    @property
-    def measured(self) -> int:
-        """How many held-out images the rate was measured on."""
-        return len(self.held_out) // 2
 
     def measures(self, false_alarms: float) -> bool:
         """Whether these are enough to measure a rate of `false_alarms`: one of them may be expected above the threshold."""
         return self.measured * false_alarms >= 1
+
+    def describe(self, false_alarms: float) -> str:
+        """Return a line on the threshold for a rate of `false_alarms`, or on what it would take to set one."""
+        count = len(self.held_out)
+        if self.threshold is None:
+            least = anomalies.needed(false_alarms)
+            other = f" or --false-alarms {_round_up(1 / (count + 1)):g}" if count else ""
+            return (
+                f"no threshold: {false_alarms:.2%} false alarms need {least:,} held-out normal images, "
+                f"there are {count:,}; give {least - count:,} more with --normal{',' if other else ''}{other}"
+            )
+        line = f"threshold {self.threshold:.4g} for {false_alarms:.2%} false alarms, "
+        if self.rate is None:
+            return f"{line}set on all {count:,} held-out images, not measured: none are left for that"
+        few = "" if self.measures(false_alarms) else ", which are too few to measure such a rate"
+        return (
+            f"{line}set on {count - self.measured:,} held-out images, "
+            f"measured on {self.measured:,} others: {self.rate:.2%}{few}"
+        )
+
+
+def _round_up(rate: float) -> float:
+    """`rate` with two digits, not below it: as a rate to type."""
+    digits = 1 - math.floor(math.log10(rate))
+    return math.ceil(rate * 10**digits) / 10**digits
 
 
 @dataclass(frozen=True)
@@ -90,8 +114,8 @@ def learn(
     A saved estimator keeps its training codes: then all of `dataset` is for testing, and none may have been trained on.
     Where one of several classes is called good, normal or ok, in any case, only its images are
     normal, and the `note` of the result says so.
-    Raises `AutoencodeError` where those for testing are too few for the rate of `false_alarms`, or where `strict` allows none
-    to be left out.
+    Where those for testing are too few for the rate of `false_alarms`, the result has no threshold.
+    Raises `AutoencodeError` where there is no normal image to learn from, or where `strict` allows none to be left out.
     """
     check(false_alarms)
     classes, normal = _normal_indices(dataset)
@@ -115,20 +139,25 @@ def learn(
     batches = test.batches(opened.trained.batch_size)
     held_out = np.concatenate([normality.scores(opened.trained, batch) for batch in batches])
     skipped = tuple(dict.fromkeys([*skipped, *test.skipped]))
-    if len(held_out) < 2:
-        raise AutoencodeError(
-            "anomalies expects at least 2 held-out normal images, one to set the threshold and one to measure it, "
-            f"received {len(held_out)}: give more with --normal."
-        )
-    threshold = anomalies.threshold(held_out[::2], false_alarms)
-    rate = float((held_out[1::2] > threshold).mean())
+    threshold, rate, measured = _set_threshold(held_out, false_alarms)
     note = ""
     if normal is not None:
         note = (
             f"only the {len(normal):,} images labelled {' or '.join(classes)} of the {len(dataset):,} "
             f"in {dataset.name} are taken as normal"
         )
-    return Alarm(normality, len(codes), held_out, threshold, rate, skipped, note)
+    return Alarm(normality, len(codes), held_out, threshold, rate, measured, skipped, note)
+
+
+def _set_threshold(held_out: np.ndarray, false_alarms: float) -> tuple[float | None, float | None, int]:
+    """The threshold, the measured rate, and on how many images it was measured, see `Alarm`."""
+    least, setting, measuring = anomalies.needed(false_alarms), held_out[::2], held_out[1::2]
+    if len(held_out) < least:
+        return None, None, 0
+    if len(setting) < least or not len(measuring):
+        return anomalies.threshold(held_out, false_alarms), None, 0
+    threshold = anomalies.threshold(setting, false_alarms)
+    return threshold, float((measuring > threshold).mean()), len(measuring)
 
 
 def normal_classes(classes: Sequence[str]) -> tuple[str, ...]:
@@ -169,10 +198,10 @@ def _normal_stream(
 def rank(opened: Opened, stream: Stream, alarm: Alarm, place: Place, *, examples: int = 10) -> dict[str, Any]:
     """Write all images, the strangest first, and pictures of the first `examples` and of all scores.
 
-    The table has the columns `name`, `label` where there are labels, `score`, `anomaly` (1 above the threshold, else 0),
+    The table has the columns `name`, `label` where there are labels, `score`, `anomaly` (1 above the threshold, else 0) where there is a threshold,
     `error`, the mean squared error with pixels in [0, 1], and `distance`, that of the code. The first picture shows where an
     image differs from its reconstruction, the second the scores beside those of normal images. Returns the number of
-    `images` and of `anomalies`, and, where the labels tell normal images from defects, `detections`,
+    `images`, of `anomalies` where there is a threshold, and, where the labels tell normal images from defects, `detections`,
     see `measure_detections`.
     """
     if place.format == ".parquet":
@@ -186,14 +215,17 @@ def rank(opened: Opened, stream: Stream, alarm: Alarm, place: Place, *, examples
         found["distance"].append(distances)
     found = {name: np.concatenate(parts) for name, parts in found.items()}
     order = np.argsort(-found["score"], kind="stable")
-    strange = found["score"] > alarm.threshold
     table = {name: [values[place] for place in order] for name, values in columns(stream).items()}
-    table |= {"score": found["score"][order], "anomaly": strange[order].astype(np.uint8)}
+    table["score"] = found["score"][order]
+    counts = {"images": len(order)}
+    if alarm.threshold is not None:
+        is_strange = found["score"] > alarm.threshold
+        table["anomaly"] = is_strange[order].astype(np.uint8)
+        counts["anomalies"] = int(is_strange.sum())
     outputs.write_table(place.file, table | {name: found[name][order] for name in ("error", "distance")})
     outputs.write_png(place.beside(), pictures.draw_rows(_shown(opened, stream, order[:examples])))
     figure = pictures.draw_scores(alarm.held_out, found["score"], alarm.threshold)
     outputs.write_figure(place.beside("-scores.png"), figure)
-    counts = {"images": len(order), "anomalies": int(strange.sum())}
     labels, classes = stream.labels()
     detections = [] if labels is None else measure_detections(found["score"], labels, classes)
     return counts | {"detections": detections} if detections else counts
