@@ -26,6 +26,10 @@ NOTHING = 1e-6  # error of PCA that leaves nothing to redraw: images that are al
 LEAST = 20  # test images, below which neither a dead number of the code nor a val_loss that rises is told
 OUTSIDE = 0.01  # beyond [0, 1]
 NAMED = 8  # numbers of the code that are listed
+# Of a training that is worse than PCA: from which share of the mean image's error on nothing else
+# is learned; how little a loss has fallen that stands still; steps that are few for any set, as the
+# defaults take 600 at least; and the epoch after which it is told.
+AS_MEAN, STILL, FEW_STEPS, EARLY_EPOCH = 0.95, 0.01, 300, 2
 
 # Of images before a training. How many are examined, how many bytes of them at most, and how many
 # whatever their size.
@@ -198,7 +202,8 @@ class Patient:
     trained, which can be compared with `val_losses` whatever `losses` measure. `codes` are float32 (N, code), of the test
     images; `least` and `largest` the extremes of the outputs. `setbacks` are what made the learning rate be halved,
     `warming_up` the epochs over which the loss grows by design, `traded` the options that give up some of the error for
-    something else.
+    something else. `mean` is the error of the mean training image, `steps` how many optimizer steps were made; both are
+    ignored where they are None.
     """
 
     config: Config
@@ -212,6 +217,8 @@ class Patient:
     setbacks: Sequence[str] = ()
     warming_up: int = 0
     traded: Sequence[str] = ()
+    mean: float | None = None
+    steps: int | None = None
 
     @property
     def judged(self) -> bool:
@@ -277,20 +284,58 @@ def _codes(patient: Patient) -> Finding | None:
     return Finding(same, "their units are dead", f"{advice}, or a smaller --code")
 
 
+def warn(patient: Patient) -> list[Finding]:
+    """Return what is wrong with a training that has only begun: why it learns too little to reach PCA.
+
+    Nothing where it is better than PCA, or where its loss still grows by design.
+    """
+    finding = None if patient.warming_up >= len(patient.losses) else _learns_too_little(patient)
+    return [] if finding is None else [finding]
+
+
+def _learns_too_little(patient: Patient) -> Finding | None:
+    """The plainest sign of a training that is worse than PCA, and the cure for it."""
+    if not patient.is_worse_than_pca or patient.unused.all():
+        return None
+    error, mean, first, last = patient.val_losses[-1], patient.mean, patient.losses[0], patient.losses[-1]
+    beside = f"val_loss {error:.4f}, PCA {patient.pca:.4f}"
+    few = patient.steps is not None and patient.steps < FEW_STEPS
+    steps = f"only {patient.steps} optimizer steps were made" if few else ""
+    if mean is not None and error >= AS_MEAN * mean:
+        what = f"it reconstructs the mean image for everything ({beside}, the mean image {mean:.4f})"
+        return Finding(what, steps or "the model has not learned what tells images apart", _cure(patient))
+    if few:
+        return Finding(f"{steps} ({beside})", "that is too few for any model to learn", _cure(patient))
+    if len(patient.losses) > 1 and abs(first - last) <= STILL * first:
+        what = f"the loss stands still: {first:.4f} in the first epoch, {last:.4f} in the last ({beside})"
+        return Finding(what, "the optimizer finds no way down", _cure(patient))
+    return None
+
+
+def _cure(patient: Patient) -> str:
+    """What to try where a training is worse than PCA: to start as PCA, or to leave the settings to the defaults."""
+    if patient.config.model == "residual":
+        return "try it without --learning-rate, --batch-size and --epochs, which are then chosen for the images"
+    if patient.traded or patient.config.loss != "mse":
+        return "try it without --batch-size, and with more --epochs"
+    return "try --model residual without --batch-size and --epochs: it starts as PCA"
+
+
 def _worse_than_pca(patient: Patient) -> Finding | None:
     if not patient.is_worse_than_pca or _overfitting(patient):  # which tells it, and whose advice is another
         return None
+    if (finding := _learns_too_little(patient)) is not None:
+        return finding
     what = f"val_loss {patient.val_losses[-1]:.4f} is worse than PCA with as many components ({patient.pca:.4f})"
-    cause, advice = "the training is too short or the model too small", "try more --epochs"
-    dead = patient.config.variational is None and _codes(patient) is not None
-    if not (dead or patient.setbacks or _loss_rises(patient)):  # whose advice is a lower one
-        advice += ", a higher --learning-rate"
+    cause = "the training is too short or the model too small"
     if patient.traded:
         options = ", ".join(patient.traded)
-        return Finding(what, f"{cause}, or {options} costs too much of the error", f"{advice}, or less of {options}")
-    return Finding(
-        what, cause, f"{advice}, or " + ("--model dense" if patient.config.model == "article" else "a larger --width")
-    )
+        return Finding(
+            what,
+            f"{cause}, or {options} costs too much of the error",
+            f"try more --epochs, or less of {options}",
+        )
+    return Finding(what, cause, _cure(patient))
 
 
 def _loss_rises(patient: Patient) -> Finding | None:
@@ -323,6 +368,11 @@ def _overfitting(patient: Patient) -> Finding | None:
     if patient.train_error >= patient.pca:  # nor where the training images are still redrawn badly
         return None
     risen = last > RISEN * best
+    if not patient.is_worse_than_pca:
+        if patient.config.holdout:  # held-out images have chosen the best epoch there is
+            return None
+        if patient.config.model == "residual" and not risen:
+            return None
     if last <= (SMALL_GAP if risen else GAP) * patient.train_error:
         return None
     what = f"val_loss {last:.4f} stands against {patient.train_error:.4f} on training images"

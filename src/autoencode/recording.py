@@ -107,6 +107,8 @@ def record(
             for event in training.events:
                 scribe.note(event)
                 yield event
+                if isinstance(event, Epoch):
+                    yield from scribe.warn(event)
                 if stopping():
                     scribe.keep(event.position)
                     scribe.run.wait()
@@ -206,8 +208,9 @@ class _Scribe:
         self.engine.update_model()
         images, config = self.training.images, self.training.config
         last = self._last.evaluation if self._last else evaluate(self.engine, images.test, config.examples)
-        pca = self.training.baseline.result().pca
-        findings = self._diagnose(last, pca)
+        baseline = self.training.baseline.result()
+        pca = baseline.pca
+        findings = doctor.diagnose(self._patient(last, baseline))
         found = [dataclasses.asdict(finding) for finding in findings]
         kept = self._kept_epoch()
         self.run.finish(models.unshared(self.engine.model), pca, config.code, found, state, why, kept)
@@ -223,24 +226,35 @@ class _Scribe:
             "holdout_loss": self._last.holdout_loss,
         }
 
-    def _diagnose(self, last: Evaluation, pca: float) -> list[Finding]:
+    def warn(self, epoch: Epoch) -> list[Finding]:
+        """Return what the doctor finds after a first few epochs, once; nothing where the training ends with them."""
+        if epoch.number != doctor.EARLY_EPOCH or epoch.number == self.training.config.epochs:
+            return []
+        if not self.training.baseline.done():  # it is told at the end
+            return []
+        return doctor.warn(self._patient(epoch.evaluation, self.training.baseline.result(), epoch.loss))
+
+    def _patient(self, last: Evaluation, baseline: Baseline, train_loss: float | None = None) -> doctor.Patient:
+        """What the doctor looks at; `train_loss` stands in for the error on training images, which takes time."""
         metrics, config = self.run.metrics(), self.training.config
         val_losses = [line["val_loss"] for line in metrics]
         val_losses[-1] = last.error  # that of the weights that are kept
-        patient = doctor.Patient(
+        error = train_error(self.engine, self.training.images) if train_loss is None else train_loss
+        return doctor.Patient(
             config=config,
             losses=[line["loss"] for line in metrics],
             val_losses=val_losses,
-            train_error=train_error(self.engine, self.training.images),
-            pca=pca,
+            train_error=error,
+            pca=baseline.pca,
             codes=last.codes,
             least=last.least,
             largest=last.largest,
             setbacks=self._position.setbacks,
             warming_up=warming_up(config),
             traded=objectives.traded(config),
+            mean=baseline.mean,
+            steps=sum(line["steps"] for line in metrics),
         )
-        return doctor.diagnose(patient)
 
 
 def describe_epoch(epoch: Epoch) -> dict[str, Any]:
