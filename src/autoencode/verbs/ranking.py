@@ -198,11 +198,11 @@ def _normal_stream(
 def rank(opened: Opened, stream: Stream, alarm: Alarm, place: Place, *, examples: int = 10) -> dict[str, Any]:
     """Write all images, the strangest first, and pictures of the first `examples` and of all scores.
 
-    The table has the columns `name`, `label` where there are labels, `score`, `anomaly` (1 above the threshold, else 0) where there is a threshold,
-    `error`, the mean squared error with pixels in [0, 1], and `distance`, that of the code. The first picture shows where an
+    The table has the columns `name`, `label` where there are labels, `score`, where there is a threshold `anomaly` (1 above
+    it, else 0), `error`, the mean squared error with pixels in [0, 1], and `distance`, that of the code. The first picture shows where an
     image differs from its reconstruction, the second the scores beside those of normal images. Returns the number of
-    `images`, of `anomalies` where there is a threshold, and, where the labels tell normal images from defects, `detections`,
-    see `measure_detections`.
+    `images`, of `anomalies` where there is a threshold, and, where the labels tell normal images from defects,
+    `detections`, see `measure_detections`.
     """
     if place.format == ".parquet":
         outputs.parquet()  # before the work, not after
