@@ -124,3 +124,13 @@ def test_held_out_images_are_training_images_and_trained_on_no_more():
     assert "180 to train + 20 to choose the epoch + 3 to test + 0 skipped + 0 unused = 203 found" in (
         images.account()
     )
+
+
+def test_images_too_large_to_copy_are_held_out_only_on_request(monkeypatch):
+    monkeypatch.setattr(pipeline, "MAX_HOLDOUT_BYTES", some(200).train.nbytes - 1)
+    images, config = pipeline.fit(some(200), Config())
+    assert (images.holdout, len(images.train), config.holdout) == (None, 200, 0.0)
+    assert any("--holdout 0.1 holds a tenth out" in note for note in images.notes)
+    images, _ = pipeline.fit(some(200), Config(holdout=0.1))
+    assert len(images.holdout) == 20
+    assert not any("no training images are held out" in note for note in images.notes)

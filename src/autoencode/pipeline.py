@@ -106,14 +106,22 @@ def fit(
     by hand that does not suit, unless `cut_batches` makes it fit.
     """
     given = config
-    if images.train.nbytes > MAX_HOLDOUT_BYTES and config.is_auto("holdout"):
-        config = dataclasses.replace(config, holdout=0.0)
-    config = planning.complete(config, len(images.train), tutorial=tutorial)
+    count = len(images.train)
+    config = planning.complete(given, count, tutorial=tutorial)
+    is_too_large = images.train.nbytes > MAX_HOLDOUT_BYTES and given.is_auto("holdout") and config.holdout > 0
+    if is_too_large:
+        given = dataclasses.replace(given, holdout=0.0)
+        config = planning.complete(given, count, tutorial=tutorial)
     images = images.hold_out(planning.held_out(len(images.train), config.holdout), config.split_seed)
     count = len(images.train)
     config, notes = planning.fit_batches(config, count, given=not (cut_batches or given.is_auto("batch_size")))
     if given.is_auto("model") and not tutorial:
         notes = planning.describe(given, config, count, images.shape)
+    if is_too_large:
+        notes.append(
+            f"no training images are held out, as copies of {images.train.nbytes / 1e9:.1f} GB would be "
+            "needed: the last epoch is kept; --holdout 0.1 holds a tenth out"
+        )
     if images.holdout is not None:
         notes.append(
             f"{len(images.holdout):,} training images are held out: they choose the epoch whose weights are kept"
