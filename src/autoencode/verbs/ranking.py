@@ -56,10 +56,10 @@ class Alarm:
         count = len(self.held_out)
         if self.threshold is None:
             least = anomalies.needed(false_alarms)
-            other = f" or --false-alarms {_round_up(1 / (count + 1)):g}" if count else ""
+            other = f", or allow --false-alarms {_round_up(1 / (count + 1)):g}" if count else ""
             return (
                 f"no threshold: {false_alarms:.2%} false alarms need {least:,} held-out normal images, "
-                f"there are {count:,}; give {least - count:,} more with --normal{',' if other else ''}{other}"
+                f"{least - count:,} more than the {count:,} there are; name a larger set with --normal{other}"
             )
         line = f"threshold {self.threshold:.4g} for {false_alarms:.2%} false alarms, "
         if self.rate is None:
