@@ -502,6 +502,7 @@ WAVES = np.tile([0.02, 0.022], 15)  # a loss that wavers by a tenth, of 30 epoch
         ({"pca": 0.01, "config": Config(model="residual")}, "try it without --learning-rate, --batch-size and --epochs"),
         ({"pca": 0.01, "mean": 0.032}, "it reconstructs the mean image for everything (val_loss 0.0310, PCA 0.0100"),
         ({"pca": 0.01, "mean": 0.033}, "is worse than PCA with"),
+        ({"pca": 0.01, "mean": 0.029}, "it is worse than the mean image (val_loss 0.0310, PCA 0.0100, the mean image 0.0290)"),
         ({"pca": 0.01, "mean": 0.032, "steps": 20}, "only 20 optimizer steps were made: try --model residual"),
         ({"pca": 0.01, "steps": 299}, "only 299 optimizer steps were made (val_loss 0.0310"),
         ({"pca": 0.01, "steps": 300}, "is worse than PCA with"),

@@ -302,7 +302,9 @@ def _learns_too_little(patient: Patient) -> Finding | None:
     few = patient.steps is not None and patient.steps < FEW_STEPS
     steps = f"only {patient.steps} optimizer steps were made" if few else ""
     if mean is not None and error >= AS_MEAN * mean:
-        what = f"it reconstructs the mean image for everything ({beside}, the mean image {mean:.4f})"
+        is_worse = error > mean / AS_MEAN
+        told = "it is worse than the mean image" if is_worse else "it reconstructs the mean image for everything"
+        what = f"{told} ({beside}, the mean image {mean:.4f})"
         return Finding(what, steps or "the model has not learned what tells images apart", _cure(patient))
     if few:
         return Finding(f"{steps} ({beside})", "that is too few for any model to learn", _cure(patient))

@@ -384,8 +384,9 @@ def anomalies(
     source
         As for train.
     normal
-        Normal images: a threshold is set on those for testing where they are enough for the rate of false alarms, and for a saved estimator on all of them, of which it must
-        have been trained on none. Where one of its classes is called good, normal or ok, in any
+        Normal images: a threshold is set on those for testing, where they are enough for the rate
+        of false alarms, and for a saved estimator on all of them, of which it must have been
+        trained on none. Where one of its classes is called good, normal or ok, in any
         case, only the images of that are normal [default: what the model was trained on].
     false_alarms
         Share of normal images that may be taken for anomalies.

@@ -96,11 +96,11 @@ class Engine:
             self._state, total = self._chunk(
                 self._state, images, order, first, steps, total, batch_size=batch_size
             )
-            return float(total)
-        for start in range(first, first + steps * batch_size, batch_size):
-            self._state, total = self._single(
-                self._state, images, order, start, total, batch_size=batch_size
-            )
+        else:
+            for start in range(first, first + steps * batch_size, batch_size):
+                self._state, total = self._single(
+                    self._state, images, order, start, total, batch_size=batch_size
+                )
         return float(total)
 
     def reconstruct(self, images: np.ndarray) -> Redrawn:
