@@ -57,6 +57,16 @@ def test_training_stops_when_the_holdout_error_does_not_improve():
     assert len(epochs) - best.epoch == 30
 
 
+def test_a_falling_rate_has_half_of_the_epochs_before_patience_counts():
+    """At a high rate nothing beats the start, and PCA would be kept without the low rates."""
+    config = dataclasses.replace(OVERFITTING, epochs=60, schedule="cosine", learning_rate=0.1)
+    events, _, _ = train(SMALL, config)
+    epochs, best = epochs_of(events), events[-1]
+    assert len(epochs) == max(best.epoch, 30) + 18 or len(epochs) == 60
+    losses = [epoch.holdout_loss for epoch in epochs]
+    assert min(losses[:20]) > best.holdout_loss
+
+
 def test_test_images_decide_nothing():
     other = dataclasses.replace(SMALL, test=255 - SMALL.test)
     first, _, one = train(SMALL, OVERFITTING)
