@@ -202,8 +202,8 @@ class Config(DataConfig):
     schedule: str = "auto"
     """How the step size changes: auto (the model's own), constant, cosine or linear."""
 
-    weight_decay: float = 0.0
-    """Share of every weight taken off in a step of size 1."""
+    weight_decay: float | Literal["auto"] = "auto"
+    """Share of every weight taken off in a step of size 1; auto is 0 but for the residual model, by the number of images."""
 
     precision: str = "float32"
     """Numbers that products are computed in: float32, bfloat16, or auto (bfloat16 on an accelerator)."""
@@ -238,7 +238,8 @@ class Config(DataConfig):
         if self.variational is not None:
             self._check_positive("variational", math.inf)
         for name in ("warm_up", "free_bits", "sparsity", "weight_decay"):
-            self._check_positive(name, math.inf, zero=True)
+            if not self.is_auto(name):
+                self._check_positive(name, math.inf, zero=True)
         if self.precision not in PRECISIONS:
             raise unknown("precision", self.precision, PRECISIONS)
         if not self.is_auto("frame_seconds"):

@@ -26,8 +26,8 @@ GIF_SECONDS = 20.0
 class Recipe:
     """How a model is trained on fewer than `count` images.
 
-    `batch_size` images a step and `steps` steps in all. `dropout` and `augment` keep the residual
-    model from overfitting. `holds_out` tells whether a tenth of the images chooses the best epoch.
+    `batch_size` images a step and `steps` steps in all. `dropout`, `augment` and `weight_decay`
+    keep the residual model from overfitting. `holds_out` tells whether a tenth of the images chooses the best epoch.
     """
 
     count: float
@@ -35,16 +35,17 @@ class Recipe:
     steps: int
     dropout: float
     augment: str
+    weight_decay: float
     holds_out: bool
 
 
 RECIPES = (
-    Recipe(250, 16, 600, 0.5, "mix:0.5", holds_out=True),
-    Recipe(1000, 32, 1000, 0.5, "mix:0.5", holds_out=True),
-    Recipe(2000, 64, 1000, 0.5, "mix:0.5", holds_out=True),
-    Recipe(5000, 64, 1500, 0.5, "none", holds_out=True),
-    Recipe(20_000, 64, 1500, 0.1, "none", holds_out=True),
-    Recipe(math.inf, 128, 3000, 0.0, "none", holds_out=False),
+    Recipe(250, 16, 600, 0.5, "mix:0.5", 0.0, holds_out=True),
+    Recipe(1000, 32, 1000, 0.5, "mix:0.5", 0.0, holds_out=True),
+    Recipe(2000, 64, 1000, 0.5, "mix:0.5", 0.0, holds_out=True),
+    Recipe(5000, 64, 1500, 0.5, "none", 1.5, holds_out=True),
+    Recipe(20_000, 64, 1500, 0.1, "none", 1.5, holds_out=True),
+    Recipe(math.inf, 128, 3000, 0.0, "none", 0.5, holds_out=False),
 )
 
 
@@ -108,6 +109,7 @@ def complete(config: Config, count: int | None = None, *, tutorial: bool = True)
         "schedule": own.schedule,
         "augment": recipe.augment if is_residual else "none",
         "dropout": recipe.dropout if is_residual else 0.0,
+        "weight_decay": recipe.weight_decay if is_residual else 0.0,
         "holdout": holdout,
         "epochs": epochs,
         "batch_size": batch_size,
@@ -144,6 +146,8 @@ def describe(given: Config, chosen: Config, count: int, shape: tuple[int, int, i
         phrases["dropout"] = f"dropout {chosen.dropout:g}"
     if chosen.augment != "none":
         phrases["augment"] = f"augment {chosen.augment}"
+    if chosen.weight_decay:
+        phrases["weight_decay"] = f"weight decay {chosen.weight_decay:g}"
     if given.time != "auto":
         del phrases["epochs"]
     said = [phrase for name, phrase in phrases.items() if given.is_auto(name)]
