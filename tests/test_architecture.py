@@ -31,7 +31,7 @@ LADDER = [
     {"training", "runs", "trained"},
     {"recording"},
     {"pipeline", "anomalies"},
-    {"comparison", "estimator", "verbs"},
+    {"comparison", "estimator", "folds", "verbs"},
     {"cli"},
     {"__init__", "__main__"},
 ]

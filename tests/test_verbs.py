@@ -226,7 +226,8 @@ def test_anomalies_rank_without_a_threshold_and_say_how_many_images_are_missing(
     assert size(place("anomalies").beside("-scores.png")) == (800, 500)
     assert few.describe(0.01) == (
         f"no threshold: 1.00% false alarms need 99 held-out normal images, {99 - count} more than the {count} "
-        "there are; name a larger set with --normal, or allow --false-alarms 0.033"
+        "there are; name a larger set with --normal, or allow --false-alarms 0.033, or have five models "
+        f"trained on the {COUNT} normal images with --folds"
     )
     every = ranking.learn(opened, data.open_dataset(source), 0.033)  # what that line advises
     assert (every.threshold, every.rate) == (held_out.max(), None)

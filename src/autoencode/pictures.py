@@ -352,7 +352,7 @@ def draw_scores(normal: np.ndarray, found: np.ndarray, threshold: float | None) 
     every = np.concatenate([normal, found, [] if threshold is None else [threshold]])
     least = max(float(every.min()), float(every.max()) * 1e-4, 1e-12)
     edges = np.geomspace(least, max(float(every.max()), least * 1.01), 80)
-    named = (("normal images, held out", normal, LOSS), ("images of the source", found, VALIDATION))
+    named = (("normal images, not trained on", normal, LOSS), ("images of the source", found, VALIDATION))
     for name, scores, colour in named:
         shares = np.full(len(scores), 1 / len(scores))
         axes.hist(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,6 +16,8 @@ from autoencode import stopping
 from autoencode.cli.screen import app, decoding, prepare_process, tell_skipped
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from autoencode.cli.console import Screen
     from autoencode.config import DataConfig
     from autoencode.data.streaming import Stream
@@ -64,6 +67,8 @@ class Writing:
     engine: str = "auto"
     """What computes: auto, jax, tensorflow or torch."""
 
+
+MAX_FOLD_SECONDS = 60  # of one training, beyond which five more are not begun unasked
 
 Reads = Annotated[Reading | None, Parameter(name="*")]
 Writes = Annotated[Writing | None, Parameter(name="*")]
@@ -368,6 +373,7 @@ def anomalies(
     *,
     normal: str | None = None,
     false_alarms: float = 0.01,
+    folds: bool | None = None,
     examples: Count = 10,
     reading: Reads = None,
     writing: Writes = None,
@@ -390,6 +396,10 @@ def anomalies(
         case, only the images of that are normal [default: what the model was trained on].
     false_alarms
         Share of normal images that may be taken for anomalies.
+    folds
+        Where normal images for testing are too few, but all of them are enough, train five models
+        by the settings of this one, each without a fifth of the images, and set the threshold on
+        the scores of those left out [default: where the model's own training took a minute at most].
     examples
         Images in the picture.
     """
@@ -403,8 +413,14 @@ def anomalies(
         opened, stream = work.read(source, reading)
         reading = reading or Reading()
         config = reading.config(work.saved)
+        own_images = normal is None and work.saved.run is not None
         alarm = ranking.learn(
-            opened, data.open_dataset(known, config), false_alarms, config=config, progress=work.progress
+            opened,
+            data.open_dataset(known, config),
+            false_alarms,
+            config=config,
+            progress=work.progress,
+            score_by_folds=_fold_scorer(work, folds) if own_images else None,
         )
         told = ranking.rank(opened, stream, alarm, work.place, examples=examples)
         if alarm.note:
@@ -423,6 +439,29 @@ def anomalies(
                 "--part test measures AUROC without them"
             )
         work.console.tell(f"note: {WARNING}")
+
+
+def _fold_scorer(work: Work, given: bool | None) -> Callable[[np.ndarray], np.ndarray] | None:
+    """What scores normal images by models trained on the others; None where it is not wanted, or would take long."""
+    from autoencode import engines, planning
+    from autoencode.folds import FOLDS, score_by_folds
+    from autoencode.runs import records
+
+    run = work.saved.run
+    taken = sum(epoch["seconds"] for epoch in run.metrics())
+    if given is False or (given is None and taken > MAX_FOLD_SECONDS):
+        return None
+    config = planning.complete(records.settings(run.record))
+
+    def score(images: np.ndarray) -> np.ndarray:
+        minutes = math.ceil(FOLDS * taken / 60)
+        work.console.tell(
+            f"training {FOLDS} models, each without a fifth of the {len(images):,} normal images, to set a "
+            f"threshold: about {minutes} min; --no-folds leaves it out"
+        )
+        return score_by_folds(images, config, engines.choose(work.engine))
+
+    return score
 
 
 @app.command

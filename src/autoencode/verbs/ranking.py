@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -33,8 +33,9 @@ class Alarm:
 
     `held_out` are the scores of normal images that the model was not trained on, float64 (N,). Where they are enough, one
     half of them sets the `threshold`, and of the other half, `measured` in number, `rate` lie above it. Where only all of
-    them are enough, all set it: nothing is measured and `rate` is None. Where they are too few, `threshold` is None too.
-    `skipped` are normal images that could not be read.
+    them are enough, all set it: nothing is measured and `rate` is None. Where they are too few, `threshold` is None too,
+    unless `by_folds`: then they are the scores of all normal images, each by a model that was not trained on it.
+    `total` is the number of normal images, `skipped` are those that could not be read.
     `note` says which images were taken as normal, where that was decided by their labels.
     """
 
@@ -44,8 +45,10 @@ class Alarm:
     threshold: float | None
     rate: float | None
     measured: int
+    total: int = 0
     skipped: tuple[Skipped, ...] = ()
     note: str = ""
+    by_folds: bool = False
 
     def measures(self, false_alarms: float) -> bool:
         """Whether these are enough to measure a rate of `false_alarms`: one of them may be expected above the threshold."""
@@ -57,11 +60,15 @@ class Alarm:
         if self.threshold is None:
             least = anomalies.needed(false_alarms)
             other = f", or allow --false-alarms {_round_up(1 / (count + 1)):g}" if count else ""
+            if self.total >= least:
+                other += f", or have five models trained on the {self.total:,} normal images with --folds"
             return (
                 f"no threshold: {false_alarms:.2%} false alarms need {least:,} held-out normal images, "
                 f"{least - count:,} more than the {count:,} there are; name a larger set with --normal{other}"
             )
         line = f"threshold {self.threshold:.4g} for {false_alarms:.2%} false alarms, "
+        if self.by_folds:
+            return f"{line}set on all {count:,} normal images, each scored by a model that was not trained on it"
         if self.rate is None:
             return f"{line}set on all {count:,} held-out images, not measured: none are left for that"
         few = "" if self.measures(false_alarms) else ", which are too few to measure such a rate"
@@ -108,13 +115,16 @@ def learn(
     *,
     config: DataConfig | None = None,
     progress: Progress | None = None,
+    score_by_folds: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Alarm:
     """Learn from normal images what is normal: codes from those for training, the threshold from those for testing.
 
     A saved estimator keeps its training codes: then all of `dataset` is for testing, and none may have been trained on.
     Where one of several classes is called good, normal or ok, in any case, only its images are
     normal, and the `note` of the result says so.
-    Where those for testing are too few for the rate of `false_alarms`, the result has no threshold.
+    Where those for testing are too few for the rate of `false_alarms`, and all normal images are
+    enough, `score_by_folds` scores all of them, uint8 (N, H, W, C), see `folds.score_by_folds`.
+    Without it, or where all are too few, the result has no threshold.
     Raises `AutoencodeError` where there is no normal image to learn from, or where `strict` allows none to be left out.
     """
     check(false_alarms)
@@ -138,23 +148,34 @@ def learn(
     test = read(part=part)
     batches = test.batches(opened.trained.batch_size)
     held_out = np.concatenate([normality.scores(opened.trained, batch) for batch in batches])
+    count = len(dataset) if normal is None else len(normal)
+    by_folds = score_by_folds is not None and len(held_out) < anomalies.needed(false_alarms) <= count
+    if by_folds:
+        everything = read(part="all")
+        held_out = score_by_folds(np.concatenate(list(everything.batches(opened.trained.batch_size))))
+        test = everything
     skipped = tuple(dict.fromkeys([*skipped, *test.skipped]))
-    threshold, rate, measured = _set_threshold(held_out, false_alarms)
+    threshold, rate, measured = _set_threshold(held_out, false_alarms, halves=not by_folds)
     note = ""
     if normal is not None:
         note = (
             f"only the {len(normal):,} images labelled {' or '.join(classes)} of the {len(dataset):,} "
             f"in {dataset.name} are taken as normal"
         )
-    return Alarm(normality, len(codes), held_out, threshold, rate, measured, skipped, note)
+    return Alarm(normality, len(codes), held_out, threshold, rate, measured, count, skipped, note, by_folds)
 
 
-def _set_threshold(held_out: np.ndarray, false_alarms: float) -> tuple[float | None, float | None, int]:
-    """The threshold, the measured rate, and on how many images it was measured, see `Alarm`."""
+def _set_threshold(
+    held_out: np.ndarray, false_alarms: float, *, halves: bool
+) -> tuple[float | None, float | None, int]:
+    """The threshold, the measured rate, and on how many images it was measured, see `Alarm`.
+
+    Without `halves`, all images set the threshold, and none measures it.
+    """
     least, setting, measuring = anomalies.needed(false_alarms), held_out[::2], held_out[1::2]
     if len(held_out) < least:
         return None, None, 0
-    if len(setting) < least or not len(measuring):
+    if not halves or len(setting) < least or not len(measuring):
         return anomalies.threshold(held_out, false_alarms), None, 0
     threshold = anomalies.threshold(setting, false_alarms)
     return threshold, float((measuring > threshold).mean()), len(measuring)
