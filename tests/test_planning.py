@@ -134,3 +134,13 @@ def test_images_too_large_to_copy_are_held_out_only_on_request(monkeypatch):
     images, _ = pipeline.fit(some(200), Config(holdout=0.1))
     assert len(images.holdout) == 20
     assert not any("no training images are held out" in note for note in images.notes)
+
+
+@pytest.mark.parametrize(
+    ("model", "loss", "is_noted"),
+    [("residual", "mse+bce", True), ("residual", "mse", False), ("dense", "bce", False)],
+)
+def test_cross_entropy_by_a_clipped_model_is_noted(model, loss, is_noted):
+    config = Config(model=model, loss=loss, code=2)
+    images, _ = pipeline.fit(some(30), config)
+    assert any("--model dense suits --loss bce" in note for note in images.notes) == is_noted

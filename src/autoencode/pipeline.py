@@ -117,6 +117,11 @@ def fit(
     config, notes = planning.fit_batches(config, count, given=not (cut_batches or given.is_auto("batch_size")))
     if given.is_auto("model") and not tutorial:
         notes = planning.describe(given, config, count, images.shape)
+    if models.find(config.model).starts_as_pca and "bce" in objectives.losses(config.loss):
+        notes.append(
+            f"bce has no gradient where the {config.model} model clips a pixel to 0 or 1, as PCA often does: "
+            "--model dense suits --loss bce"
+        )
     if is_too_large:
         notes.append(
             f"no training images are held out, as copies of {images.train.nbytes / 1e9:.1f} GB would be "
