@@ -52,9 +52,19 @@ def main() -> None:
 def _keep(areas: dict[str, list[list[float]]]) -> None:
     """Write the areas of each method, a list a seed, one a digit, beside those of the others."""
     before = json.loads(RESULT.read_text())["areas"] if RESULT.exists() else {}
-    result = {"machine": machine.describe(), "recipe": RECIPE | {"code": CODE}, "areas": before | areas}
+    result = {
+        "machine": machine.describe(),
+        "recipe": RECIPE | {"code": CODE},
+        "areas": before | areas,
+    }
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
-    print({name: round(statistics.mean(map(statistics.mean, found)), 5) for name, found in areas.items()}, flush=True)
+    print(
+        {
+            name: round(statistics.mean(map(statistics.mean, found)), 5)
+            for name, found in areas.items()
+        },
+        flush=True,
+    )
 
 
 def pca(images: Images) -> dict[str, list[list[float]]]:
@@ -64,7 +74,10 @@ def pca(images: Images) -> dict[str, list[list[float]]]:
         found = measures.PCA.fit(images.train[images.train_labels == digit], CODE)
         redrawn = found.decode(found.encode(images.test))
         squares = measures.squared_errors(images.test, redrawn)
-        for name, scores in (("pca", squares), ("pca_relative", anomalies.relative_errors(images.test, redrawn))):
+        for name, scores in (
+            ("pca", squares),
+            ("pca_relative", anomalies.relative_errors(images.test, redrawn)),
+        ):
             areas[name].append(roc_auc_score(images.test_labels != digit, scores))
     return {name: [digits] for name, digits in areas.items()}
 
@@ -73,11 +86,18 @@ def ours(images: Images, seed: int) -> dict[str, list[float]]:
     """Return each digit's area by the mean squared error alone and by `score_samples`."""
     areas = {"error": [], "score": []}
     for digit in range(10):
-        model = Autoencoder(CODE, seed=seed, **RECIPE).fit(images.train[images.train_labels == digit])
-        errors = measures.squared_errors(images.test, model.reconstruct(images.test) / np.float32(255))
+        model = Autoencoder(CODE, seed=seed, **RECIPE).fit(
+            images.train[images.train_labels == digit]
+        )
+        errors = measures.squared_errors(
+            images.test, model.reconstruct(images.test) / np.float32(255)
+        )
         for name, scores in (("error", errors), ("score", -model.score_samples(images.test))):
             areas[name].append(roc_auc_score(images.test_labels != digit, scores))
-        print(f"digit {digit}, seed {seed}: {areas['error'][-1]:.4f}, {areas['score'][-1]:.4f}", flush=True)
+        print(
+            f"digit {digit}, seed {seed}: {areas['error'][-1]:.4f}, {areas['score'][-1]:.4f}",
+            flush=True,
+        )
     return areas
 
 
@@ -85,10 +105,20 @@ def peer(environments: Path, images: Images, seed: int) -> list[float]:
     """Return PyOD's area of each digit."""
     with tempfile.TemporaryDirectory() as work:
         path = Path(work, "mnist.npz")
-        floats = {part: getattr(images, part).reshape(-1, 784) / np.float32(255) for part in ("train", "test")}
+        floats = {
+            part: getattr(images, part).reshape(-1, 784) / np.float32(255)
+            for part in ("train", "test")
+        }
         np.savez(path, **floats, train_labels=images.train_labels, test_labels=images.test_labels)
-        words = [environments / "pyod" / "bin" / "python", PEERS / "pyod_autoencoder.py", path, str(seed)]
-        one_thread = os.environ | {"OMP_NUM_THREADS": "1"}  # two that wait for each other take ten times as long
+        words = [
+            environments / "pyod" / "bin" / "python",
+            PEERS / "pyod_autoencoder.py",
+            path,
+            str(seed),
+        ]
+        one_thread = os.environ | {
+            "OMP_NUM_THREADS": "1"
+        }  # two that wait for each other take ten times as long
         done = subprocess.run(words, check=True, capture_output=True, text=True, env=one_thread)
     return json.loads(done.stdout.splitlines()[-1])
 

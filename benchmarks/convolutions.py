@@ -16,7 +16,10 @@ import machine
 
 RESULT = Path(__file__).parent / "results" / "convolutions.json"
 PASSES = 5
-SIZES = {"28x28 grey": (28, 1, 256, 2560), "64x64 RGB": (64, 3, 64, 512)}  # side, channels, batch, images
+SIZES = {
+    "28x28 grey": (28, 1, 256, 2560),
+    "64x64 RGB": (64, 3, 64, 512),
+}  # side, channels, batch, images
 
 PROGRAM = """
 import json, sys, time
@@ -63,8 +66,16 @@ def main() -> None:
                 done = subprocess.run(words, check=True, capture_output=True, text=True)
                 rates[size][name].append(json.loads(done.stdout.splitlines()[-1]))
                 print(size, name, round(rates[size][name][-1]), flush=True)
-    medians = {size: {name: statistics.median(one) for name, one in found.items()} for size, found in rates.items()}
-    result = {"machine": machine.describe(), "rounds": options.rounds, "images_per_second": rates, "medians": medians}
+    medians = {
+        size: {name: statistics.median(one) for name, one in found.items()}
+        for size, found in rates.items()
+    }
+    result = {
+        "machine": machine.describe(),
+        "rounds": options.rounds,
+        "images_per_second": rates,
+        "medians": medians,
+    }
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
     print(json.dumps(medians))
 

@@ -19,7 +19,15 @@ from skimage.restoration import denoise_nl_means
 from autoencode import Autoencoder, Images, data, images, measures
 
 RESULT = Path(__file__).parent / "results" / "denoising.json"
-NOISES = ("gaussian:0.1", "gaussian:0.2", "gaussian:0.4", "salt:0.1", "salt:0.3", "mask:0.25", "mask:0.5")
+NOISES = (
+    "gaussian:0.1",
+    "gaussian:0.2",
+    "gaussian:0.4",
+    "salt:0.1",
+    "salt:0.3",
+    "mask:0.25",
+    "mask:0.5",
+)
 RECIPE = {"code": 256, "model": "dense", "width": 2.0, "epochs": 12}
 MEDIANS, STRENGTHS, COMPONENTS = (3, 5), (0.6, 0.8, 1.0, 1.2), (16, 32, 64, 100, 150, 250)
 
@@ -35,10 +43,14 @@ def main() -> None:
     for noise in options.noises:
         noisy = disturbed(mnist.test, noise)
         row = {
-            name: max((_measured(mnist.test, found) for found in results), key=lambda one: one["psnr"])
+            name: max(
+                (_measured(mnist.test, found) for found in results), key=lambda one: one["psnr"]
+            )
             for name, results in classical(noisy, mnist.test, pca).items()
         }
-        row["ours"] = [_measured(mnist.test, ours(mnist, noisy, noise, seed)) for seed in range(options.seeds)]
+        row["ours"] = [
+            _measured(mnist.test, ours(mnist, noisy, noise, seed)) for seed in range(options.seeds)
+        ]
         rows[noise] = row
         print(noise, {name: _psnr(found) for name, found in row.items()}, flush=True)
         result = {
@@ -61,7 +73,9 @@ def disturbed(clean: np.ndarray, noise: str) -> np.ndarray:
     return np.where(drawn < share / 2, 0, np.where(drawn < share, 255, clean)).astype(np.uint8)
 
 
-def classical(noisy: np.ndarray, clean: np.ndarray, pca: measures.PCA) -> dict[str, Iterator[np.ndarray]]:
+def classical(
+    noisy: np.ndarray, clean: np.ndarray, pca: measures.PCA
+) -> dict[str, Iterator[np.ndarray]]:
     """Return what each classical method makes of `noisy` in each of its settings, uint8."""
     deviation = float((noisy / 255 - clean / 255).std())
     return {
@@ -79,7 +93,13 @@ def ours(mnist: Images, noisy: np.ndarray, noise: str, seed: int) -> np.ndarray:
 
 def _nl_means(deviation: float, strength: float) -> Callable[[np.ndarray], np.ndarray]:
     # fast_mode, patches of 5 x 5 within 6 pixels: the settings of scikit-image's own example.
-    words = {"patch_size": 5, "patch_distance": 6, "h": strength * deviation, "sigma": deviation, "fast_mode": True}
+    words = {
+        "patch_size": 5,
+        "patch_distance": 6,
+        "h": strength * deviation,
+        "sigma": deviation,
+        "fast_mode": True,
+    }
     return lambda plane: denoise_nl_means(plane / 255, **words)
 
 
@@ -94,11 +114,17 @@ def _projected(noisy: np.ndarray, pca: measures.PCA, count: int) -> np.ndarray:
 
 def _measured(clean: np.ndarray, found: np.ndarray) -> dict[str, float]:
     errors = measures.squared_errors(clean, found / np.float32(255))
-    return {key: value for key, value in measures.redrawing(clean, found, errors).items() if key != "mse"}
+    return {
+        key: value
+        for key, value in measures.redrawing(clean, found, errors).items()
+        if key != "mse"
+    }
 
 
 def _psnr(found: dict[str, float] | list[dict[str, float]]) -> float:
-    return round(statistics.mean(one["psnr"] for one in (found if isinstance(found, list) else [found])), 2)
+    return round(
+        statistics.mean(one["psnr"] for one in (found if isinstance(found, list) else [found])), 2
+    )
 
 
 if __name__ == "__main__":

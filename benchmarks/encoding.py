@@ -62,12 +62,27 @@ def main() -> None:
                 done = subprocess.run(words, check=True, capture_output=True, text=True)
                 seconds[name].append(json.loads(done.stdout.splitlines()[-1]))
             started = time.perf_counter()
-            words = [*command, "encode", run, path, "--part", "train", "--out", Path(work, "codes.npz"), "--overwrite"]
+            words = [
+                *command,
+                "encode",
+                run,
+                path,
+                "--part",
+                "train",
+                "--out",
+                Path(work, "codes.npz"),
+                "--overwrite",
+            ]
             subprocess.run(words, check=True, capture_output=True)
             seconds["command"].append(time.perf_counter() - started)
             print({name: round(found[-1], 2) for name, found in seconds.items()}, flush=True)
     medians = {name: statistics.median(found) for name, found in seconds.items()}
-    result = {"machine": machine.describe(), "rows": ROWS, "rounds": options.rounds, "seconds": seconds}
+    result = {
+        "machine": machine.describe(),
+        "rows": ROWS,
+        "rounds": options.rounds,
+        "seconds": seconds,
+    }
     result |= {"medians": medians, "ours_to_numpy": medians["ours"] / medians["numpy"]}
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
     print(medians, round(result["ours_to_numpy"], 2))

@@ -35,7 +35,17 @@ import machine
 import numpy as np
 from PIL import Image
 
-from autoencode import AutoencodeError, Config, Images, checkpoints, data, pipeline, planning, recording, runs
+from autoencode import (
+    AutoencodeError,
+    Config,
+    Images,
+    checkpoints,
+    data,
+    pipeline,
+    planning,
+    recording,
+    runs,
+)
 from autoencode.data import idx
 from autoencode.files import is_temporary
 from autoencode.runs import records
@@ -64,7 +74,9 @@ def one_engine() -> Iterator[None]:
     kept, start = [], pipeline.start
 
     def start_once(name: str, images: Images, config: Config) -> Any:
-        same = dataclasses.replace(config, epochs=CONFIG.epochs, engine=CONFIG.engine) == planning.complete(CONFIG)
+        same = dataclasses.replace(
+            config, epochs=CONFIG.epochs, engine=CONFIG.engine
+        ) == planning.complete(CONFIG)
         if not same:
             return start(name, images, config)
         if not kept:
@@ -83,12 +95,17 @@ def one_engine() -> Iterator[None]:
 def difference(one: Path, other: Path) -> list[str]:
     """Return in what two run folders differ, but for clocks and the places they lie in; nothing where they are alike."""
     found = []
-    first, second = ([_untimed(line) for line in runs.Run.open(path).metrics()] for path in (one, other))
+    first, second = (
+        [_untimed(line) for line in runs.Run.open(path).metrics()] for path in (one, other)
+    )
     if first != second:
         found.append("metrics.jsonl")
     names = {"baseline.json", "doctor.json", "output.gif", "curve.png"}
     for path in (one, other):
-        names |= {str(found.relative_to(path)) for found in [*path.glob("example*.png"), *path.glob("arrays/*.npy")]}
+        names |= {
+            str(found.relative_to(path))
+            for found in [*path.glob("example*.png"), *path.glob("arrays/*.npy")]
+        }
     found += [name for name in sorted(names) if _content(one / name) != _content(other / name)]
     if not _alike(_weights(one), _weights(other)):
         found.append("model.keras")
@@ -111,7 +128,9 @@ def _weights(run: Path) -> list[np.ndarray]:
     with zipfile.ZipFile(run / "model.keras") as archive:
         content = io.BytesIO(archive.read("model.weights.h5"))
     with h5py.File(content) as file:
-        file.visititems(lambda _, item: found.append(item[()]) if isinstance(item, h5py.Dataset) else None)
+        file.visititems(
+            lambda _, item: found.append(item[()]) if isinstance(item, h5py.Dataset) else None
+        )
     return found
 
 
@@ -134,7 +153,10 @@ KILLED = ["--epochs", "6", "--batch-size", "32", "--noise", "gaussian", "--quiet
 
 def _train(folder: Path, *words: str) -> subprocess.Popen:
     return subprocess.Popen(
-        [sys.executable, "-c", COMMAND, "train", *words], cwd=folder, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", COMMAND, "train", *words],
+        cwd=folder,
+        stderr=subprocess.PIPE,
+        text=True,
     )
 
 
@@ -149,7 +171,10 @@ def kill(trials: int, engine: str = "jax", seed: int = 0) -> dict[str, Any]:
     draw, differing, states = random.Random(seed), [], Counter()
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
-        np.save(folder / "images.npy", np.random.default_rng(0).integers(0, 256, (12_000, 12, 12, 1), "uint8"))
+        np.save(
+            folder / "images.npy",
+            np.random.default_rng(0).integers(0, 256, (12_000, 12, 12, 1), "uint8"),
+        )
         words = ["images.npy", *KILLED, "--engine", engine]
         with _train(folder, *words, "--run", "whole") as process:
             began = _wait_for(process, folder / "whole" / "config.json")
@@ -224,7 +249,11 @@ def failing(folder: Path, place: int, number: int) -> Iterator[list[str]]:
             raise OSError(number, os.strerror(number))
 
     def open_counted(file: Any, mode: str = "r", *rest: Any, **named: Any) -> Any:
-        ours = isinstance(file, (str, os.PathLike)) and os.fspath(file).startswith(place_of) and set(mode) & set("wax+")
+        ours = (
+            isinstance(file, (str, os.PathLike))
+            and os.fspath(file).startswith(place_of)
+            and set(mode) & set("wax+")
+        )
         if not ours:
             return opened(file, mode, *rest, **named)
         count("open")
@@ -258,7 +287,10 @@ def writes(trials: int) -> dict[str, Any]:
             pipeline.run(IMAGES, CONFIG, Path(work, "counted"))
         total = len(done)
         for trial in range(trials):
-            place, number = trial * total // trials if trials < total else trial % total, ERRORS[trial % len(ERRORS)]
+            place, number = (
+                trial * total // trials if trials < total else trial % total,
+                ERRORS[trial % len(ERRORS)],
+            )
             folder = Path(work, f"run{trial}")
             try:
                 with failing(folder, place, number):
@@ -269,7 +301,9 @@ def writes(trials: int) -> dict[str, Any]:
                 if "\n" in str(error):
                     wrong.append(f"write {place}: more than one line")
             wrong += [f"write {place}: {name}" for name in damaged_files(folder)]
-            wrong += [f"write {place}: after going on, {name} differs" for name in _go_on(folder, whole)]
+            wrong += [
+                f"write {place}: after going on, {name} differs" for name in _go_on(folder, whole)
+            ]
             shutil.rmtree(folder, ignore_errors=True)
     return {"trials": trials, "writes of a run": total, "told": dict(told), "wrong": wrong}
 
@@ -366,7 +400,9 @@ def _damage_run(whole: Path, draw: random.Random) -> str:
     folder = whole.with_name("damaged")
     shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(whole, folder)
-    path = draw.choice(sorted(path for path in folder.rglob("*") if path.is_file() and path.stat().st_size))
+    path = draw.choice(
+        sorted(path for path in folder.rglob("*") if path.is_file() and path.stat().st_size)
+    )
     path.write_bytes(damaged(path.read_bytes(), draw))
     kind = path.name.strip("0123456789.").replace("example", "drawn ")
     try:
@@ -391,7 +427,14 @@ def source_files(work: Path) -> dict[str, tuple[Path, bool]]:
     folder, found = work / "sources", {}
     folder.mkdir()
     pixels = np.random.default_rng(1).integers(0, 256, (16, 8, 8), "uint8")
-    for kind, checked in {"png": True, "jpg": False, "bmp": False, "tif": False, "gif": False, "webp": False}.items():
+    for kind, checked in {
+        "png": True,
+        "jpg": False,
+        "bmp": False,
+        "tif": False,
+        "gif": False,
+        "webp": False,
+    }.items():
         (folder / kind).mkdir()
         for index, image in enumerate(pixels):
             Image.fromarray(image).save(folder / kind / f"{index:02}.{kind}")
@@ -407,7 +450,10 @@ def source_files(work: Path) -> dict[str, tuple[Path, bool]]:
     data.pack(str(folder / "set.npy"), folder / "set.store", Config())
     checked = {"zip": True, "tar": True, "tar.gz": True, "npy": False, "npz": True, "store": True}
     found |= {kind: (folder / f"set.{kind}", checks) for kind, checks in checked.items()}
-    return found | {"idx": (folder / "set-idx3-ubyte", False), "idx.gz": (folder / "set-idx3-ubyte.gz", True)}
+    return found | {
+        "idx": (folder / "set-idx3-ubyte", False),
+        "idx.gz": (folder / "set-idx3-ubyte.gz", True),
+    }
 
 
 def _damage_source(sets: dict[str, tuple[Path, bool]], draw: random.Random) -> str:
@@ -428,7 +474,11 @@ def _damage_source(sets: dict[str, tuple[Path, bool]], draw: random.Random) -> s
     strange = sum(row.tobytes() not in known for row in rows)
     if strange and checked:
         raise ValueError(f"{kind}: a picture that was not there")
-    return "source: other pixels, in a format without checksum" if strange else "source: the same result, or left out"
+    return (
+        "source: other pixels, in a format without checksum"
+        if strange
+        else "source: the same result, or left out"
+    )
 
 
 def _rows(path: Path, config: Config) -> tuple[np.ndarray, np.ndarray]:
@@ -481,10 +531,17 @@ def judge(names: list[str] | None = None) -> dict[str, Any]:
         words = [sys.executable, "-c", JUDGE, str(Path(work, "canary")), *names]
         path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
         done = subprocess.run(
-            words, capture_output=True, text=True, cwd=work, check=False, env=os.environ | {"PYTHONPATH": path}
+            words,
+            capture_output=True,
+            text=True,
+            cwd=work,
+            check=False,
+            env=os.environ | {"PYTHONPATH": path},
         )
     found = [json.loads(line) for line in done.stdout.splitlines()]
-    wrong = [f"{name}: {outcome}" for name, outcome, *_ in found if outcome not in ("told", "harmless")]
+    wrong = [
+        f"{name}: {outcome}" for name, outcome, *_ in found if outcome not in ("told", "harmless")
+    ]
     wrong += [f"{name}: used {peak:,.0f} MB" for name, _, peak, *_ in found if peak > 1000]
     wrong += [f"{name}: ran code" for name, *_, ran in found if ran]
     if len(found) < len(names):
@@ -515,14 +572,29 @@ def cost(trials: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as work:
         for trial in range(trials + 1):
             for which, found in seconds.items():
-                words = [sys.executable, "-c", TIMED, which, "train", "--quiet", "--run", f"{which}{trial}"]
+                words = [
+                    sys.executable,
+                    "-c",
+                    TIMED,
+                    which,
+                    "train",
+                    "--quiet",
+                    "--run",
+                    f"{which}{trial}",
+                ]
                 started = time.perf_counter()
                 subprocess.run(words, cwd=work, check=True)
                 whole = time.perf_counter() - started
-                epochs = [line["seconds"] for line in runs.Run.open(Path(work, f"{which}{trial}")).metrics()]
+                epochs = [
+                    line["seconds"]
+                    for line in runs.Run.open(Path(work, f"{which}{trial}")).metrics()
+                ]
                 if trial:  # the first fills the cache of programs
                     found.append((whole, statistics.median(epochs[1:])))
-    found = {which: [statistics.median(part) for part in zip(*rows, strict=True)] for which, rows in seconds.items()}
+    found = {
+        which: [statistics.median(part) for part in zip(*rows, strict=True)]
+        for which, rows in seconds.items()
+    }
     return {
         "trials": trials,
         "process_seconds": {which: round(rows[0], 3) for which, rows in found.items()},
@@ -535,7 +607,9 @@ def cost(trials: int) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("part", choices=("kill", "writes", "damage", "hostile", "cost"))
-    parser.add_argument("--trials", type=int, help="all there are by default, for writes; else 100, 2000, 10")
+    parser.add_argument(
+        "--trials", type=int, help="all there are by default, for writes; else 100, 2000, 10"
+    )
     parser.add_argument("--engine", default="jax", help="of the kills")
     options = parser.parse_args()
     parts = {

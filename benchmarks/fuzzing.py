@@ -34,7 +34,10 @@ CRASHES = Path(__file__).parents[1] / ".bench" / "crashes"  # inputs that a read
 RUN_FILES = {
     "config": ("config.json", lambda run: run.record),
     "metrics": ("metrics.jsonl", lambda run: run.metrics()),
-    "arrays": ("arrays/originals.npy", lambda run: run._read_array("originals", run.record["originals"])),
+    "arrays": (
+        "arrays/originals.npy",
+        lambda run: run._read_array("originals", run.record["originals"]),
+    ),
     "state": ("state.json", lambda run: run.state()),
     "checkpoint": ("checkpoint/0.checkpoint", lambda run: recording.take_up(run, epochs=9)),
 }
@@ -74,7 +77,11 @@ def fuzz(seconds: float, names: Sequence[str] = READERS, together: bool = False)
         groups = [list(names)] if together else [[name] for name in names]
         with ThreadPoolExecutor(1 if together else os.cpu_count()) as processes:
             found = list(processes.map(functools.partial(_fuzz_apart, Path(work), seconds), groups))
-    wrong = [f"{', '.join(group)}: {one['wrong']}" for group, one in zip(groups, found, strict=True) if one["wrong"]]
+    wrong = [
+        f"{', '.join(group)}: {one['wrong']}"
+        for group, one in zip(groups, found, strict=True)
+        if one["wrong"]
+    ]
     told = {
         ", ".join(group): {key: one[key] for key in ("inputs", "kept", "branches")}
         for group, one in zip(groups, found, strict=True)
@@ -91,7 +98,9 @@ def write_files(work: Path) -> None:
 
 
 def _whole(work: Path, name: str) -> Path:
-    return work / "run" / RUN_FILES[name][0] if name in RUN_FILES else work / "sources" / SOURCES[name]
+    return (
+        work / "run" / RUN_FILES[name][0] if name in RUN_FILES else work / "sources" / SOURCES[name]
+    )
 
 
 def _fuzz_apart(work: Path, seconds: float, names: list[str]) -> dict[str, Any]:
@@ -101,9 +110,13 @@ def _fuzz_apart(work: Path, seconds: float, names: list[str]) -> dict[str, Any]:
         corpus = Path(own, "corpus")
         corpus.mkdir()
         for name in names:
-            (corpus / name).write_bytes(bytes([READERS.index(name)]) + _whole(work, name).read_bytes())
+            (corpus / name).write_bytes(
+                bytes([READERS.index(name)]) + _whole(work, name).read_bytes()
+            )
         words = [sys.executable, "-c", WITHIN, str(work), own, str(corpus), *LIMITS]
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024  # a new process is said to have had as much
+        before = (
+            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+        )  # a new process is said to have had as much
         words += [
             f"-rss_limit_mb={before + MOST_MEMORY}",
             f"-max_total_time={max(1, round(seconds))}",
@@ -112,7 +125,12 @@ def _fuzz_apart(work: Path, seconds: float, names: list[str]) -> dict[str, Any]:
         ]
         path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
         done = subprocess.run(
-            words, check=False, capture_output=True, text=True, errors="replace", env=os.environ | {"PYTHONPATH": path}
+            words,
+            check=False,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env=os.environ | {"PYTHONPATH": path},
         )
         kept = len(list(corpus.iterdir()))
     inputs, branches = (
@@ -130,7 +148,9 @@ def run_within(work: str, own: str, *words: str) -> None:
 
     # Mutate is another function once Setup has run.
     change = functools.partial(_changed, lambda content, most: atheris.Mutate(content, most))
-    atheris.Setup([__file__, *words], functools.partial(_try, Path(work), Path(own)), custom_mutator=change)
+    atheris.Setup(
+        [__file__, *words], functools.partial(_try, Path(work), Path(own)), custom_mutator=change
+    )
     atheris.Fuzz()
 
 
@@ -171,7 +191,11 @@ def _read_run(work: Path, own: Path, name: str, content: bytes) -> None:
 
 def _changed(mutate: Callable[[bytes, int], bytes], content: bytes, most: int, seed: int) -> bytes:
     """`content` changed by libFuzzer, half of the time with right checksums, as a stranger who knows them would write it."""
-    name, inner, knowing = READERS[content[0] % len(READERS)], content[1:], random.Random(seed).random() < 0.5
+    name, inner, knowing = (
+        READERS[content[0] % len(READERS)],
+        content[1:],
+        random.Random(seed).random() < 0.5,
+    )
     if knowing and name == "idx.gz":
         try:
             changed = gzip.compress(mutate(gzip.decompress(inner)[:most], most - 100), 1)
@@ -195,7 +219,9 @@ def _with_right_checksum(name: str, content: bytes) -> bytes:
         if name == "store":
             length = store.TAIL.unpack(content[-store.TAIL.size :])[0]
             text = content[-store.TAIL.size - length : -store.TAIL.size]
-            return content[: -store.TAIL.size] + store.TAIL.pack(len(text), zlib.crc32(text), store.END)
+            return content[: -store.TAIL.size] + store.TAIL.pack(
+                len(text), zlib.crc32(text), store.END
+            )
     except (ValueError, RecursionError, struct.error):
         pass
     return content

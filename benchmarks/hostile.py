@@ -61,7 +61,12 @@ def zipped(members: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> byt
 
 def png(width: int, height: int, kind: int = 0, bits: int = 8, data: bytes = b"") -> bytes:
     def chunk(name: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+        return (
+            struct.pack(">I", len(content))
+            + name
+            + content
+            + struct.pack(">I", zlib.crc32(name + content))
+        )
 
     head = struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
@@ -177,7 +182,9 @@ def npz_named_out_of_the_folder(path: Path) -> Any:
 
 @case
 def idx_of_a_terabyte(path: Path) -> Any:
-    return load(path / "a-idx3-ubyte", b"\0\0\x08\3" + struct.pack(">III", 10**6, 1000, 1000) + bytes(99))
+    return load(
+        path / "a-idx3-ubyte", b"\0\0\x08\3" + struct.pack(">III", 10**6, 1000, 1000) + bytes(99)
+    )
 
 
 @case
@@ -192,7 +199,9 @@ def idx_of_255_dimensions(path: Path) -> Any:
 
 @case
 def idx_bomb(path: Path) -> Any:
-    return load(path / "a.gz", gzipped_zeros(2**30, b"\0\0\x08\3" + struct.pack(">III", 2**20, 32, 32)))
+    return load(
+        path / "a.gz", gzipped_zeros(2**30, b"\0\0\x08\3" + struct.pack(">III", 2**20, 32, 32))
+    )
 
 
 @case
@@ -229,7 +238,10 @@ def zip_of_overlapping_members(path: Path) -> Any:
 
 @case
 def zip_that_leads_outside(path: Path) -> Any:
-    return load(path / "a.zip", zipped({"../../escaped.png": blank(4, 4, "L"), "/tmp/escaped.png": blank(4, 4, "L")}))
+    return load(
+        path / "a.zip",
+        zipped({"../../escaped.png": blank(4, 4, "L"), "/tmp/escaped.png": blank(4, 4, "L")}),
+    )
 
 
 @case
@@ -255,7 +267,10 @@ def zip_of_zips(path: Path) -> Any:
 
 @case
 def zip_of_a_hundred_thousand_names(path: Path) -> Any:
-    return load(path / "a.zip", zipped({f"{index}.txt": b"" for index in range(100_000)}, zipfile.ZIP_STORED))
+    return load(
+        path / "a.zip",
+        zipped({f"{index}.txt": b"" for index in range(100_000)}, zipfile.ZIP_STORED),
+    )
 
 
 def tarred(member: tarfile.TarInfo, content: bytes = b"") -> bytes:
@@ -278,14 +293,18 @@ def tar_of_an_exabyte(path: Path) -> Any:
 
 @case
 def tar_whose_name_fills_memory(path: Path) -> Any:
-    return load(path / "a.tar", tar_member("././@LongLink", 2**40, tarfile.GNUTYPE_LONGNAME) + bytes(1024))
+    return load(
+        path / "a.tar", tar_member("././@LongLink", 2**40, tarfile.GNUTYPE_LONGNAME) + bytes(1024)
+    )
 
 
 @case
 def tar_of_a_number_past_the_machine(path: Path) -> Any:
     content = b"9" * 30 + b" path=a.png\n"
     head = tar_member("././@PaxHeader", len(content), tarfile.XHDTYPE)
-    return load(path / "a.tar", head + content.ljust(512, b"\0") + tar_member("a.png", 0) + bytes(1024))
+    return load(
+        path / "a.tar", head + content.ljust(512, b"\0") + tar_member("a.png", 0) + bytes(1024)
+    )
 
 
 @case
@@ -314,7 +333,10 @@ def tar_gz_bomb(path: Path) -> Any:
 @case
 def tar_xz_bomb(path: Path) -> Any:
     packer, piece = lzma.LZMACompressor(preset=1), bytes(2**20)
-    parts = [packer.compress(tar_member("a.txt", 2**29)), *(packer.compress(piece) for _ in range(2**9))]
+    parts = [
+        packer.compress(tar_member("a.txt", 2**29)),
+        *(packer.compress(piece) for _ in range(2**9)),
+    ]
     return load(path / "a.tar.xz", b"".join(parts) + packer.flush())
 
 
@@ -357,7 +379,10 @@ def png_at_the_limit_of_16_bits(path: Path) -> Any:
 
 @case
 def png_one_pixel_wide(path: Path) -> Any:
-    return data.load(_written(path / "a.png", blank(1, 60_000, "L")), Config(size="4096", fit="crop", colour="rgb"))
+    return data.load(
+        _written(path / "a.png", blank(1, 60_000, "L")),
+        Config(size="4096", fit="crop", colour="rgb"),
+    )
 
 
 @case
@@ -371,7 +396,12 @@ def many_large_pictures_at_once(path: Path) -> Any:
 @case
 def png_with_text_that_expands(path: Path) -> Any:
     text = b"a\0\0" + zeros(2**28)
-    chunk = struct.pack(">I", len(text)) + b"zTXt" + text + struct.pack(">I", zlib.crc32(b"zTXt" + text))
+    chunk = (
+        struct.pack(">I", len(text))
+        + b"zTXt"
+        + text
+        + struct.pack(">I", zlib.crc32(b"zTXt" + text))
+    )
     content = blank(4, 4, "L")
     return load(path / "a.png", content[:33] + chunk + content[33:])
 
@@ -385,9 +415,20 @@ def gif_of_a_large_screen(path: Path) -> Any:
 
 @case
 def tiff_of_a_terapixel(path: Path) -> Any:
-    entries = [(256, 4, 1, 2**20), (257, 4, 1, 2**20), (258, 3, 1, 8), (259, 3, 1, 1), (262, 3, 1, 1), (273, 4, 1, 8)]
+    entries = [
+        (256, 4, 1, 2**20),
+        (257, 4, 1, 2**20),
+        (258, 3, 1, 8),
+        (259, 3, 1, 1),
+        (262, 3, 1, 1),
+        (273, 4, 1, 8),
+    ]
     entries += [(278, 4, 1, 2**20), (279, 4, 1, 2**31 - 1)]
-    table = struct.pack("<H", len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries) + bytes(4)
+    table = (
+        struct.pack("<H", len(entries))
+        + b"".join(struct.pack("<HHII", *entry) for entry in entries)
+        + bytes(4)
+    )
     return load(path / "a.tif", b"II*\0" + struct.pack("<I", 8) + table)
 
 
@@ -427,12 +468,17 @@ def webp_of_16383_squared(path: Path) -> Any:
 
 @case
 def postscript_named_png(path: Path) -> Any:
-    return load(path / "a.png", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(%pipe%touch $CANARY) (w) file\n")
+    return load(
+        path / "a.png",
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(%pipe%touch $CANARY) (w) file\n",
+    )
 
 
 @case
 def svg_named_png(path: Path) -> Any:
-    return load(path / "a.png", b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><svg>&b;</svg>')
+    return load(
+        path / "a.png", b'<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><svg>&b;</svg>'
+    )
 
 
 @case
@@ -451,8 +497,12 @@ def parquet_of_a_billion_rows(path: Path) -> Any:
     from pyarrow import parquet
 
     codes = pyarrow.array(np.zeros(2**21, np.int8))
-    column = pyarrow.DictionaryArray.from_arrays(codes, pyarrow.array([b"picture"], pyarrow.binary()))
-    with parquet.ParquetWriter(path / "a.parquet", pyarrow.schema([("image", column.type)])) as writer:
+    column = pyarrow.DictionaryArray.from_arrays(
+        codes, pyarrow.array([b"picture"], pyarrow.binary())
+    )
+    with parquet.ParquetWriter(
+        path / "a.parquet", pyarrow.schema([("image", column.type)])
+    ) as writer:
         for _ in range(20):
             writer.write_table(pyarrow.table({"image": column}))
     return data.load(str(path / "a.parquet"), CONFIG)
@@ -464,7 +514,9 @@ def parquet_bomb(path: Path) -> Any:
     from pyarrow import parquet
 
     table = pyarrow.table({"image": [bytes(2**22)]})
-    with parquet.ParquetWriter(path / "a.parquet", table.schema, compression="zstd", use_dictionary=False) as writer:
+    with parquet.ParquetWriter(
+        path / "a.parquet", table.schema, compression="zstd", use_dictionary=False
+    ) as writer:
         for _ in range(50):
             writer.write_table(table)
     return data.load(str(path / "a.parquet"), CONFIG)
@@ -521,12 +573,16 @@ def store_with_labels_beyond_its_end(path: Path) -> Any:
 # Models
 
 
-def model_file(path: Path, change: Callable[[dict], Any] | None = None, weights: bytes | None = None) -> bytes:
+def model_file(
+    path: Path, change: Callable[[dict], Any] | None = None, weights: bytes | None = None
+) -> bytes:
     """A small model's .keras file with another configuration or other weights."""
     import keras
 
     images = keras.Input((4, 4, 1))
-    encoder = keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(2)], name="encoder")
+    encoder = keras.Sequential(
+        [keras.Input((4, 4, 1)), keras.layers.Flatten(), keras.layers.Dense(2)], name="encoder"
+    )
     decoder = keras.Sequential(
         [keras.Input((2,)), keras.layers.Dense(16), keras.layers.Reshape((4, 4, 1))], name="decoder"
     )
@@ -567,33 +623,53 @@ def runs_model_with_a_lambda(path: Path) -> Any:
     import marshal
 
     code = compile(f"__import__('os').system('touch {os.environ['CANARY']}')", "a", "eval")
-    packed = base64.b64encode(marshal.dumps((lambda x: x).__code__.replace(co_code=code.co_code))).decode()
-    function = {"class_name": "__lambda__", "config": {"code": packed, "defaults": None, "closure": None}}
+    packed = base64.b64encode(
+        marshal.dumps((lambda x: x).__code__.replace(co_code=code.co_code))
+    ).decode()
+    function = {
+        "class_name": "__lambda__",
+        "config": {"code": packed, "defaults": None, "closure": None},
+    }
     layer = {"module": "keras.layers", "class_name": "Lambda", "config": {"function": function}}
     return open_model(path, model_file(path, replaced(**layer)))
 
 
 @case
 def runs_model_of_a_function_elsewhere(path: Path) -> Any:
-    layer = {"module": "os", "class_name": "function", "config": "system", "registered_name": "system"}
+    layer = {
+        "module": "os",
+        "class_name": "function",
+        "config": "system",
+        "registered_name": "system",
+    }
     return open_model(path, model_file(path, replaced(**layer)))
 
 
 @case
 def runs_model_of_a_class_elsewhere(path: Path) -> Any:
-    layer = {"module": "subprocess", "class_name": "Popen", "config": {"args": ["touch", os.environ["CANARY"]]}}
+    layer = {
+        "module": "subprocess",
+        "class_name": "Popen",
+        "config": {"args": ["touch", os.environ["CANARY"]]},
+    }
     return open_model(path, model_file(path, replaced(**layer)))
 
 
 @case
 def runs_model_that_activates_by_a_lambda(path: Path) -> Any:
     function = {"class_name": "__lambda__", "config": {"value": "abcd"}, "module": "builtins"}
-    return open_model(path, model_file(path, lambda config: inner(config)["config"].update(activation=function)))
+    return open_model(
+        path, model_file(path, lambda config: inner(config)["config"].update(activation=function))
+    )
 
 
 @case
 def runs_model_of_a_saved_torch_module(path: Path) -> Any:
-    layer = {"module": "keras.layers", "class_name": "TorchModuleWrapper", "config": {"module": "gASV"}}
+    layer = {
+        "module": "keras.layers",
+        "class_name": "TorchModuleWrapper",
+        "config": {"module": "gASV"},
+    }
     return open_model(path, model_file(path, replaced(**layer)))
 
 
@@ -605,24 +681,38 @@ def runs_model_of_a_saved_tensorflow_model(path: Path) -> Any:
 
 @case
 def model_that_reads_a_file(path: Path) -> Any:
-    layer = {"module": "keras.layers", "class_name": "StringLookup", "config": {"vocabulary": "/etc/passwd"}}
+    layer = {
+        "module": "keras.layers",
+        "class_name": "StringLookup",
+        "config": {"vocabulary": "/etc/passwd"},
+    }
     return open_model(path, model_file(path, replaced(**layer)))
 
 
 @case
 def model_that_downloads_a_file(path: Path) -> Any:
-    layer = {"module": "keras.utils", "class_name": "get_file", "config": {"origin": "file:///etc/passwd"}}
+    layer = {
+        "module": "keras.utils",
+        "class_name": "get_file",
+        "config": {"origin": "file:///etc/passwd"},
+    }
     return open_model(path, model_file(path, replaced(**layer)))
 
 
 @case
 def model_of_a_terabyte(path: Path) -> Any:
-    return open_model(path, model_file(path, lambda config: inner(config)["config"].update(units=10**11)))
+    return open_model(
+        path, model_file(path, lambda config: inner(config)["config"].update(units=10**11))
+    )
 
 
 @case
 def model_whose_layer_fills_memory(path: Path) -> Any:
-    layer = {"module": "keras.layers", "class_name": "UpSampling2D", "config": {"size": [10**6, 10**6]}}
+    layer = {
+        "module": "keras.layers",
+        "class_name": "UpSampling2D",
+        "config": {"size": [10**6, 10**6]},
+    }
     return open_model(path, model_file(path, replaced(**layer)))
 
 
@@ -647,7 +737,9 @@ def model_whose_notes_are_a_bomb(path: Path) -> Any:
     content = model_file(path)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
-    return open_model(path, zipped(members | {"autoencode.json": b"[" + b"[]," * (MOST_TEXT // 3) + b"0]"}))
+    return open_model(
+        path, zipped(members | {"autoencode.json": b"[" + b"[]," * (MOST_TEXT // 3) + b"0]"})
+    )
 
 
 def weights_file(fill: Callable[[h5py.File], Any]) -> bytes:
@@ -660,7 +752,9 @@ def weights_file(fill: Callable[[h5py.File], Any]) -> bytes:
 @case
 def weights_in_another_file(path: Path) -> Any:
     link = h5py.ExternalLink("/etc/passwd", "/")
-    return open_model(path, model_file(path, weights=weights_file(lambda file: file.__setitem__("layers", link))))
+    return open_model(
+        path, model_file(path, weights=weights_file(lambda file: file.__setitem__("layers", link)))
+    )
 
 
 @case
@@ -684,7 +778,9 @@ def weights_that_are_virtual(path: Path) -> Any:
 @case
 def weights_of_a_terabyte(path: Path) -> Any:
     def fill(file: h5py.File) -> None:
-        file.create_dataset("layers/a/vars/0", (10**6, 10**6), "f4", chunks=(1000, 1000), compression="gzip")
+        file.create_dataset(
+            "layers/a/vars/0", (10**6, 10**6), "f4", chunks=(1000, 1000), compression="gzip"
+        )
 
     return open_model(path, model_file(path, weights=weights_file(fill)))
 
@@ -769,7 +865,9 @@ def run_of_an_endless_frame(path: Path) -> Any:
 
 @case
 def run_of_a_text_for_a_shape(path: Path) -> Any:
-    return show(run_folder(path, images={"shape": "../../..", "train": 1, "test": 1, "fingerprint": 0}))
+    return show(
+        run_folder(path, images={"shape": "../../..", "train": 1, "test": 1, "fingerprint": 0})
+    )
 
 
 @case
@@ -825,12 +923,16 @@ def checkpoint(path: Path, header: Any, body: bytes = b"") -> Any:
 
 @case
 def checkpoint_of_a_terabyte(path: Path) -> Any:
-    return checkpoint(path, {"sequence": 0, "notes": {}, "arrays": [["state", "float32", [10**6, 10**6]]]})
+    return checkpoint(
+        path, {"sequence": 0, "notes": {}, "arrays": [["state", "float32", [10**6, 10**6]]]}
+    )
 
 
 @case
 def checkpoint_of_objects(path: Path) -> Any:
-    return checkpoint(path, {"sequence": 0, "notes": {}, "arrays": [["state", "object", [1]]]}, bytes(8))
+    return checkpoint(
+        path, {"sequence": 0, "notes": {}, "arrays": [["state", "object", [1]]]}, bytes(8)
+    )
 
 
 @case
@@ -840,7 +942,9 @@ def checkpoint_of_nested_lists(path: Path) -> Any:
 
 @case
 def checkpoint_of_negative_shape(path: Path) -> Any:
-    return checkpoint(path, {"sequence": 0, "notes": {}, "arrays": [["state", "float32", [-1, -1]]]}, bytes(4))
+    return checkpoint(
+        path, {"sequence": 0, "notes": {}, "arrays": [["state", "float32", [-1, -1]]]}, bytes(4)
+    )
 
 
 def _written(path: Path, content: bytes) -> str:

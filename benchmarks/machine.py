@@ -11,7 +11,9 @@ PIXELS, CODE, TRAIN, TEST = 784, 16, 60_000, 10_000
 PRODUCT = 2 * PIXELS * CODE  # operations of one image and one layer
 # Two products forward; backward the gradients of both kernels and of the code. The evaluation goes forward alone.
 OPERATIONS = 5 * TRAIN * PRODUCT + 2 * TEST * PRODUCT
-BYTES = (TRAIN + TEST) * PIXELS  # every image is read once as uint8; the weights fit in a core's cache
+BYTES = (
+    TRAIN + TEST
+) * PIXELS  # every image is read once as uint8; the weights fit in a core's cache
 
 
 def describe() -> dict[str, str | int]:
@@ -40,7 +42,10 @@ def floor() -> dict[str, float]:
 
 def _processor() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next((line.split(":")[1].strip() for line in lines if line.startswith("model name")), platform.machine())
+    return next(
+        (line.split(":")[1].strip() for line in lines if line.startswith("model name")),
+        platform.machine(),
+    )
 
 
 def _matrix_rate(size: int = 3072) -> float:

@@ -34,9 +34,15 @@ def make(folder: Path) -> None:
     """Write the pictures: smooth colours under noise, which compress as photographs do."""
     random = np.random.default_rng(0)
     for number in range(COUNT):
-        smooth = Image.fromarray(random.integers(0, 256, (16, 16, 3), "uint8")).resize((SIDE, SIDE), Image.BICUBIC)
-        pixels = np.asarray(smooth).astype(np.int16) + random.integers(-12, 12, (SIDE, SIDE, 3), np.int16)
-        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(folder / f"{number:05}.jpg", quality=88)
+        smooth = Image.fromarray(random.integers(0, 256, (16, 16, 3), "uint8")).resize(
+            (SIDE, SIDE), Image.BICUBIC
+        )
+        pixels = np.asarray(smooth).astype(np.int16) + random.integers(
+            -12, 12, (SIDE, SIDE, 3), np.int16
+        )
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(
+            folder / f"{number:05}.jpg", quality=88
+        )
 
 
 def main() -> None:

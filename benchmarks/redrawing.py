@@ -32,9 +32,13 @@ def main() -> None:
     parser.add_argument("--environments", type=Path, default=Path(".bench"))
     parser.add_argument("--python310", default="python3.10", help="for the TensorFlow 2.10 peer")
     parser.add_argument("--only", choices=["quick", "best", "models"])
-    parser.add_argument("--models", default=",".join(models.ARCHITECTURES), help="for --only models")
+    parser.add_argument(
+        "--models", default=",".join(models.ARCHITECTURES), help="for --only models"
+    )
     options = parser.parse_args()
-    for name in ("ours", "tensorflow-2.10", "pythae") if options.only in (None, "quick") else ("ours",):
+    for name in (
+        ("ours", "tensorflow-2.10", "pythae") if options.only in (None, "quick") else ("ours",)
+    ):
         environment(name, options)
     result = json.loads(RESULT.read_text()) if RESULT.exists() else {}
     result["machine"] = machine.describe()
@@ -43,14 +47,22 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         if options.only in (None, "quick"):
-            result["quick"] = {"recipe": " ".join(QUICK), "rounds": quick(options.environments, work, images)}
+            result["quick"] = {
+                "recipe": " ".join(QUICK),
+                "rounds": quick(options.environments, work, images),
+            }
         if options.only in (None, "best"):
-            runs = [ours(options.environments, work, BEST, seed, refine=REFINE) for seed in range(SEEDS)]
+            runs = [
+                ours(options.environments, work, BEST, seed, refine=REFINE) for seed in range(SEEDS)
+            ]
             result["best"] = {"recipe": " ".join(BEST), "refine": REFINE, "runs": runs}
         if options.only in (None, "models"):
             table = json.loads(MEASURED.read_text())
             for name in options.models.split(","):
-                runs = [ours(options.environments, work, ("--model", name), seed) for seed in range(SEEDS)]
+                runs = [
+                    ours(options.environments, work, ("--model", name), seed)
+                    for seed in range(SEEDS)
+                ]
                 result.setdefault("models", {})[name] = runs
                 table[name] = {
                     "parameters": runs[0]["parameters"],
@@ -66,11 +78,26 @@ def quick(environments: Path, work: Path, images: Images) -> list[dict[str, dict
     rounds = []
     for seed in range(SEEDS):
         found = {}
-        words = [environments / "tensorflow-2.10" / "bin" / "python", PEERS / "article.py", work, work / "mnist.npz"]
+        words = [
+            environments / "tensorflow-2.10" / "bin" / "python",
+            PEERS / "article.py",
+            work,
+            work / "mnist.npz",
+        ]
         lines, wall, memory = measure(words, {}, work / "stdout")
-        found["article"] = {"mse": json.loads(lines[-1])["val_loss"], "seconds": wall, "memory_mb": memory}
+        found["article"] = {
+            "mse": json.loads(lines[-1])["val_loss"],
+            "seconds": wall,
+            "memory_mb": memory,
+        }
         found["ours"] = ours(environments, work, QUICK, seed)
-        words = [environments / "pythae" / "bin" / "python", PEERS / "pythae_conv.py", work / "mnist.npz", wall, seed]
+        words = [
+            environments / "pythae" / "bin" / "python",
+            PEERS / "pythae_conv.py",
+            work / "mnist.npz",
+            wall,
+            seed,
+        ]
         lines, wall, memory = measure(words, {}, work / "stdout")
         found["pythae"] = json.loads(lines[-1]) | {"seconds": wall, "memory_mb": memory}
         print(json.dumps(found), flush=True)
@@ -78,7 +105,9 @@ def quick(environments: Path, work: Path, images: Images) -> list[dict[str, dict
     return rounds
 
 
-def ours(environments: Path, work: Path, recipe: tuple[str, ...], seed: int, refine: int = 0) -> dict[str, float]:
+def ours(
+    environments: Path, work: Path, recipe: tuple[str, ...], seed: int, refine: int = 0
+) -> dict[str, float]:
     """Run the command with an empty compilation cache, and return what it reached; with `refine`, with refined codes too."""
     with tempfile.TemporaryDirectory(dir=work) as folder:
         run = Path(folder, "run")
@@ -90,10 +119,24 @@ def ours(environments: Path, work: Path, recipe: tuple[str, ...], seed: int, ref
         refined = {}
         if refine:
             results = Path(folder, "refined.npz")
-            words = [program, "reconstruct", run, "mnist", "--part", "test", "--refine", refine, "--out", results]
+            words = [
+                program,
+                "reconstruct",
+                run,
+                "mnist",
+                "--part",
+                "test",
+                "--refine",
+                refine,
+                "--out",
+                results,
+            ]
             _, seconds, _ = measure(words, cache, stdout)
             with np.load(results) as arrays:
-                refined = {"mse": float(arrays["errors"].mean(dtype=np.float64)), "seconds": seconds}
+                refined = {
+                    "mse": float(arrays["errors"].mean(dtype=np.float64)),
+                    "seconds": seconds,
+                }
     found = {
         "mse": last["val_loss"],
         "loss": last["loss"],

@@ -30,7 +30,9 @@ def main() -> None:
         return
     rows = {}
     for engine in engines:
-        done = subprocess.run([sys.executable, __file__, engine], check=True, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, __file__, engine], check=True, capture_output=True, text=True
+        )
         rows[engine] = json.loads(done.stdout.splitlines()[-1])
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(json.dumps(rows, indent=1) + "\n")

@@ -37,7 +37,9 @@ CODES = (2, 8, 16, 64)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, default=Path(".bench"), help="where downloads are kept")
+    parser.add_argument(
+        "--data", type=Path, default=Path(".bench"), help="where downloads are kept"
+    )
     parser.add_argument("--sets", default=",".join(SETS))
     parser.add_argument("--methods", default="mean,pca,mlp,auto")
     parser.add_argument("--codes", default="2,8,16,64")
@@ -97,7 +99,9 @@ def mlp(images: Images, code: int, seed: int) -> float:
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.neural_network import MLPRegressor
 
-    train, test = (part.reshape(len(part), -1) / np.float32(255) for part in (images.train, images.test))
+    train, test = (
+        part.reshape(len(part), -1) / np.float32(255) for part in (images.train, images.test)
+    )
     model = MLPRegressor((256, code, 256), random_state=seed, early_stopping=len(train) >= 20)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)
@@ -133,7 +137,9 @@ def digits(folder: Path) -> Images:
 def emoji(folder: Path, count: int | None = None) -> Images:
     """3,786 emoji on white, 64 x 64 RGB; with `count`, fewer training images and the same test images."""
     with tarfile.open(_download(EMOJI, folder)) as archive:
-        members = [one for one in archive.getmembers() if one.name.startswith("package/img/twitter/64/")]
+        members = [
+            one for one in archive.getmembers() if one.name.startswith("package/img/twitter/64/")
+        ]
         members.sort(key=lambda member: member.name)
         pictures = [_on_white(archive.extractfile(member).read(), 64, 64) for member in members]
     images = _split("emoji", np.stack(pictures))
@@ -157,7 +163,10 @@ def patches(folder: Path, side: int) -> Images:
     import skimage.data
     from sklearn.datasets import load_sample_images
 
-    photographs = [*load_sample_images().images, *(getattr(skimage.data, name)() for name in PHOTOGRAPHS)]
+    photographs = [
+        *load_sample_images().images,
+        *(getattr(skimage.data, name)() for name in PHOTOGRAPHS),
+    ]
     random = np.random.default_rng(SPLIT_SEED)
     parts = {"train": [], "test": []}
     for index in range(PATCHES):
@@ -231,7 +240,9 @@ def table(entries: dict) -> str:
     for key, found in entries.items():
         name, method, code, _, _ = key.split()
         means.setdefault((name, int(code)), {}).setdefault(method, []).append(found["error"])
-    methods = [one for one in ("mean", "pca", "mlp", *MODELS) if any(one in row for row in means.values())]
+    methods = [
+        one for one in ("mean", "pca", "mlp", *MODELS) if any(one in row for row in means.values())
+    ]
     lines = [
         f"| set | code | {' | '.join(methods)} | auto / PCA, worst seed |",
         f"|---|---|{'---|' * len(methods)}---|",

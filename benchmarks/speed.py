@@ -66,7 +66,10 @@ def main() -> None:
         for number in range(options.rounds):
             for contender in contenders:
                 runs[contender.name].append(_run(contender, options.environments, work))
-                print(f"round {number + 1}: {contender.name}: {json.dumps(runs[contender.name][-1])}", flush=True)
+                print(
+                    f"round {number + 1}: {contender.name}: {json.dumps(runs[contender.name][-1])}",
+                    flush=True,
+                )
             for _ in range(5):
                 for name, seconds in helps.items():
                     seconds.append(_help(name, options.environments))
@@ -74,7 +77,9 @@ def main() -> None:
         "machine": machine.describe(),
         "floor": machine.floor(),
         "rounds": options.rounds,
-        "contenders": [{"name": one.name, "ours": one.ours, "runs": runs[one.name]} for one in contenders],
+        "contenders": [
+            {"name": one.name, "ours": one.ours, "runs": runs[one.name]} for one in contenders
+        ],
         "help_seconds": {name: statistics.median(seconds) for name, seconds in helps.items()},
     }
     RESULT.parent.mkdir(exist_ok=True)
@@ -127,7 +132,11 @@ def _run(contender: Contender, environments: Path, work: Path) -> dict[str, floa
 
 def _help(name: str, environments: Path) -> float:
     program = (environments / "ours" / "bin" / "autoencode").absolute()
-    words = [program, "--help"] if name == "ours" else [program.with_name("python"), PEERS / "empty.py", "--help"]
+    words = (
+        [program, "--help"]
+        if name == "ours"
+        else [program.with_name("python"), PEERS / "empty.py", "--help"]
+    )
     started = time.perf_counter()
     subprocess.run(words, check=True, capture_output=True)
     return time.perf_counter() - started

@@ -61,7 +61,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--environments", type=Path, default=Path(".bench"))
     options = parser.parse_args()
-    tensorflow, torch = ((options.environments / name / "bin" / "python") for name in ("tensorflow", "torch"))
+    tensorflow, torch = (
+        (options.environments / name / "bin" / "python") for name in ("tensorflow", "torch")
+    )
     with tempfile.TemporaryDirectory() as work:
         path = Path(work, "rows.store")
         make(path)
@@ -86,7 +88,10 @@ def main() -> None:
                 )
                 found.append(json.loads(done.stdout.splitlines()[-1]))
                 print(f"round {number + 1}: {name}: {found[-1]}", flush=True)
-    rates = {name: statistics.median(run["images_per_second"] for run in found) for name, found in runs.items()}
+    rates = {
+        name: statistics.median(run["images_per_second"] for run in found)
+        for name, found in runs.items()
+    }
     result = {
         "machine": machine.describe(),
         "rounds": options.rounds,
@@ -95,7 +100,11 @@ def main() -> None:
         "deep_store_to_memory": rates["deep, from a store"] / rates["deep, in memory"],
     }
     RESULT.write_text(json.dumps(result, indent=1) + "\n")
-    print(json.dumps({key: result[key] for key in ("store_to_memory", "deep_store_to_memory")} | rates))
+    print(
+        json.dumps(
+            {key: result[key] for key in ("store_to_memory", "deep_store_to_memory")} | rates
+        )
+    )
 
 
 if __name__ == "__main__":

@@ -35,8 +35,24 @@ WORDS = {
             "pca_relative": "PCA with 16 components, its relative error",
             "score": "**autoencode's score**",
         },
-        "sets": ["set", "training images", "the mean image", "PCA", "**defaults**", "share of PCA's error", "epochs", "seconds"],
-        "denoising": ["PSNR in dB (SSIM)", "noisy", "median", "non-local means", "PCA", "**autoencode**"],
+        "sets": [
+            "set",
+            "training images",
+            "the mean image",
+            "PCA",
+            "**defaults**",
+            "share of PCA's error",
+            "epochs",
+            "seconds",
+        ],
+        "denoising": [
+            "PSNR in dB (SSIM)",
+            "noisy",
+            "median",
+            "non-local means",
+            "PCA",
+            "**autoencode**",
+        ],
     },
     "zh": {
         "head": ["", "整个进程", "每轮", "内存峰值", "val_loss", "下限的倍数"],
@@ -61,8 +77,24 @@ WORDS = {
             "pca_relative": "16 个主成分的 PCA，相对误差",
             "score": "**autoencode 的分数**",
         },
-        "sets": ["图片集", "训练图片", "平均图片", "PCA", "**默认设置**", "占 PCA 误差的比例", "轮数", "秒"],
-        "denoising": ["PSNR，dB（SSIM）", "带噪声", "中值滤波", "非局部均值", "PCA", "**autoencode**"],
+        "sets": [
+            "图片集",
+            "训练图片",
+            "平均图片",
+            "PCA",
+            "**默认设置**",
+            "占 PCA 误差的比例",
+            "轮数",
+            "秒",
+        ],
+        "denoising": [
+            "PSNR，dB（SSIM）",
+            "带噪声",
+            "中值滤波",
+            "非局部均值",
+            "PCA",
+            "**autoencode**",
+        ],
     },
 }
 
@@ -94,10 +126,15 @@ def seeds(words: dict) -> str:
     first, *losses = words["seeds"]
     head = [first, *(text.format(engine=engine) for engine in result for text in losses)]
     lines = [
-        [f"{rows[0]['seed']}", *(f"{row[key]:.4f}" for row in rows for key in ("loss_1", "val_loss_10"))]
+        [
+            f"{rows[0]['seed']}",
+            *(f"{row[key]:.4f}" for row in rows for key in ("loss_1", "val_loss_10")),
+        ]
         for rows in zip(*result.values(), strict=True)
     ]
-    columns = [[row[key] for row in rows] for rows in result.values() for key in ("loss_1", "val_loss_10")]
+    columns = [
+        [row[key] for row in rows] for rows in result.values() for key in ("loss_1", "val_loss_10")
+    ]
     lines.append([words["mean"], *(f"{statistics.mean(column):.4f}" for column in columns)])
     return _table(head, lines)
 
@@ -106,19 +143,26 @@ def redrawing(words: dict) -> str:
     """Return the table of test errors at a code of 16, each row a mean and deviation over seeds."""
     result, rows = json.loads((RESULTS / "redrawing.json").read_text()), words["rows"]
     lines = [[rows["pca"], f"{result['pca']:.5f}", "13,328", "", ""]]
-    lines += [_redrawn(rows["model"].format(name=name), runs) for name, runs in result["models"].items()]
+    lines += [
+        _redrawn(rows["model"].format(name=name), runs) for name, runs in result["models"].items()
+    ]
     for name, place in (("pythae", "pythae"), ("quick", "ours")):
         recipe = rows[name].format(recipe=result["quick"]["recipe"])
         lines.append(_redrawn(recipe, [found[place] for found in result["quick"]["rounds"]]))
     best = result["best"]
     lines.append(_redrawn(rows["best"].format(**best), best["runs"]))
-    lines.append(_redrawn(rows["refined"].format(**best), [run | run["refined"] for run in best["runs"]]))
+    lines.append(
+        _redrawn(rows["refined"].format(**best), [run | run["refined"] for run in best["runs"]])
+    )
     return _table(words["redrawing"], lines)
 
 
 def _redrawn(name: str, runs: list[dict]) -> list[str]:
     errors = [run["mse"] for run in runs]
-    means = {key: statistics.mean(run[key] for run in runs) for key in ("parameters", "epochs", "seconds")}
+    means = {
+        key: statistics.mean(run[key] for run in runs)
+        for key in ("parameters", "epochs", "seconds")
+    }
     return [
         name,
         f"{statistics.mean(errors):.5f} ± {statistics.stdev(errors):.5f}",
@@ -135,7 +179,9 @@ def anomalies(words: dict) -> str:
     for name, title in words["detectors"].items():
         means = [100 * statistics.mean(seed) for seed in areas[name]]
         spread = f" ± {statistics.stdev(means):.2f}" if len(means) > 1 else ""
-        digits = " ".join(f"{100 * statistics.mean(found):.1f}" for found in zip(*areas[name], strict=True))
+        digits = " ".join(
+            f"{100 * statistics.mean(found):.1f}" for found in zip(*areas[name], strict=True)
+        )
         lines.append([title, f"{statistics.mean(means):.2f}{spread}", digits])
     return _table(words["anomalies"], lines)
 
@@ -145,7 +191,10 @@ def denoising(words: dict) -> str:
     rows, lines = json.loads((RESULTS / "denoising.json").read_text())["rows"], []
     for noise, row in rows.items():
         found = [[row[name]] for name in ("noisy", "median", "nl_means", "pca")] + [row["ours"]]
-        means = [[statistics.mean(one[key] for one in runs) for key in ("psnr", "ssim")] for runs in found]
+        means = [
+            [statistics.mean(one[key] for one in runs) for key in ("psnr", "ssim")]
+            for runs in found
+        ]
         lines.append([f"`{noise}`", *(f"{psnr:.2f} ({ssim:.3f})" for psnr, ssim in means)])
     return _table(words["denoising"], lines)
 
@@ -163,7 +212,9 @@ def sets(words: dict) -> str:
         ours = statistics.mean(run["error"] for run in row["auto"])
         chosen = [f"{row['auto'][0][key]:.0f}" for key in ("epochs", "seconds")]
         errors = [f"{error:.4f}" for error in (mean, pca, ours)]
-        lines.append([f"`{name}`", f"{row['auto'][0]['images']:,}", *errors, f"{ours / pca:.3f}", *chosen])
+        lines.append(
+            [f"`{name}`", f"{row['auto'][0]['images']:,}", *errors, f"{ours / pca:.3f}", *chosen]
+        )
     return _table(words["sets"], lines)
 
 
@@ -181,7 +232,12 @@ def fill(text: str, language: str) -> str:
     """Return a README with every marked table renewed."""
     for name, table in TABLES.items():
         block = f"<!-- {name} -->\n{table(WORDS[language])}\n<!-- /{name} -->"
-        text = re.sub(f"<!-- {name} -->.*?<!-- /{name} -->", lambda _, block=block: block, text, flags=re.DOTALL)
+        text = re.sub(
+            f"<!-- {name} -->.*?<!-- /{name} -->",
+            lambda _, block=block: block,
+            text,
+            flags=re.DOTALL,
+        )
     return text
 
 

@@ -21,7 +21,9 @@ def blurred(plane: np.ndarray, deviation: float) -> np.ndarray:
         for column in range(width):
             for down, one in zip(range(-reach, reach + 1), weights, strict=True):
                 for across, other in zip(range(-reach, reach + 1), weights, strict=True):
-                    near = plane[min(max(row + down, 0), height - 1), min(max(column + across, 0), width - 1)]
+                    near = plane[
+                        min(max(row + down, 0), height - 1), min(max(column + across, 0), width - 1)
+                    ]
                     result[row, column] += one * other * near
     return result / sum(weights) ** 2
 
@@ -34,7 +36,9 @@ def test_the_relative_error_is_that_of_a_slow_loop():
         difference = reconstructions[index].astype(float) - originals[index] / 255
         planes = np.stack([blurred(difference[..., channel], 14 / 28) for channel in range(3)])
         np.testing.assert_allclose(
-            anomalies.heat(originals, reconstructions)[index], np.sqrt((planes**2).mean(0)), atol=1e-5
+            anomalies.heat(originals, reconstructions)[index],
+            np.sqrt((planes**2).mean(0)),
+            atol=1e-5,
         )
         expected = math.sqrt((planes**2).mean()) / (originals[index] / 255).std()
         assert found[index] == pytest.approx(expected, rel=1e-4)
@@ -42,21 +46,31 @@ def test_the_relative_error_is_that_of_a_slow_loop():
 
 def test_faint_and_inverted_pictures_are_held_to_one_standard():
     originals = (RANDOM.random((3, 8, 8, 1)) * 100).astype("uint8") * np.uint8(2)
-    redrawn = np.clip(originals / 255 + RANDOM.normal(0, 0.05, originals.shape), 0, 1).astype(np.float32)
+    redrawn = np.clip(originals / 255 + RANDOM.normal(0, 0.05, originals.shape), 0, 1).astype(
+        np.float32
+    )
     bold = anomalies.relative_errors(originals, redrawn)
-    np.testing.assert_allclose(anomalies.relative_errors(originals // 2, redrawn / 2), bold, rtol=1e-5)
-    np.testing.assert_allclose(anomalies.relative_errors(255 - originals, 1 - redrawn), bold, rtol=1e-4)
+    np.testing.assert_allclose(
+        anomalies.relative_errors(originals // 2, redrawn / 2), bold, rtol=1e-5
+    )
+    np.testing.assert_allclose(
+        anomalies.relative_errors(255 - originals, 1 - redrawn), bold, rtol=1e-4
+    )
 
 
 def test_a_flat_picture_has_a_finite_error():
     flat = np.full((1, 8, 8, 1), 7, "uint8")
-    assert anomalies.relative_errors(flat, flat / np.float32(255) + np.float32(0.01))[0] == pytest.approx(1, rel=1e-3)
+    assert anomalies.relative_errors(flat, flat / np.float32(255) + np.float32(0.01))[
+        0
+    ] == pytest.approx(1, rel=1e-3)
 
 
 def test_the_distance_of_a_code_is_mahalanobis_to_the_fifth_neighbour():
     codes = RANDOM.normal(size=(300, 4)) @ RANDOM.normal(size=(4, 4)) + 5
     others = RANDOM.normal(5, 4, size=(20, 4))
-    inverse = np.linalg.inv(np.cov(codes.T) + anomalies.RIDGE * np.trace(np.cov(codes.T)) / 4 * np.eye(4))
+    inverse = np.linalg.inv(
+        np.cov(codes.T) + anomalies.RIDGE * np.trace(np.cov(codes.T)) / 4 * np.eye(4)
+    )
 
     def fifth(code):
         return sorted(mahalanobis(code, one, inverse) for one in codes)[4]
@@ -66,7 +80,9 @@ def test_the_distance_of_a_code_is_mahalanobis_to_the_fifth_neighbour():
     np.testing.assert_allclose(anomalies.Normality(codes).distances(others), expected, rtol=1e-6)
 
 
-@pytest.mark.parametrize("codes", [np.zeros((1, 3)), np.zeros((50, 3)), np.eye(3), np.tile([1.0, 2.0, 0.0], (9, 1))])
+@pytest.mark.parametrize(
+    "codes", [np.zeros((1, 3)), np.zeros((50, 3)), np.eye(3), np.tile([1.0, 2.0, 0.0], (9, 1))]
+)
 def test_dead_few_and_equal_codes_have_finite_distances(codes):
     distances = anomalies.Normality(codes).distances(np.concatenate([codes, codes + 1]))
     assert np.isfinite(distances).all()
@@ -83,6 +99,8 @@ def test_the_threshold_keeps_its_false_alarms_whatever_the_distribution():
 
 
 def test_too_few_held_out_images_are_told():
-    with pytest.raises(AutoencodeError, match="needs at least 99 held-out normal images, received 98"):
+    with pytest.raises(
+        AutoencodeError, match="needs at least 99 held-out normal images, received 98"
+    ):
         anomalies.threshold(np.arange(98.0), 0.01)
     assert anomalies.threshold(np.arange(99.0), 0.01) == 98

@@ -65,15 +65,23 @@ def test_only_the_command_prints():
         room(path)
         for path in FILES
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "print"
     }
     assert printing == {"cli"}
 
 
 def undocumented(node: ast.AST, inherited: set[str]) -> list[str]:
-    names = [] if ast.get_docstring(node) or getattr(node, "name", "") in inherited else [getattr(node, "name", "file")]
+    names = (
+        []
+        if ast.get_docstring(node) or getattr(node, "name", "") in inherited
+        else [getattr(node, "name", "file")]
+    )
     for child in ast.iter_child_nodes(node):
-        public = isinstance(child, (ast.FunctionDef, ast.ClassDef)) and not child.name.startswith("_")
+        public = isinstance(child, (ast.FunctionDef, ast.ClassDef)) and not child.name.startswith(
+            "_"
+        )
         if public and not isinstance(node, ast.FunctionDef):
             names += undocumented(child, inherited)
     return names
@@ -81,7 +89,9 @@ def undocumented(node: ast.AST, inherited: set[str]) -> list[str]:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_whatever_is_public_has_a_docstring(path):
-    contract = {name for name in vars(engines.Engine) if not name.startswith("_")}  # told once, for every engine
+    contract = {
+        name for name in vars(engines.Engine) if not name.startswith("_")
+    }  # told once, for every engine
     inherited = {"engines": contract, "objectives": {"call"}}  # a Keras layer's
     assert undocumented(ast.parse(path.read_text("utf-8")), inherited.get(room(path), set())) == []
 
@@ -93,7 +103,9 @@ def test_public_names_are_those_that_load():
 
 def test_help_shows_every_setting_with_its_text(tmp_path):
     words = [sys.executable, "-m", "autoencode", "train", "--help"]
-    done = subprocess.run(words, check=True, capture_output=True, text=True, env=os.environ | {"COLUMNS": "200"})
+    done = subprocess.run(
+        words, check=True, capture_output=True, text=True, env=os.environ | {"COLUMNS": "200"}
+    )
     shown = " ".join(done.stdout.split())
     tree = ast.parse((SOURCE / "config.py").read_text("utf-8"))
     fields = next(node for node in tree.body if isinstance(node, ast.ClassDef)).body

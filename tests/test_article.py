@@ -73,7 +73,9 @@ def test_run_folder_holds_every_result(run):
         assert (gif.n_frames, gif.info["duration"], gif.info["loop"]) == (10, 1000, 0)
     page = (run.folder / "report.html").read_text("utf-8")
     assert "autoencode train mnist" in page
-    assert page.count("data:image/png;base64,") == 11  # ten for the slider, the last shown without a script
+    assert (
+        page.count("data:image/png;base64,") == 11
+    )  # ten for the slider, the last shown without a script
     assert not re.search(r"""(src|href|url\()\s*=?\s*["']?(https?:)?//""", page)
     assert [path.name for path in run.folder.glob(".*")] == [marks.MARKER]
 
@@ -121,7 +123,9 @@ def test_picture_lies_where_matplotlib_draws_it(run, mnist):
     plt.close(figure)
     with Image.open(run.folder / "example9.png") as picture:
         difference = np.abs(np.asarray(picture) - expected)
-    assert difference.mean() < 5  # of 255: tile edges fall on other pixels, a shifted tile gives 20 and more
+    assert (
+        difference.mean() < 5
+    )  # of 255: tile edges fall on other pixels, a shifted tile gives 20 and more
 
 
 def test_pca_is_the_published_error(mnist):
@@ -147,7 +151,9 @@ def test_compiled_epoch_equals_a_loop_of_single_steps():
     for first in range(0, 70, 16):
         rows = order[first : first + 16]
         batch = stepped.place(images.train[rows])
-        total += stepped.train(batch, stepped.place(np.arange(len(rows), dtype="int32")), 0, 1, len(rows))
+        total += stepped.train(
+            batch, stepped.place(np.arange(len(rows), dtype="int32")), 0, 1, len(rows)
+        )
     assert epoch.loss == pytest.approx(total / 70, abs=1e-5)
     for one, other in zip(compiled.state(), stepped.state(), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)

@@ -36,7 +36,19 @@ def folder(tmp_path_factory):
     return path
 
 
-WORDS = ("small.npz", "--models", "dense", "--codes", "2,3", "--seeds", "2", "--epochs", "1", "--width", "0.1")
+WORDS = (
+    "small.npz",
+    "--models",
+    "dense",
+    "--codes",
+    "2,3",
+    "--seeds",
+    "2",
+    "--epochs",
+    "1",
+    "--width",
+    "0.1",
+)
 
 
 @pytest.fixture(scope="module")
@@ -62,11 +74,14 @@ def test_the_leaderboard_holds_every_training_and_pca_first(folder, compared):
     expected = np.mean((pca.inverse_transform(pca.transform(test)) - test) ** 2)
     assert float(rows[2]["mse"]) == pytest.approx(expected, abs=1e-5)
     singles = [
-        json.loads((folder / "all" / f"dense-code3-seed{seed}" / "measures.json").read_text()) for seed in (0, 1)
+        json.loads((folder / "all" / f"dense-code3-seed{seed}" / "measures.json").read_text())
+        for seed in (0, 1)
     ]
     for key in ("mse", "psnr", "ssim", "probe", "neighbours"):
         assert float(rows[3][key]) == pytest.approx(np.mean([one[key] for one in singles]))
-        assert float(rows[3][f"{key}_deviation"]) == pytest.approx(np.std([one[key] for one in singles], ddof=1))
+        assert float(rows[3][f"{key}_deviation"]) == pytest.approx(
+            np.std([one[key] for one in singles], ddof=1)
+        )
         assert rows[2][f"{key}_deviation"] == ""  # of one
     lines = (folder / "all" / "leaderboard.md").read_text().splitlines()
     assert lines == [line for line in compared if line.startswith("|")]
@@ -76,7 +91,9 @@ def test_the_leaderboard_holds_every_training_and_pca_first(folder, compared):
 def test_the_measured_error_is_that_of_the_last_epoch(folder, compared):
     run = folder / "all" / "dense-code2-seed1"
     last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
-    assert json.loads((run / "measures.json").read_text())["mse"] == pytest.approx(last["val_loss"], rel=1e-6)
+    assert json.loads((run / "measures.json").read_text())["mse"] == pytest.approx(
+        last["val_loss"], rel=1e-6
+    )
 
 
 def test_its_pictures_are_whole(folder, compared):
@@ -132,7 +149,19 @@ def test_a_training_that_cannot_be_taken_up_is_told_and_stays(folder, compared):
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_ends_the_training_as_well_and_says_how_to_go_on(folder, number, status):
     name = f"ended-{status}"
-    words = ("small.npz", "--models", "article", "--codes", "2", "--seeds", "1", "--epochs", "100000", "--folder", name)
+    words = (
+        "small.npz",
+        "--models",
+        "article",
+        "--codes",
+        "2",
+        "--seeds",
+        "1",
+        "--epochs",
+        "100000",
+        "--folder",
+        name,
+    )
     words = [sys.executable, "-m", "autoencode", "compare", *words]
     process = subprocess.Popen(words, cwd=folder, stderr=subprocess.PIPE, text=True)
     run = folder / name / "article-code2-seed0"
@@ -150,13 +179,28 @@ def test_seeds_share_the_test_images_and_a_name_stands_once(folder):
     draw = np.random.default_rng(0)
     (folder / "pictures").mkdir()
     for number in range(40):
-        Image.fromarray(draw.integers(0, 256, (8, 8), "uint8")).save(folder / "pictures" / f"{number}.png")
-    words = ["pictures", "--models", "article, article", "--codes", "2,2", "--seeds", "2", "--epochs", "1"]
+        Image.fromarray(draw.integers(0, 256, (8, 8), "uint8")).save(
+            folder / "pictures" / f"{number}.png"
+        )
+    words = [
+        "pictures",
+        "--models",
+        "article, article",
+        "--codes",
+        "2,2",
+        "--seeds",
+        "2",
+        "--epochs",
+        "1",
+    ]
     done = command(*words, "--folder", "shared", cwd=folder)
     assert done.returncode == 0, done.stderr
     rows = list(csv.DictReader((folder / "shared" / "leaderboard.csv").read_text().splitlines()))
     assert [(row["model"], row["seeds"]) for row in rows] == [("pca", "1"), ("article", "2")]
-    first, second = (folder / "shared" / f"article-code2-seed{seed}" / "arrays" / "originals.npy" for seed in (0, 1))
+    first, second = (
+        folder / "shared" / f"article-code2-seed{seed}" / "arrays" / "originals.npy"
+        for seed in (0, 1)
+    )
     expected = np.load(folder / "shared" / "pca-code2" / "originals.npy")
     np.testing.assert_array_equal(np.load(first), expected)
     np.testing.assert_array_equal(np.load(second), expected)
@@ -166,22 +210,37 @@ def test_seeds_share_the_test_images_and_a_name_stands_once(folder):
     ("words", "told"),
     [
         (("small.npz", "--models", "dens"), "unknown model 'dens': did you mean 'dense'"),
-        (("small.npz", "--codes", "two"), "--codes takes whole numbers with commas between, received 'two'"),
+        (
+            ("small.npz", "--codes", "two"),
+            "--codes takes whole numbers with commas between, received 'two'",
+        ),
         (("small.npz", "--seeds", "0"), "at least one"),
         (
             ("small.npz", "--folder", "all", "--epochs", "2"),
             "all holds a comparison with --width 0.1 and not 1.0, --epochs 1 and not 2: choose",
         ),
-        (("other.npz", "--folder", "all"), "all holds a comparison of small.npz, and not of other.npz"),
+        (
+            ("other.npz", "--folder", "all"),
+            "all holds a comparison of small.npz, and not of other.npz",
+        ),
         (
             ("small.npz", "--seed", "4294967295"),
             "--seed must be a whole number from 0 to 4294967295, received 4294967297",
         ),
         (("small.npz", "--seeds", "1001"), "--seeds from 1 to 1000"),
-        (("small.npz", "--batch-size", "501"), "--batch-size 501 is larger than the 500 training images"),
-        (("small.npz", "--batch-size", "449", "--models", "article,conv"), "leaves one of 450 alone: choose 448"),
+        (
+            ("small.npz", "--batch-size", "501"),
+            "--batch-size 501 is larger than the 500 training images",
+        ),
+        (
+            ("small.npz", "--batch-size", "449", "--models", "article,conv"),
+            "leaves one of 450 alone: choose 448",
+        ),
         (("small.npz", "--folder", "."), "is not empty and holds no comparison"),
-        (("small.npz", "--model", "dense"), "compare takes --models, received --model dense: say --models dense"),
+        (
+            ("small.npz", "--model", "dense"),
+            "compare takes --models, received --model dense: say --models dense",
+        ),
         (("small.npz", "--code", "9"), "compare takes --codes, received --code 9: say --codes 9"),
         (("nothing",), "unknown source 'nothing'"),
     ],

@@ -97,7 +97,9 @@ def test_an_engine_repeats_itself_bit_for_bit(jobs):
 @pytest.mark.parametrize("engine", ["jax", "tensorflow"])
 def test_five_seeds_train_as_the_article_reports(engine):
     words = [sys.executable, seeds.__file__, engine]
-    rows = json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()[-1])
+    rows = json.loads(
+        subprocess.run(words, capture_output=True, text=True, check=True).stdout.splitlines()[-1]
+    )
     assert len({row["seed"] for row in rows}) == 5
     assert np.mean([row["loss_1"] for row in rows]) == pytest.approx(0.0812, abs=0.0030)
     assert np.mean([row["val_loss_10"] for row in rows]) == pytest.approx(0.0230, abs=0.0010)
@@ -171,8 +173,7 @@ def python(code, *words, **variables):
 
 
 CHOICES = (
-    "from autoencode import engines; choose = engines.choose;"
-    "print(choose('auto'), choose('torch'))"
+    "from autoencode import engines; choose = engines.choose;print(choose('auto'), choose('torch'))"
 )
 
 
@@ -288,7 +289,9 @@ def test_warnings_as_errors_lose_no_training(engine, model, tmp_path):
     words += ["--engine", engine, "--model", model]
     code = f"import sys; from autoencode.cli import main; sys.argv[1:] = {words!r}; main()"
     _, errors, status = python(code, "-W", "error")
-    said = [line for line in errors.splitlines() if not re.match(r"[IWE]\d{4} ", line)]  # TensorFlow's log
+    said = [
+        line for line in errors.splitlines() if not re.match(r"[IWE]\d{4} ", line)
+    ]  # TensorFlow's log
     assert (status, said) == (0, [])
     assert json.loads((tmp_path / "run" / "state.json").read_text())["state"] == "finished"
     assert (tmp_path / "run" / "model.keras").stat().st_size > 1000

@@ -22,7 +22,16 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator, estimator_checks_generator
 
 import autoencode
-from autoencode import AutoencodeError, Autoencoder, anomalies, config, data, engines, estimator, pipeline
+from autoencode import (
+    AutoencodeError,
+    Autoencoder,
+    anomalies,
+    config,
+    data,
+    engines,
+    estimator,
+    pipeline,
+)
 from autoencode.estimator import InvalidError
 
 # scipy, not this package, must be told to take arrays of other libraries before it is imported.
@@ -64,11 +73,15 @@ def test_scikit_learn_finds_nothing_wrong():
     assert len(results) > 40
 
 
-@pytest.mark.parametrize("name", ["check_fit_idempotent", "check_n_features_in", "check_fit2d_1sample"])
+@pytest.mark.parametrize(
+    "name", ["check_fit_idempotent", "check_n_features_in", "check_fit2d_1sample"]
+)
 def test_scikit_learn_finds_nothing_wrong_with_the_defaults(name):
     # All checks with the default model take four minutes.
     model = Autoencoder(code=2, epochs=1)
-    checks = [check for _, check in estimator_checks_generator(model) if check.func.__name__ == name]
+    checks = [
+        check for _, check in estimator_checks_generator(model) if check.func.__name__ == name
+    ]
     assert len(checks) == 1
     checks[0](model)
 
@@ -95,12 +108,16 @@ def test_the_numbers_are_those_of_plain_keras(tmp_path, digits, fitted):
     redrawn = model.predict(floats, verbose=0)
     np.testing.assert_allclose(fitted.transform(digits), codes, atol=1e-4)
     assert fitted.score(digits) == pytest.approx(-np.square(redrawn - floats).mean(), rel=1e-5)
-    expected = anomalies.relative_errors(digits[..., None], redrawn) * (1 + anomalies.Normality(codes).distances(codes))
+    expected = anomalies.relative_errors(digits[..., None], redrawn) * (
+        1 + anomalies.Normality(codes).distances(codes)
+    )
     np.testing.assert_allclose(fitted.score_samples(digits), -expected, rtol=1e-3)
     assert (
         np.abs(fitted.reconstruct(digits) - np.round(redrawn[..., 0] * 255)).max() <= 1
     )  # a half may round either way
-    np.testing.assert_array_equal(fitted.inverse_transform(fitted.transform(digits)), fitted.reconstruct(digits))
+    np.testing.assert_array_equal(
+        fitted.inverse_transform(fitted.transform(digits)), fitted.reconstruct(digits)
+    )
 
 
 def test_it_is_the_training_that_the_command_does(digits, fitted):
@@ -130,7 +147,11 @@ def test_outliers_are_what_it_cannot_redraw(digits, fitted):
 
 def test_samples_lie_where_digits_lie(digits, fitted):
     drawn = fitted.sample(200)
-    assert drawn.shape == (200, 28, 28) and drawn.dtype == np.uint8 and len(np.unique(drawn, axis=0)) == 200
+    assert (
+        drawn.shape == (200, 28, 28)
+        and drawn.dtype == np.uint8
+        and len(np.unique(drawn, axis=0)) == 200
+    )
     np.testing.assert_allclose(drawn.mean(0), digits.mean(0), atol=60)
     assert abs(float(drawn.mean()) - float(digits.mean())) < 6
 
@@ -154,7 +175,9 @@ def test_codes_as_a_data_frame():
     model = Autoencoder(code=3, epochs=1).set_output(transform="pandas")
     frame = model.fit_transform(rows)
     assert (
-        list(frame.columns) == list(model.get_feature_names_out()) == ["autoencoder0", "autoencoder1", "autoencoder2"]
+        list(frame.columns)
+        == list(model.get_feature_names_out())
+        == ["autoencoder0", "autoencoder1", "autoencoder2"]
     )
 
 
@@ -162,7 +185,9 @@ def test_denoising_takes_noise_away(digits):
     random = np.random.default_rng(0)
     noisy = np.clip(digits + random.normal(0, 100, digits.shape), 0, 255).astype(np.uint8)
     model = Autoencoder(code=32, epochs=10, batch_size=32, noise="gaussian:0.4").fit(digits)
-    before, after = (np.square(one / 255.0 - digits / 255.0).mean() for one in (noisy, model.denoise(noisy)))
+    before, after = (
+        np.square(one / 255.0 - digits / 255.0).mean() for one in (noisy, model.denoise(noisy))
+    )
     assert after < before / 2
     with pytest.raises(AutoencodeError, match="noise='gaussian"):
         Autoencoder(epochs=1).fit(digits[:20]).denoise(digits[:20])
@@ -174,7 +199,9 @@ def test_it_is_fitted_in_a_process_that_has_loaded_no_framework():
         "import keras, sys; print(keras.config.backend(), 'tensorflow' in sys.modules, model.score(numpy.zeros((1, 8, 8), 'uint8')) <= 0)"
     )
     environment = {name: value for name, value in os.environ.items() if name != "KERAS_BACKEND"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, env=environment
+    )
     assert (done.stdout, done.returncode) == ("jax False True\n", 0), done.stderr[-2000:]
 
 
@@ -201,13 +228,17 @@ def fitted_rows():
     return Autoencoder(code=3, epochs=1).fit(np.random.default_rng(0).random((64, 20)))
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(count=st.integers(1, 700), seed=st.integers(0, 99))
 def test_a_row_gives_the_same_alone_and_among_any_others(fitted_rows, count, seed):
     rows = np.random.default_rng(seed).random((count, 20))
     codes = fitted_rows.transform(rows)
     place = seed % count
-    np.testing.assert_array_equal(fitted_rows.transform(rows[place : place + 1]), codes[place : place + 1])
+    np.testing.assert_array_equal(
+        fitted_rows.transform(rows[place : place + 1]), codes[place : place + 1]
+    )
 
 
 def test_features_of_another_range_keep_it():
@@ -219,7 +250,9 @@ def test_features_of_another_range_keep_it():
 
 @pytest.fixture(scope="module")
 def fitted_pixels():
-    return Autoencoder(code=3, epochs=1).fit(np.random.default_rng(0).integers(0, 256, (64, 20), np.uint8))
+    return Autoencoder(code=3, epochs=1).fit(
+        np.random.default_rng(0).integers(0, 256, (64, 20), np.uint8)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -239,7 +272,11 @@ def test_a_pixel_is_the_same_in_every_dtype(fitted_pixels, fitted_rows, rows):
 
 
 @settings(max_examples=30, deadline=None)
-@given(rows=hnp.arrays(np.uint8, st.tuples(st.integers(1, 9), st.just(20)), elements=st.integers(0, 20)))
+@given(
+    rows=hnp.arrays(
+        np.uint8, st.tuples(st.integers(1, 9), st.just(20)), elements=st.integers(0, 20)
+    )
+)
 def test_a_feature_is_the_same_in_every_dtype(fitted_features, rows):
     levels = np.round(np.minimum(rows, 16) / 16 * 255) / 255
     codes = fitted_features.transform(rows)
@@ -251,7 +288,9 @@ def test_a_feature_is_the_same_in_every_dtype(fitted_features, rows):
 
 def test_what_a_scaler_makes_of_new_rows_is_cut(fitted_rows, fitted_pixels):
     rows = np.random.default_rng(1).normal(0.5, 0.5, (9, 20))
-    np.testing.assert_array_equal(fitted_rows.transform(rows), fitted_rows.transform(rows.clip(0, 1)))
+    np.testing.assert_array_equal(
+        fitted_rows.transform(rows), fitted_rows.transform(rows.clip(0, 1))
+    )
     with pytest.raises(InvalidError, match="floats in"):  # as likely meant as pixels up to 255
         fitted_pixels.transform(rows * 255)
 
@@ -265,8 +304,16 @@ def test_pixels_up_to_255_as_features_come_back_as_floats():
 @pytest.mark.parametrize(
     ("parameters", "rows", "words"),
     [
-        ({}, np.zeros((5, 6, 6, 2)), r"received \(5, 6, 6, 2\): choose one channel with X\[\.\.\., :1\], or"),
-        ({}, np.zeros((5, 6, 6, 4)), r"drop the alpha channel with X\[\.\.\., :3\], or lay the images on white first\."),
+        (
+            {},
+            np.zeros((5, 6, 6, 2)),
+            r"received \(5, 6, 6, 2\): choose one channel with X\[\.\.\., :1\], or",
+        ),
+        (
+            {},
+            np.zeros((5, 6, 6, 4)),
+            r"drop the alpha channel with X\[\.\.\., :3\], or lay the images on white first\.",
+        ),
         ({}, np.zeros((5, 4, 6, 6)), r"drop alpha with X\.transpose\(0, 2, 3, 1\)\[\.\.\., :3\]\."),
         ({}, np.zeros((5, 3, 6, 6)), r"move the channels last with X\.transpose\(0, 2, 3, 1\)\."),
         ({}, np.zeros((5, 1, 6, 6)), r"move the channels last with X\.transpose\(0, 2, 3, 1\)\."),
@@ -274,7 +321,11 @@ def test_pixels_up_to_255_as_features_come_back_as_floats():
         ({}, np.array([[[0.0, 1.7e308], [-1.7e308, 1.0]]]), "finite range"),
         ({}, np.full((5, 6, 6), np.nan), "NaN"),
         ({}, np.full((5, 6, 6), np.inf), "infinity"),
-        ({}, [np.zeros((8, 8)), np.zeros((9, 8))], r"received \(8, 8\) and \(9, 8\): resize the images"),
+        (
+            {},
+            [np.zeros((8, 8)), np.zeros((9, 8))],
+            r"received \(8, 8\) and \(9, 8\): resize the images",
+        ),
         ({}, np.array([[0.0, 1.7e308], [-1.7e308, 1.0]]), "finite range"),
         ({}, np.array([[0.0, np.nan]]), "NaN"),
         ({}, np.zeros(7), "Reshape your data"),
@@ -284,7 +335,11 @@ def test_pixels_up_to_255_as_features_come_back_as_floats():
         ({"image_shape": (-2, -4)}, np.zeros((5, 8)), r"image_shape must be \(H, W\)"),
         ({"image_shape": (2.0, 4)}, np.zeros((5, 8)), r"image_shape must be \(H, W\)"),
         ({"image_shape": (2, 2, 2)}, np.zeros((5, 8)), r"C 1 or 3, received \(2, 2, 2\)\."),
-        ({"image_shape": (3, 2, 2)}, np.zeros((5, 12)), r"pass X\.reshape\(-1, 3, 2, 2\)\.transpose\(0, 2, 3, 1\) as X"),
+        (
+            {"image_shape": (3, 2, 2)},
+            np.zeros((5, 12)),
+            r"pass X\.reshape\(-1, 3, 2, 2\)\.transpose\(0, 2, 3, 1\) as X",
+        ),
         ({"contamination": 0.9}, np.zeros((5, 8)), "contamination"),
         ({"contamination": True}, np.zeros((5, 8)), "contamination"),
         ({"code": 0}, np.zeros((5, 8)), "^code must be"),
@@ -466,7 +521,9 @@ def test_later_images_that_are_no_pixels_are_refused(values, words):
 
 def test_a_loss_without_bound_is_told_of_the_estimator(digits):
     rash = {"model": "dense", "optimizer": "sgd", "learning_rate": 1e30}
-    with pytest.raises(InvalidError, match=r"try a learning_rate below an eighth of 1e\+30, or another loss") as told:
+    with pytest.raises(
+        InvalidError, match=r"try a learning_rate below an eighth of 1e\+30, or another loss"
+    ) as told:
         Autoencoder(code=2, epochs=9, batch_size=10, **rash).fit(digits[:200])
     assert "kept" not in str(told.value) and "--" not in str(told.value)
 
@@ -476,11 +533,14 @@ def test_refined_codes_redraw_better(digits, fitted):
     codes = fitted.transform(few, refine=20)
     np.testing.assert_array_equal(codes, fitted._trained.encode(few[..., np.newaxis], refine=20))
     before, after = (
-        np.square(fitted.reconstruct(few, refine=steps) / 255.0 - few / 255.0).mean((1, 2)) for steps in (0, 20)
+        np.square(fitted.reconstruct(few, refine=steps) / 255.0 - few / 255.0).mean((1, 2))
+        for steps in (0, 20)
     )
     assert (after <= before + 1e-4).all()
     assert after.mean() < 0.99 * before.mean()
-    np.testing.assert_array_equal(fitted.reconstruct(few, refine=20), fitted.inverse_transform(codes))
+    np.testing.assert_array_equal(
+        fitted.reconstruct(few, refine=20), fitted.inverse_transform(codes)
+    )
     with pytest.raises(InvalidError, match="^refine must be a whole number"):
         fitted.transform(few, refine=1.5)
     with pytest.raises(InvalidError, match="quantized"):
@@ -493,20 +553,28 @@ def test_an_end_of_memory_is_told(digits, monkeypatch):
 
     monkeypatch.setattr(pipeline, "start", fill)
     with pytest.raises(
-        InvalidError, match=r"^memory ran out \(an array of 1 TB\): .* a smaller width, code or size\.$"
+        InvalidError,
+        match=r"^memory ran out \(an array of 1 TB\): .* a smaller width, code or size\.$",
     ):
         Autoencoder(code=2).fit(digits[:9])
 
 
 def test_numbers_of_numpy_are_numbers(digits, tmp_path):
-    numbers = {"code": np.int64(2), "epochs": np.int32(1), "contamination": np.float32(0.25), "seed": np.uint8(3)}
+    numbers = {
+        "code": np.int64(2),
+        "epochs": np.int32(1),
+        "contamination": np.float32(0.25),
+        "seed": np.uint8(3),
+    }
     model = Autoencoder(**numbers, image_shape=np.array([28, 28])).fit(digits[:64])
     assert (model.predict(digits[:64]) == -1).sum() == 16
     model.save(tmp_path / "m.keras")
     assert Autoencoder.load(tmp_path / "m.keras").image_shape == (28, 28)
 
 
-@pytest.mark.parametrize("words", [{"n_samples": 0}, {"n_samples": 2.0}, {"seed": -1}, {"seed": "a"}, {"seed": 2**32}])
+@pytest.mark.parametrize(
+    "words", [{"n_samples": 0}, {"n_samples": 2.0}, {"seed": -1}, {"seed": "a"}, {"seed": 2**32}]
+)
 def test_draws_that_are_off_are_told(fitted, words):
     with pytest.raises(InvalidError, match=f"^{next(iter(words))} must be a whole number"):
         fitted.sample(**words)

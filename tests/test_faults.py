@@ -97,8 +97,20 @@ def test_a_write_that_fails_leaves_whole_files(tmp_path, size):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_finishes_the_folder_of_the_epochs_so_far(tmp_path, number):
-    words = [sys.executable, "-m", "autoencode", "train", "--epochs", "500", "--json", "--run", "run"]
-    process = subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    words = [
+        sys.executable,
+        "-m",
+        "autoencode",
+        "train",
+        "--epochs",
+        "500",
+        "--json",
+        "--run",
+        "run",
+    ]
+    process = subprocess.Popen(
+        words, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
     for _ in range(3):
         process.stdout.readline()
     process.send_signal(number)
@@ -109,12 +121,20 @@ def test_interrupted_it_finishes_the_folder_of_the_epochs_so_far(tmp_path, numbe
     run = runs.Run.open(tmp_path / "run")
     epochs = len(run.metrics())
     assert 3 <= epochs < 500
-    assert {"report.html", "output.gif", "curve.png", "model.keras", f"example{epochs - 1}.png"} <= files(run.folder)
+    assert {
+        "report.html",
+        "output.gif",
+        "curve.png",
+        "model.keras",
+        f"example{epochs - 1}.png",
+    } <= files(run.folder)
 
 
 def test_a_reader_that_goes_away_is_no_traceback(tmp_path):
     words = f"{sys.executable} -m autoencode train --epochs 30 --run run | head -n 1"
-    done = subprocess.run(words, shell=True, check=False, capture_output=True, text=True, cwd=tmp_path)
+    done = subprocess.run(
+        words, shell=True, check=False, capture_output=True, text=True, cwd=tmp_path
+    )
     assert done.stderr == ""
     assert (tmp_path / "run" / "report.html").exists()
 
@@ -122,8 +142,13 @@ def test_a_reader_that_goes_away_is_no_traceback(tmp_path):
 def test_without_a_terminal_there_are_no_control_characters_and_quiet_is_silent(tmp_path):
     plain = command("train", "--epochs", "2", "--run", "plain", cwd=tmp_path)
     assert plain.stderr == ""
-    assert plain.stdout.isprintable() or set(filter(lambda c: not c.isprintable(), plain.stdout)) == {"\n"}
-    assert [line.split()[1] for line in plain.stdout.splitlines() if line.startswith("epoch")] == ["1/2", "2/2"]
+    assert plain.stdout.isprintable() or set(
+        filter(lambda c: not c.isprintable(), plain.stdout)
+    ) == {"\n"}
+    assert [line.split()[1] for line in plain.stdout.splitlines() if line.startswith("epoch")] == [
+        "1/2",
+        "2/2",
+    ]
     quiet = command("train", "--epochs", "1", "--quiet", "--run", "quiet", cwd=tmp_path)
     assert (quiet.stdout, quiet.stderr) == ("", "")
 
@@ -166,7 +191,12 @@ def test_a_folder_of_a_newer_version_says_so(finished, tmp_path):
 def test_any_damage_to_the_bundled_file_is_told_or_harmless(tmp_path, monkeypatch):
     whole, originals = mnist.FILE.read_bytes(), mnist.load()
     monkeypatch.setattr(mnist, "FILE", tmp_path / "mnist.npz")
-    places = np.random.default_rng(0).integers(0, len(whole), 12).tolist() + [0, 30, len(whole) - 1, len(whole) - 200]
+    places = np.random.default_rng(0).integers(0, len(whole), 12).tolist() + [
+        0,
+        30,
+        len(whole) - 1,
+        len(whole) - 200,
+    ]
     told = 0
     for place in places:
         mnist.FILE.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])

@@ -11,7 +11,19 @@ import numpy as np
 import pytest
 from scipy import integrate, ndimage, stats
 
-from autoencode import Config, Images, UsageError, data, doctor, engines, measures, models, pipeline, planning, training
+from autoencode import (
+    Config,
+    Images,
+    UsageError,
+    data,
+    doctor,
+    engines,
+    measures,
+    models,
+    pipeline,
+    planning,
+    training,
+)
 
 engines.load("jax")
 
@@ -40,21 +52,32 @@ def test_any_shape_comes_back_in_that_shape(name, shape):
 @pytest.mark.parametrize("name", [name for name in models.ARCHITECTURES if name != "residual"])
 def test_bfloat16_leaves_a_saturated_pixel_its_gradient(name):
     config = planning.complete(Config(model=name, width=0.1, loss="bce", precision="bfloat16"))
-    start = partial(engines.start, "jax", partial(pipeline.assemble, config, (28, 28, 1), 100), seed=0)
+    start = partial(
+        engines.start, "jax", partial(pipeline.assemble, config, (28, 28, 1), 100), seed=0
+    )
     objective = start(precision="bfloat16").objective
     decoder = objective.get_layer("decoder")
-    last = next(layer for layer in decoder.layers if getattr(layer, "activation", None) is keras.activations.sigmoid)
+    last = next(
+        layer
+        for layer in decoder.layers
+        if getattr(layer, "activation", None) is keras.activations.sigmoid
+    )
     last.set_weights([np.zeros_like(last.kernel), np.full(last.bias.shape, 6, np.float32)])
     trainable, others = (
-        [v.value for v in of] for of in (objective.trainable_variables, objective.non_trainable_variables)
+        [v.value for v in of]
+        for of in (objective.trainable_variables, objective.non_trainable_variables)
     )
 
     def loss(weights):
         return objective.stateless_call(weights, others, np.zeros((2, 28, 28, 1)), training=True)[0]
 
-    place = next(i for i, variable in enumerate(objective.trainable_variables) if variable is last.bias)
+    place = next(
+        i for i, variable in enumerate(objective.trainable_variables) if variable is last.bias
+    )
     # Of the mean over pixels of -log(1 - sigmoid(6)); the biases share the pixels between them.
-    assert float(jax.grad(loss)(trainable)[place].sum()) == pytest.approx(1 / (1 + math.exp(-6)), rel=1e-3)
+    assert float(jax.grad(loss)(trainable)[place].sum()) == pytest.approx(
+        1 / (1 + math.exp(-6)), rel=1e-3
+    )
 
 
 @pytest.mark.parametrize("name", models.ARCHITECTURES)
@@ -103,13 +126,18 @@ assert "autoencode" not in sys.modules
 @pytest.mark.parametrize("engine", ["jax", "tensorflow", "torch"])
 def test_every_model_and_choice_trains_is_saved_and_opens_in_plain_keras(engine, tmp_path):
     words = [sys.executable, "-c", JOB, engine, str(tmp_path)]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, env=os.environ | QUICKLY_COMPILED)
+    done = subprocess.run(
+        words, capture_output=True, text=True, check=False, env=os.environ | QUICKLY_COMPILED
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     told = json.loads(done.stdout.splitlines()[-1])
     assert len(told) == 7
     assert all(math.isfinite(loss) for losses in told.values() for loss in losses)
     opened = subprocess.run(
-        [sys.executable, "-c", REOPEN, str(tmp_path), *told], capture_output=True, text=True, check=False
+        [sys.executable, "-c", REOPEN, str(tmp_path), *told],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert opened.returncode == 0, opened.stderr[-3000:]
 
@@ -149,12 +177,21 @@ def test_ssim_of_an_image_below_its_window_takes_one_that_fits(shape):
 
 def test_the_other_losses_are_their_formulas():
     targets, outputs = RANDOM.random((2, 5, 4, 3, 1)).astype(np.float32)
-    assert float(terms.mse(targets, outputs)) == pytest.approx(np.mean((targets - outputs) ** 2), rel=1e-5)
-    assert float(terms.mae(targets, outputs)) == pytest.approx(np.mean(abs(targets - outputs)), rel=1e-5)
-    nats = [-t * math.log(o) - (1 - t) * math.log(1 - o) for t, o in zip(targets.flat, outputs.flat, strict=True)]
+    assert float(terms.mse(targets, outputs)) == pytest.approx(
+        np.mean((targets - outputs) ** 2), rel=1e-5
+    )
+    assert float(terms.mae(targets, outputs)) == pytest.approx(
+        np.mean(abs(targets - outputs)), rel=1e-5
+    )
+    nats = [
+        -t * math.log(o) - (1 - t) * math.log(1 - o)
+        for t, o in zip(targets.flat, outputs.flat, strict=True)
+    ]
     assert float(terms.bce(targets, outputs)) == pytest.approx(np.mean(nats), rel=1e-4)
     summed = terms.Loss({"mse": 1.0, "mae": 0.5})([targets, outputs])
-    assert float(summed) == pytest.approx(float(terms.mse(targets, outputs)) + 0.5 * float(terms.mae(targets, outputs)))
+    assert float(summed) == pytest.approx(
+        float(terms.mse(targets, outputs)) + 0.5 * float(terms.mae(targets, outputs))
+    )
 
 
 def test_the_sparsity_of_a_code_is_that_of_its_numbers_at_any_scale():
@@ -162,8 +199,12 @@ def test_the_sparsity_of_a_code_is_that_of_its_numbers_at_any_scale():
     slow = np.mean([np.abs(code).mean() / math.sqrt((code * code).mean()) for code in codes])
     for scale in (0.01, 1, 100):
         assert float(terms.Sparsity(3.0)(scale * codes)) == pytest.approx(3 * slow, rel=1e-5)
-    assert float(terms.Sparsity(1.0)(np.eye(5, dtype=np.float32))) == pytest.approx(1 / math.sqrt(5), rel=1e-5)
-    assert np.isfinite(jax.grad(lambda zeros: terms.Sparsity(1.0)(zeros))(np.zeros((2, 5), np.float32))).all()
+    assert float(terms.Sparsity(1.0)(np.eye(5, dtype=np.float32))) == pytest.approx(
+        1 / math.sqrt(5), rel=1e-5
+    )
+    assert np.isfinite(
+        jax.grad(lambda zeros: terms.Sparsity(1.0)(zeros))(np.zeros((2, 5), np.float32))
+    ).all()
 
 
 def test_a_sparse_model_redraws_from_few_numbers_of_a_code():
@@ -188,14 +229,24 @@ def test_the_divergence_is_the_integral(mean, log_variance):
 
 
 def test_the_divergence_warms_up_and_spares_free_bits():
-    means, log_variances = np.full((4, 3), 2.0, np.float32), np.zeros((4, 3), np.float32)  # 2 nats a number
+    means, log_variances = (
+        np.full((4, 3), 2.0, np.float32),
+        np.zeros((4, 3), np.float32),
+    )  # 2 nats a number
     layer = variational.Divergence(0.5, 0.0, warm_up=4)
-    assert [float(layer([means, log_variances])) for _ in range(6)] == pytest.approx([0, 0.75, 1.5, 2.25, 3, 3])
-    assert float(variational.Divergence(1.0, 5.0, warm_up=0)([means, log_variances])) == pytest.approx(15)
+    assert [float(layer([means, log_variances])) for _ in range(6)] == pytest.approx(
+        [0, 0.75, 1.5, 2.25, 3, 3]
+    )
+    assert float(
+        variational.Divergence(1.0, 5.0, warm_up=0)([means, log_variances])
+    ) == pytest.approx(15)
 
 
 def test_samples_have_the_moments_asked_for():
-    means, log_variances = np.full((20_000, 1), 3.0, np.float32), np.full((20_000, 1), math.log(4), np.float32)
+    means, log_variances = (
+        np.full((20_000, 1), 3.0, np.float32),
+        np.full((20_000, 1), math.log(4), np.float32),
+    )
     codes = ops.convert_to_numpy(variational.Sample()([means, log_variances]))
     assert codes.mean() == pytest.approx(3, abs=0.06)
     assert codes.std() == pytest.approx(2, abs=0.06)
@@ -238,22 +289,32 @@ def test_a_quantized_code_has_that_many_values_and_gradients_pass(bits):
     before = engine.state()[0]
     pixels = RANDOM.integers(0, 256, (64, 6, 5, 1), "uint8")
     engine.train(engine.place(pixels), engine.place(np.arange(64, dtype="int32")), 0, 4, 16)
-    assert not np.array_equal(before, engine.state()[0])  # the encoder's weights, before the rounding
+    assert not np.array_equal(
+        before, engine.state()[0]
+    )  # the encoder's weights, before the rounding
 
 
 @pytest.mark.parametrize(("bits", "precision"), [(1, "float32"), (8, "float32"), (8, "bfloat16")])
 def test_a_quantized_code_learns_in_every_number_and_lies_on_the_grid(bits, precision):
     mnist = data.load("mnist")
     images = Images("few", mnist.train[:3000], mnist.test[:1000])
-    config = planning.complete(Config(quantize=bits, epochs=4, batch_size=100, precision=precision, examples=1))
+    config = planning.complete(
+        Config(quantize=bits, epochs=4, batch_size=100, precision=precision, examples=1)
+    )
     engine = pipeline.start("jax", images, config)
-    errors = [event.val_loss for event in training.train(engine, images, config) if isinstance(event, training.Epoch)]
+    errors = [
+        event.val_loss
+        for event in training.train(engine, images, config)
+        if isinstance(event, training.Epoch)
+    ]
     mean_image = np.square(images.test / 255 - images.train.mean(0) / 255).mean()
     assert errors[-1] < 0.75 * mean_image
     codes = engine.reconstruct(images.test).codes
     assert np.ptp(codes, axis=0).min() > 0.1
     levels = (codes.astype(float) + 1) * (2**bits - 1) / 2
-    np.testing.assert_allclose(levels, np.round(levels), atol=1e-4)  # bfloat16 would be off by up to 0.25
+    np.testing.assert_allclose(
+        levels, np.round(levels), atol=1e-4
+    )  # bfloat16 would be off by up to 0.25
 
 
 def spline(values, place):
@@ -261,9 +322,16 @@ def spline(values, place):
     place = min(max(place, 0), len(values) - 1)
     whole = math.floor(place)
     t = place - whole
-    weights = [-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, -(t**2) + t**3]
+    weights = [
+        -t + 2 * t**2 - t**3,
+        2 - 5 * t**2 + 3 * t**3,
+        t + 4 * t**2 - 3 * t**3,
+        -(t**2) + t**3,
+    ]
     inside = [
-        (weight, values[whole + step]) for step, weight in enumerate(weights, -1) if 0 <= whole + step < len(values)
+        (weight, values[whole + step])
+        for step, weight in enumerate(weights, -1)
+        if 0 <= whole + step < len(values)
     ]
     return sum(weight * value for weight, value in inside) / sum(weight for weight, _ in inside)
 
@@ -271,16 +339,23 @@ def spline(values, place):
 def test_displacements_follow_the_cubic_through_the_pixels():
     images = RANDOM.random((2, 20, 16)).astype(np.float32)
     field = RANDOM.uniform(-2.5, 2.5, (2, 20, 16)).astype(np.float32)
-    found = ops.convert_to_numpy(augmentation._moved(images[:, None], ops.convert_to_tensor(field)[:, None], 3, 4))[
-        :, 0
-    ]
+    found = ops.convert_to_numpy(
+        augmentation._moved(images[:, None], ops.convert_to_tensor(field)[:, None], 3, 4)
+    )[:, 0]
     expected = [
-        [[spline(row, x + shift) for x, shift in enumerate(shifts)] for row, shifts in zip(image, moves, strict=True)]
+        [
+            [spline(row, x + shift) for x, shift in enumerate(shifts)]
+            for row, shifts in zip(image, moves, strict=True)
+        ]
         for image, moves in zip(images, field, strict=True)
     ]
     np.testing.assert_allclose(found, expected, atol=1e-4)
-    turned = augmentation._moved(images.transpose(0, 2, 1)[:, None], field.transpose(0, 2, 1)[:, None], 2, 4)
-    np.testing.assert_allclose(ops.convert_to_numpy(turned)[:, 0].transpose(0, 2, 1), found, atol=1e-5)
+    turned = augmentation._moved(
+        images.transpose(0, 2, 1)[:, None], field.transpose(0, 2, 1)[:, None], 2, 4
+    )
+    np.testing.assert_allclose(
+        ops.convert_to_numpy(turned)[:, 0].transpose(0, 2, 1), found, atol=1e-5
+    )
 
 
 class AtMost(augmentation.Augment):
@@ -298,18 +373,25 @@ def test_turned_images_are_scipys(strengths, shape):
     centre = (np.array(shape) - 1) / 2
     y, x = np.indices(shape) - centre[:, None, None]
     image = np.exp(-((x - 5) ** 2 + y**2) / 8) + 0.7 * np.exp(-((x + 2) ** 2 + (y - 6) ** 2) / 5)
-    t, factor, shift = math.radians(strengths["rotate"]), 1 + strengths.get("scale", 0), strengths.get("shift", 0)
+    t, factor, shift = (
+        math.radians(strengths["rotate"]),
+        1 + strengths.get("scale", 0),
+        strengths.get("shift", 0),
+    )
     source_x = factor * (math.cos(t) * x - math.sin(t) * y) + shift
     source_y = factor * (math.sin(t) * x + math.cos(t) * y) + shift
     places = [source_y + centre[0], source_x + centre[1]]
     expected = ndimage.map_coordinates(image, places, order=3, mode="nearest").clip(0, 1)
-    found = ops.convert_to_numpy(AtMost(strengths)(image[None, ..., None].astype(np.float32)))[0, ..., 0]
+    found = ops.convert_to_numpy(AtMost(strengths)(image[None, ..., None].astype(np.float32)))[
+        0, ..., 0
+    ]
     assert np.square(image - expected).mean() > 0.01
     assert np.square(found - expected).mean() < 5e-5
 
 
 @pytest.mark.parametrize(
-    "strengths", [{"shift": 0.5, "rotate": 4.0, "scale": 0.04, "elastic": 0.5}, {"rotate": 45.0, "scale": 0.5}]
+    "strengths",
+    [{"shift": 0.5, "rotate": 4.0, "scale": 0.04, "elastic": 0.5}, {"rotate": 45.0, "scale": 0.5}],
 )
 def test_displacements_are_within_reach(strengths, monkeypatch):
     layer, reached = augmentation.Augment(strengths), []
@@ -334,7 +416,9 @@ def test_augmented_images_stay_near_and_differ():
         assert 0 <= moved.min() < moved.max() <= 1 + 1e-5
         assert moved.sum((1, 2, 3)) == pytest.approx(np.full(200, 96), rel=0.35)
         left = (moved == images).all((1, 2, 3))
-        assert abs(left.sum() - 200 * augmentation.UNCHANGED) < 34  # six standard deviations of that draw
+        assert (
+            abs(left.sum() - 200 * augmentation.UNCHANGED) < 34
+        )  # six standard deviations of that draw
         assert len(np.unique(moved[~left].reshape(-1, 784), axis=0)) == (~left).sum()
         centre = ndimage.center_of_mass(moved.mean(0)[..., 0])
         assert centre == pytest.approx((13.5, 13.5), abs=0.4)
@@ -377,7 +461,11 @@ def test_another_optimizer_learns_without_a_rate_given(name):
     images = Images("few", mnist.train[:3000], mnist.test[:500])
     config = planning.complete(Config(optimizer=name, epochs=8, batch_size=100, examples=1))
     engine = pipeline.start("jax", images, config)
-    *_, last = (event for event in training.train(engine, images, config) if isinstance(event, training.Epoch))
+    *_, last = (
+        event
+        for event in training.train(engine, images, config)
+        if isinstance(event, training.Epoch)
+    )
     # Of the mean image's error; at Adam's rate sgd ends at 3.6 and muon at 2.4 times as much.
     assert last.val_loss < 0.8 * np.square(images.test / 255 - images.train.mean(0) / 255).mean()
 
@@ -392,9 +480,15 @@ def test_another_optimizer_learns_without_a_rate_given(name):
         ({"augment": "turn"}, "unknown augment 'turn'"),
         ({"optimizer": "adm"}, "did you mean 'adam'"),
         ({"schedule": "cos"}, "unknown schedule 'cos'"),
-        ({"noise": "none+gaussian"}, "--noise none stands alone, received 'none+gaussian': leave out none"),
+        (
+            {"noise": "none+gaussian"},
+            "--noise none stands alone, received 'none+gaussian': leave out none",
+        ),
         ({"augment": "flip+none"}, "--augment none stands alone"),
-        ({"free_bits": 0.1}, "--free-bits takes a variational model, received none: add --variational 1"),
+        (
+            {"free_bits": 0.1},
+            "--free-bits takes a variational model, received none: add --variational 1",
+        ),
         ({"warm_up": 0.0}, "--warm-up takes a variational model"),
         ({"model": "cnn"}, "unknown model 'cnn'"),
     ],
@@ -437,12 +531,22 @@ def test_no_image_is_left_alone_in_a_batch_that_is_normalised(settings):
 )
 def test_no_layer_is_narrower_than_the_code(name, shape, code):
     model = models.build(name, shape, code, width=0.02)
-    layers = [layer for part in ("encoder", "decoder") for layer in model.get_layer(part)._flatten_layers()]
+    layers = [
+        layer
+        for part in ("encoder", "decoder")
+        for layer in model.get_layer(part)._flatten_layers()
+    ]
     assert min(layer.units for layer in layers if isinstance(layer, keras.layers.Dense)) >= code
 
 
 def test_settings_out_of_range_are_told():
-    for settings in ({"quantize": 0}, {"variational": -1.0}, {"width": 0}, {"precision": "float16"}, {"free_bits": -1}):
+    for settings in (
+        {"quantize": 0},
+        {"variational": -1.0},
+        {"width": 0},
+        {"precision": "float16"},
+        {"free_bits": -1},
+    ):
         with pytest.raises(UsageError, match="--|precision"):
             Config(**settings)
 
@@ -467,53 +571,110 @@ WAVES = np.tile([0.02, 0.022], 15)  # a loss that wavers by a tenth, of 30 epoch
     [
         ({}, None),
         ({"codes": DEAD}, "2 of 4 numbers of the code are the same for every test image (1, 3)"),
-        ({"codes": WELL["codes"] * np.float32(0.05), "config": VARIATIONAL}, "try a lower --variational or a longer"),
-        ({"codes": WELL["codes"] * np.float32(0.05), "config": Config(variational=1.0)}, "or --free-bits 0.1"),
+        (
+            {"codes": WELL["codes"] * np.float32(0.05), "config": VARIATIONAL},
+            "try a lower --variational or a longer",
+        ),
+        (
+            {"codes": WELL["codes"] * np.float32(0.05), "config": Config(variational=1.0)},
+            "or --free-bits 0.1",
+        ),
         ({"pca": 0.01}, "is worse than PCA"),
-        ({"losses": [0.03, 0.04]}, "risen from 0.0300 to 0.0400; the steps are too large: try a lower --learning-rate"),
+        (
+            {"losses": [0.03, 0.04]},
+            "risen from 0.0300 to 0.0400; the steps are too large: try a lower --learning-rate",
+        ),
         ({"losses": [0.03, 0.04]}, "or --schedule cosine"),
         ({"losses": [0.04, *WAVES, 0.022]}, None),
-        ({"losses": [0.04, *WAVES, *WAVES[:10] + 0.02]}, "the loss has risen from 0.0210 to 0.0410"),
+        (
+            {"losses": [0.04, *WAVES, *WAVES[:10] + 0.02]},
+            "the loss has risen from 0.0210 to 0.0410",
+        ),
         ({"losses": [0.04, *WAVES, 0.2]}, "the loss has risen"),
-        ({"val_losses": [0.04, 0.036]}, "val_loss 0.0360 stands against 0.0300 on training images; the model learns"),
+        (
+            {"val_losses": [0.04, 0.036]},
+            "val_loss 0.0360 stands against 0.0300 on training images; the model learns",
+        ),
         ({"val_losses": [0.04, 0.0344]}, None),
-        ({"val_losses": [0.028, 0.032]}, "val_loss 0.0320 stands against 0.0300 on training images and 0.0280 in a"),
+        (
+            {"val_losses": [0.028, 0.032]},
+            "val_loss 0.0320 stands against 0.0300 on training images and 0.0280 in a",
+        ),
         ({"val_losses": [0.028, 0.031]}, None),
-        ({"val_losses": [0.04, 0.036], "pca": 0.035}, "images, and is worse than PCA with as many components (0.0350)"),
+        (
+            {"val_losses": [0.04, 0.036], "pca": 0.035},
+            "images, and is worse than PCA with as many components (0.0350)",
+        ),
         (
             {"val_losses": [0.07, 0.065], "train_error": 0.051},
             "the training is too short or the model too small: try --model residual without --batch-size",
         ),
-        ({"val_losses": [0.04, 0.036], "codes": WELL["codes"] * 0}, "4 of 4 numbers of the code are the same"),
-        ({"val_losses": [0.04, 0.036], "config": Config(augment="flip")}, "try a stronger --augment, more images, or"),
+        (
+            {"val_losses": [0.04, 0.036], "codes": WELL["codes"] * 0},
+            "4 of 4 numbers of the code are the same",
+        ),
+        (
+            {"val_losses": [0.04, 0.036], "config": Config(augment="flip")},
+            "try a stronger --augment, more images, or",
+        ),
         ({"val_losses": [0.04, 0.036], "config": Config(model="conv")}, "or a smaller --width"),
         ({"val_losses": [0.04, 0.036]}, "or a smaller --code"),
         ({"setbacks": ("epoch 2: the loss became nan",)}, "epoch 2: the loss became nan"),
         ({"val_losses": [0.04, 0.036], "codes": WELL["codes"][:19]}, None),
-        ({"val_losses": [0.04, 0.036], "codes": WELL["codes"][:20]}, "val_loss 0.0360 stands against"),
+        (
+            {"val_losses": [0.04, 0.036], "codes": WELL["codes"][:20]},
+            "val_loss 0.0360 stands against",
+        ),
         ({"codes": DEAD[:19]}, None),
         ({"codes": DEAD[:20]}, "2 of 4 numbers of the code are the same"),
         ({"losses": [0.03, 0.04], "warming_up": 2}, None),
-        ({"losses": [0.02, 0.03, 0.04], "warming_up": 1}, "the loss has risen from 0.0300 to 0.0400"),
+        (
+            {"losses": [0.02, 0.03, 0.04], "warming_up": 1},
+            "the loss has risen from 0.0300 to 0.0400",
+        ),
         ({"pca": 0.9e-6}, None),
         ({"pca": 0.9e-6, "codes": DEAD}, None),
         ({"pca": 1.1e-6}, "is worse than PCA"),
         ({"pca": 0.01, "config": Config(model="dense")}, "it starts as PCA"),
-        ({"pca": 0.01, "config": Config(model="residual")}, "try it without --learning-rate, --batch-size and --epochs"),
-        ({"pca": 0.01, "mean": 0.032}, "it reconstructs the mean image for everything (val_loss 0.0310, PCA 0.0100"),
+        (
+            {"pca": 0.01, "config": Config(model="residual")},
+            "try it without --learning-rate, --batch-size and --epochs",
+        ),
+        (
+            {"pca": 0.01, "mean": 0.032},
+            "it reconstructs the mean image for everything (val_loss 0.0310, PCA 0.0100",
+        ),
         ({"pca": 0.01, "mean": 0.033}, "is worse than PCA with"),
-        ({"pca": 0.01, "mean": 0.029}, "it is worse than the mean image (val_loss 0.0310, PCA 0.0100, the mean image 0.0290)"),
-        ({"pca": 0.01, "mean": 0.032, "steps": 20}, "only 20 optimizer steps were made: try --model residual"),
+        (
+            {"pca": 0.01, "mean": 0.029},
+            "it is worse than the mean image (val_loss 0.0310, PCA 0.0100, the mean image 0.0290)",
+        ),
+        (
+            {"pca": 0.01, "mean": 0.032, "steps": 20},
+            "only 20 optimizer steps were made: try --model residual",
+        ),
         ({"pca": 0.01, "steps": 299}, "only 299 optimizer steps were made (val_loss 0.0310"),
         ({"pca": 0.01, "steps": 300}, "is worse than PCA with"),
         ({"pca": 0.032, "steps": 20, "mean": 0.032}, None),
-        ({"pca": 0.01, "losses": [0.05, 0.0496]}, "the loss stands still: 0.0500 in the first epoch, 0.0496 in the"),
+        (
+            {"pca": 0.01, "losses": [0.05, 0.0496]},
+            "the loss stands still: 0.0500 in the first epoch, 0.0496 in the",
+        ),
         ({"pca": 0.01, "losses": [0.05, 0.0494]}, "is worse than PCA with"),
         ({"val_losses": [0.04, 0.036], "config": Config(holdout=0.1)}, None),
-        ({"val_losses": [0.04, 0.036], "pca": 0.035, "config": Config(holdout=0.1)}, "stands against 0.0300 on training"),
+        (
+            {"val_losses": [0.04, 0.036], "pca": 0.035, "config": Config(holdout=0.1)},
+            "stands against 0.0300 on training",
+        ),
         ({"val_losses": [0.04, 0.036], "config": Config(model="residual")}, None),
-        ({"val_losses": [0.028, 0.032], "config": Config(model="residual")}, "stands against 0.0300 on training"),
-        ({"pca": 0.01, "traded": ["--noise"]}, "or --noise costs too much of the error: try more --epochs, or less of --noise"),
+        (
+            {"val_losses": [0.028, 0.032], "config": Config(model="residual")},
+            "stands against 0.0300 on training",
+        ),
+        (
+            {"pca": 0.01, "traded": ["--noise"]},
+            "or --noise costs too much of the error: try more --epochs, or less of --noise",
+        ),
         ({"codes": DEAD, "config": Config(quantize=8)}, "their units are dead: try"),
         ({"codes": DEAD, "config": Config(model="dense")}, "or a smaller --code"),
         ({"codes": DEAD, "config": Config(sparsity=10.0)}, "try a lower --sparsity than 10"),
@@ -540,8 +701,13 @@ def test_pca_encodes_and_decodes_as_scikit_learn_does():
     from sklearn.decomposition import PCA
 
     images = RANDOM.integers(0, 256, (300, 6, 5, 1), "uint8")
-    ours, theirs = measures.PCA.fit(images, 7), PCA(7, svd_solver="full").fit(images.reshape(300, -1) / 255)
-    redrawn = theirs.inverse_transform(theirs.transform(images.reshape(300, -1) / 255)).reshape(images.shape)
+    ours, theirs = (
+        measures.PCA.fit(images, 7),
+        PCA(7, svd_solver="full").fit(images.reshape(300, -1) / 255),
+    )
+    redrawn = theirs.inverse_transform(theirs.transform(images.reshape(300, -1) / 255)).reshape(
+        images.shape
+    )
     np.testing.assert_allclose(ours.decode(ours.encode(images)), redrawn, atol=1e-4)
     assert ours.error(images) == pytest.approx(np.mean((redrawn - images / 255) ** 2), abs=1e-6)
 
@@ -553,7 +719,9 @@ def test_measures_of_a_redrawing_are_scikit_images():
     redrawn = np.clip(images + RANDOM.integers(-30, 30, images.shape), 0, 255).astype("uint8")
     errors = np.square((images.astype(float) - redrawn) / 255).mean((1, 2, 3))
     found = measures.redrawing(images, redrawn, errors)
-    ratios = [peak_signal_noise_ratio(one, other) for one, other in zip(images, redrawn, strict=True)]
+    ratios = [
+        peak_signal_noise_ratio(one, other) for one, other in zip(images, redrawn, strict=True)
+    ]
     assert found["psnr"] == pytest.approx(np.mean(ratios), rel=1e-6)
     assert 0 < found["ssim"] < 1
     assert measures.redrawing(images, images, errors * 0)["ssim"] == 1

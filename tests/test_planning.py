@@ -44,8 +44,12 @@ def test_an_own_set_gets_steps_enough_whatever_its_size(count):
     assert steps >= min(500, 120 * math.ceil(trained / config.batch_size))
     assert 3 <= config.epochs <= 120
     assert config.epochs * config.frame_seconds <= 120
-    assert not any(config.is_auto(name) for name in ("model", "epochs", "batch_size", "learning_rate"))
-    assert not any(config.is_auto(name) for name in ("augment", "dropout", "holdout", "frame_seconds"))
+    assert not any(
+        config.is_auto(name) for name in ("model", "epochs", "batch_size", "learning_rate")
+    )
+    assert not any(
+        config.is_auto(name) for name in ("augment", "dropout", "holdout", "frame_seconds")
+    )
 
 
 @pytest.mark.parametrize(
@@ -121,8 +125,9 @@ def test_held_out_images_are_training_images_and_trained_on_no_more():
     held = np.setdiff1d(np.arange(200), kept)
     np.testing.assert_array_equal(images.holdout, source.train[held])
     assert images.train_names == [str(index) for index in kept]
-    assert "180 to train + 20 to choose the epoch + 3 to test + 0 skipped + 0 unused = 203 found" in (
-        images.account()
+    assert (
+        "180 to train + 20 to choose the epoch + 3 to test + 0 skipped + 0 unused = 203 found"
+        in (images.account())
     )
 
 

@@ -35,12 +35,16 @@ def test_the_translation_has_the_same_commands_and_figures():
 @pytest.mark.parametrize("path", READMES, ids=lambda path: path.name)
 def test_every_file_it_names_exists(path):
     text = path.read_text("utf-8")
-    named = re.findall(r"`((?:src|docs|benchmarks)/[\w./]*)`", text) + re.findall(r"\]\(([\w./-]+)\)", text)
+    named = re.findall(r"`((?:src|docs|benchmarks)/[\w./]*)`", text) + re.findall(
+        r"\]\(([\w./-]+)\)", text
+    )
     assert len(named) > 15
     assert [name for name in named if not (ROOT / name).exists()] == []
 
 
 def test_every_source_file_and_room_is_named():
     text = READMES[0].read_text("utf-8")
-    rooms = [path for path in (ROOT / "src" / "autoencode").iterdir() if not path.name.startswith("__")]
+    rooms = [
+        path for path in (ROOT / "src" / "autoencode").iterdir() if not path.name.startswith("__")
+    ]
     assert [path.name for path in rooms if f"src/autoencode/{path.name}" not in text] == []

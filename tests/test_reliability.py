@@ -54,7 +54,9 @@ def whole(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def single_steps(monkeypatch):
-    monkeypatch.setattr(training, "_Pace", lambda: SimpleNamespace(steps=1, measure=lambda *_: None))
+    monkeypatch.setattr(
+        training, "_Pace", lambda: SimpleNamespace(steps=1, measure=lambda *_: None)
+    )
 
 
 def stop(events: int, folder: Path, images=faults.IMAGES) -> Path:
@@ -89,7 +91,9 @@ def packed(pixels: np.ndarray, path: Path) -> Images:
     writer = store.Writer(path, "noise")
     rows = np.concatenate([pixels, pixels[:9]])
     writer.add(rows, len(rows), [])
-    return writer.finish(store.Contents("noise", pixels.shape[1:], {"train": len(pixels), "test": 9}))
+    return writer.finish(
+        store.Contents("noise", pixels.shape[1:], {"train": len(pixels), "test": 9})
+    )
 
 
 def test_a_training_out_of_a_file_goes_on_within_a_window(tmp_path, single_steps, monkeypatch):
@@ -102,16 +106,26 @@ def test_a_training_out_of_a_file_goes_on_within_a_window(tmp_path, single_steps
 
 
 @pytest.mark.parametrize("place", [20, -1])
-def test_from_a_damaged_checkpoint_it_falls_back_to_the_one_before(whole, tmp_path, single_steps, place):
+def test_from_a_damaged_checkpoint_it_falls_back_to_the_one_before(
+    whole, tmp_path, single_steps, place
+):
     folder = stop(14, tmp_path / "run")  # in the third epoch
-    (newest,) = [path for path in folder.glob("checkpoint/*") if checkpoints._read(path).notes["step"]]
+    (newest,) = [
+        path for path in folder.glob("checkpoint/*") if checkpoints._read(path).notes["step"]
+    ]
     content = bytearray(newest.read_bytes())
     content[place] ^= 1
     newest.write_bytes(content)
     _, resumed = recording.take_up(runs.Run.open(folder))
-    assert resumed.position.number in (2, 3)  # the newest waiting checkpoint is written, not every one
+    assert resumed.position.number in (
+        2,
+        3,
+    )  # the newest waiting checkpoint is written, not every one
     assert resumed.position.step == 0
-    assert f"{newest} is damaged (its checksum is another): going on from the other checkpoint" in resumed.notes
+    assert (
+        f"{newest} is damaged (its checksum is another): going on from the other checkpoint"
+        in resumed.notes
+    )
     pipeline.resume(folder, source=faults.IMAGES)
     assert faults.difference(whole, folder) == []
 
@@ -166,7 +180,10 @@ def test_a_folder_that_another_process_has_is_refused(whole, tmp_path):
 
 def test_a_refused_process_leaves_the_lock_of_the_other(tmp_path):
     with runs.claim(tmp_path / "run", "noise") as path:
-        with pytest.raises(AutoencodeError, match="in use by another process"), runs.claim(path, "noise"):
+        with (
+            pytest.raises(AutoencodeError, match="in use by another process"),
+            runs.claim(path, "noise"),
+        ):
             pass
         assert files.is_locked(path / "lock")
     assert not (tmp_path / "run").exists()
@@ -255,7 +272,9 @@ def test_runs_are_listed_with_what_became_of_them(whole, tmp_path, single_steps)
     shutil.copytree(whole, tmp_path / "finished")
     stop(8, tmp_path / "stopped")
     killed = shutil.copytree(tmp_path / "stopped", tmp_path / "killed")
-    (killed / "state.json").write_text(json.dumps(records.seal({"state": "training", "why": "", "epochs": 0})))
+    (killed / "state.json").write_text(
+        json.dumps(records.seal({"state": "training", "why": "", "epochs": 0}))
+    )
     damaged = shutil.copytree(whole, tmp_path / "unreadable")
     (damaged / "config.json").write_text("{}")
     found = {one.name: (one.state, one.epoch, one.epochs) for one in listing.find(tmp_path)}
@@ -268,7 +287,10 @@ def test_runs_are_listed_with_what_became_of_them(whole, tmp_path, single_steps)
 
 
 def test_a_folder_that_vanishes_is_told_and_not_made_again(tmp_path):
-    with runs.claim(tmp_path / "run", "noise") as path, pytest.raises(AutoencodeError, match="could not write"):
+    with (
+        runs.claim(tmp_path / "run", "noise") as path,
+        pytest.raises(AutoencodeError, match="could not write"),
+    ):
         for event in pipeline.record(pipeline.prepare(faults.IMAGES, faults.CONFIG), path):
             if isinstance(event, training.Epoch) and path.exists():
                 path.rename(tmp_path / "gone")  # at once, while a thread may be drawing in it
@@ -314,10 +336,16 @@ class Descent:
 
 
 # At 1.1 each step multiplies the loss by 1.44: beyond ten times within an epoch of 18 steps, by two within one of 2.
-@pytest.mark.parametrize(("batch_size", "epoch", "where"), [(4, 1, "the start"), (35, 2, "the end of epoch 1")])
+@pytest.mark.parametrize(
+    ("batch_size", "epoch", "where"), [(4, 1, "the start"), (35, 2, "the end of epoch 1")]
+)
 def test_an_exploding_loss_goes_back_and_halves_the_learning_rate(batch_size, epoch, where):
     engine = Descent(rate=1.1)
-    events = list(training.train(engine, faults.IMAGES, planning.complete(Config(epochs=4, batch_size=batch_size))))
+    events = list(
+        training.train(
+            engine, faults.IMAGES, planning.complete(Config(epochs=4, batch_size=batch_size))
+        )
+    )
     setbacks = [event for event in events if isinstance(event, training.Setback)]
     epochs = [event for event in events if isinstance(event, training.Epoch)]
     assert engine.rate == 0.55
@@ -345,7 +373,11 @@ def test_a_saturated_model_has_exploded():
 def test_after_three_halvings_it_fails_at_the_last_good_epoch():
     engine = Descent(rate=1e200)
     with np.errstate(all="ignore"), pytest.raises(training.Diverged, match="halved 3 times"):
-        list(training.train(engine, faults.IMAGES, planning.complete(Config(epochs=4, batch_size=16))))
+        list(
+            training.train(
+                engine, faults.IMAGES, planning.complete(Config(epochs=4, batch_size=16))
+            )
+        )
     assert engine.weight == 0
 
 
@@ -394,7 +426,9 @@ def test_a_signal_within_an_epoch_keeps_its_chunks(tmp_path, number):
     np.save(tmp_path / "images.npy", np.zeros((60_000, 8, 8), np.uint8))
     words = ["images.npy", "--batch-size", "8", "--epochs", "2", "--run", "run"]
     process = faults._train(tmp_path, *words)
-    faults._wait_for(process, tmp_path / "run" / "checkpoint" / "0.checkpoint")  # the first epoch has begun
+    faults._wait_for(
+        process, tmp_path / "run" / "checkpoint" / "0.checkpoint"
+    )  # the first epoch has begun
     process.send_signal(number)
     errors = process.communicate(timeout=60)[1]
     assert process.returncode == 128 + number
@@ -408,11 +442,15 @@ def test_a_signal_within_an_epoch_keeps_its_chunks(tmp_path, number):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_stops_at_once_and_loses_nothing_that_is_told(tmp_path, number):
-    np.save(tmp_path / "images.npy", np.random.default_rng(0).integers(0, 256, (6_000, 8, 8), "uint8"))
+    np.save(
+        tmp_path / "images.npy", np.random.default_rng(0).integers(0, 256, (6_000, 8, 8), "uint8")
+    )
     words = ["images.npy", "--batch-size", "8", "--epochs", "4", "--quiet"]
     faults._train(tmp_path, *words, "--run", "whole").communicate(timeout=60)
     process = faults._train(tmp_path, *words, "--run", "run")
-    faults._wait_for(process, tmp_path / "run" / "metrics.jsonl")  # from now on there is a folder to finish
+    faults._wait_for(
+        process, tmp_path / "run" / "metrics.jsonl"
+    )  # from now on there is a folder to finish
     process.send_signal(number)
     line = process.stderr.readline()
     process.send_signal(number)
@@ -423,7 +461,8 @@ def test_a_second_signal_stops_at_once_and_loses_nothing_that_is_told(tmp_path, 
     assert not (run.folder / "report.html").exists()
     resumed = recording.take_up(run)[1]
     assert (
-        f"after step {resumed.position.step} of epoch" in line or f"after epoch {resumed.position.number - 1};" in line
+        f"after step {resumed.position.step} of epoch" in line
+        or f"after epoch {resumed.position.number - 1};" in line
     )
     faults._train(tmp_path, "--resume", "run", "--quiet").communicate(timeout=60)
     assert faults.difference(tmp_path / "whole", run.folder) == []
@@ -432,8 +471,12 @@ def test_a_second_signal_stops_at_once_and_loses_nothing_that_is_told(tmp_path, 
 def test_resume_takes_no_setting_of_its_own(tmp_path, monkeypatch):
     from autoencode import cli
 
-    monkeypatch.setattr(sys, "argv", ["autoencode", "train", "--resume", str(tmp_path), "--code", "4"])
-    with pytest.raises(UsageError, match="takes --epochs, --quiet and --json alone, received --code"):
+    monkeypatch.setattr(
+        sys, "argv", ["autoencode", "train", "--resume", str(tmp_path), "--code", "4"]
+    )
+    with pytest.raises(
+        UsageError, match="takes --epochs, --quiet and --json alone, received --code"
+    ):
         cli.app(sys.argv[1:], exit_on_error=False, print_error=False)
 
 
@@ -455,15 +498,22 @@ def test_damage_is_told_or_harmless():
 
 
 def test_hostile_files_run_nothing_and_fill_nothing():
-    slow = {name for name in hostile.CASES if "bomb" in name or "limit" in name or "large" in name or "gz" in name}
+    slow = {
+        name
+        for name in hostile.CASES
+        if "bomb" in name or "limit" in name or "large" in name or "gz" in name
+    }
     found = faults.judge(
-        [name for name in hostile.CASES if name not in slow] + ["idx_bomb", "png_at_the_limit_of_pixels"]
+        [name for name in hostile.CASES if name not in slow]
+        + ["idx_bomb", "png_at_the_limit_of_pixels"]
     )
     assert found["wrong"] == []
     assert found["trials"] >= 60
 
 
-@pytest.mark.skipif(find_spec("atheris") is None, reason="Atheris has wheels for Linux on x86-64 alone")
+@pytest.mark.skipif(
+    find_spec("atheris") is None, reason="Atheris has wheels for Linux on x86-64 alone"
+)
 def test_fuzzed_files_are_told_or_read():
     found = fuzzing.fuzz(8, together=True)
     (told,) = found["readers"].values()

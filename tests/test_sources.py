@@ -36,7 +36,9 @@ from autoencode import (
 from autoencode.data import dataset, decode, idx, loading, preprocessing, store
 from autoencode.mapped import Reader
 
-EACH = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+EACH = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 def noise(count: int, height: int, width: int, channels: int, seed: int = 0) -> np.ndarray:
@@ -95,7 +97,10 @@ def test_exif_rotation_is_applied():
     ("image", "expected"),
     [
         (Image.new("P", (8, 8), 0), (0, 0, 0)),
-        (Image.new("RGBA", (8, 8), (255, 0, 0, 0)), (255, 255, 255)),  # transparent: the page shows through
+        (
+            Image.new("RGBA", (8, 8), (255, 0, 0, 0)),
+            (255, 255, 255),
+        ),  # transparent: the page shows through
         (Image.new("RGBA", (8, 8), (255, 0, 0, 255)), (255, 0, 0)),
         (Image.new("RGBA", (8, 8), (0, 0, 0, 128)), (127, 127, 127)),
         (Image.new("LA", (8, 8), (10, 255)), (10, 10, 10)),
@@ -103,7 +108,16 @@ def test_exif_rotation_is_applied():
         (Image.fromarray(np.full((8, 8), 65535, np.uint16)), (255, 255, 255)),
         (Image.fromarray(np.full((8, 8), 25700, np.uint16)), (100, 100, 100)),
     ],
-    ids=["palette", "transparent", "opaque", "half", "grey alpha", "bilevel", "16 bit white", "16 bit"],
+    ids=[
+        "palette",
+        "transparent",
+        "opaque",
+        "half",
+        "grey alpha",
+        "bilevel",
+        "16 bit white",
+        "16 bit",
+    ],
 )
 def test_modes_look_as_in_a_viewer(image, expected):
     np.testing.assert_array_equal(decode.decode(content(image), PLAN), np.full((8, 8, 3), expected))
@@ -115,7 +129,9 @@ def test_other_containers_of_colour():
     assert red[0, 0, 1] < 60
     floats = decode.decode(content(Image.fromarray(np.full((8, 8), 0.5, np.float32)), "TIFF"), PLAN)
     np.testing.assert_array_equal(floats, 128)
-    frames = content(Image.new("L", (8, 8), 9), "GIF", save_all=True, append_images=[Image.new("L", (8, 8), 200)])
+    frames = content(
+        Image.new("L", (8, 8), 9), "GIF", save_all=True, append_images=[Image.new("L", (8, 8), 200)]
+    )
     np.testing.assert_array_equal(decode.decode(frames, PLAN), 9)
 
 
@@ -133,7 +149,11 @@ def test_any_damaged_byte_is_told_or_harmless(kind):
     whole = content(picture(noise(1, 12, 10, 3)[0]), kind)
     random = np.random.default_rng(0)
     for place in random.integers(0, len(whole), 60):
-        damaged = whole[:place] + bytes([whole[place] ^ int(random.integers(1, 256))]) + whole[place + 1 :]
+        damaged = (
+            whole[:place]
+            + bytes([whole[place] ^ int(random.integers(1, 256))])
+            + whole[place + 1 :]
+        )
         for file in (damaged, whole[:place]):
             try:
                 assert decode.decode(file, PLAN).shape == (8, 8, 3)
@@ -181,7 +201,9 @@ def test_train_and_test_folders_and_classes(tmp_path):
     fill(tmp_path, noise(3, 5, 5, 1, 2), "train/dog/{}.png")
     fill(tmp_path, noise(2, 5, 5, 1, 3), "test/dog/{}.png")
     images = data.load(str(tmp_path), Config())
-    np.testing.assert_array_equal(images.train, np.concatenate([noise(6, 5, 5, 1, 1), noise(3, 5, 5, 1, 2)]))
+    np.testing.assert_array_equal(
+        images.train, np.concatenate([noise(6, 5, 5, 1, 1), noise(3, 5, 5, 1, 2)])
+    )
     np.testing.assert_array_equal(images.test, noise(2, 5, 5, 1, 3))
     assert images.classes == ("cat", "dog")
     assert images.train_labels.tolist() == [0] * 6 + [1] * 3
@@ -214,7 +236,9 @@ def pack_archive(folder: Path, target: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["set.zip", "set.tar", "set.tar.gz"])
 def test_archives_hold_what_the_folder_held(tmp_path, name):
-    folder = fill(fill(tmp_path / "set", noise(9, 6, 5, 3), "a/{}.png"), noise(8, 6, 5, 3, 1), "b/{}.png")
+    folder = fill(
+        fill(tmp_path / "set", noise(9, 6, 5, 3), "a/{}.png"), noise(8, 6, 5, 3, 1), "b/{}.png"
+    )
     expected = data.load(str(folder), Config())
     found = data.load(str(pack_archive(folder, tmp_path / name)), Config())
     np.testing.assert_array_equal(found.train, expected.train)
@@ -294,11 +318,17 @@ def test_arrays_of_other_types(tmp_path, scale):
     found = data.load(str(tmp_path / "a.npy"), Config())
     from_memory = data.load(stored, Config())
     np.testing.assert_array_equal(found.train, from_memory.train)
-    assert {row.tobytes() for row in np.concatenate([found.train, found.test])} == {row.tobytes() for row in pixels}
+    assert {row.tobytes() for row in np.concatenate([found.train, found.test])} == {
+        row.tobytes() for row in pixels
+    }
 
 
 def test_npz_as_keras_hands_it_out(tmp_path):
-    arrays = {"x_train": noise(9, 6, 6, 3), "x_test": noise(4, 6, 6, 3, 1), "y_train": np.arange(9) % 2}
+    arrays = {
+        "x_train": noise(9, 6, 6, 3),
+        "x_test": noise(4, 6, 6, 3, 1),
+        "y_train": np.arange(9) % 2,
+    }
     np.savez(tmp_path / "k.npz", **arrays, y_test=np.arange(4)[:, None] % 2)
     images = data.load(str(tmp_path / "k.npz"), Config())
     np.testing.assert_array_equal(images.train, arrays["x_train"])
@@ -309,7 +339,13 @@ def test_npz_as_keras_hands_it_out(tmp_path):
 
 @pytest.mark.parametrize(
     "array",
-    [np.zeros((5, 5)), np.zeros((0, 5, 5)), np.full((3, 4, 4), -1.0), np.full((3, 4, 4), np.nan), np.array(["a"])],
+    [
+        np.zeros((5, 5)),
+        np.zeros((0, 5, 5)),
+        np.full((3, 4, 4), -1.0),
+        np.full((3, 4, 4), np.nan),
+        np.array(["a"]),
+    ],
     ids=["flat", "empty", "negative", "nan", "text"],
 )
 def test_arrays_that_are_no_images_are_refused(array):
@@ -331,7 +367,10 @@ def test_a_file_that_only_bears_the_name_is_told_without_advice_to_unpickle(tmp_
 
 
 @EACH
-@given(array=hnp.arrays(np.uint8, hnp.array_shapes(min_dims=1, max_dims=4, max_side=6)), packed=st.booleans())
+@given(
+    array=hnp.arrays(np.uint8, hnp.array_shapes(min_dims=1, max_dims=4, max_side=6)),
+    packed=st.booleans(),
+)
 def test_idx_reads_back_what_was_written(tmp_path, array, packed):
     path = tmp_path / ("a-ubyte.gz" if packed else "a-ubyte")
     idx.write(array, path)
@@ -345,7 +384,9 @@ def test_a_damaged_idx_file_is_told_or_reads_the_same_shape(tmp_path, drawn):
     idx.write(noise(4, 3, 2, 1)[..., 0], path)
     whole = path.read_bytes()
     place = drawn.draw(st.integers(0, len(whole) - 1))
-    path.write_bytes(whole[:place] + bytes([whole[place] ^ drawn.draw(st.integers(1, 255))]) + whole[place + 1 :])
+    path.write_bytes(
+        whole[:place] + bytes([whole[place] ^ drawn.draw(st.integers(1, 255))]) + whole[place + 1 :]
+    )
     try:
         assert idx.read(path).size <= len(whole)
     except AutoencodeError as error:
@@ -380,7 +421,9 @@ def test_a_damaged_npz_is_told_or_the_same(tmp_path, drawn):
     np.savez_compressed(path, train=pixels, test=pixels)
     whole = path.read_bytes()
     place = drawn.draw(st.integers(0, len(whole) - 1))
-    path.write_bytes(whole[:place] + bytes([whole[place] ^ drawn.draw(st.integers(1, 255))]) + whole[place + 1 :])
+    path.write_bytes(
+        whole[:place] + bytes([whole[place] ^ drawn.draw(st.integers(1, 255))]) + whole[place + 1 :]
+    )
     try:
         np.testing.assert_array_equal(data.load(str(path), Config()).train, pixels)
     except AutoencodeError as error:
@@ -390,7 +433,9 @@ def test_a_damaged_npz_is_told_or_the_same(tmp_path, drawn):
 def test_the_original_mnist_files_are_the_bundled_set():
     folder = Path(__file__).parents[1] / "src" / "autoencode" / "data" / "mnist_files"
     bundled = data.load("mnist")
-    np.testing.assert_array_equal(data.load(str(folder / "mnist.npz"), Config()).train, bundled.train)
+    np.testing.assert_array_equal(
+        data.load(str(folder / "mnist.npz"), Config()).train, bundled.train
+    )
 
 
 # Tables and names
@@ -401,12 +446,17 @@ def table(path: Path, pixels: np.ndarray, labels: list, names: list | None = Non
     import pyarrow.parquet
 
     names = names or [None] * len(pixels)
-    column = [{"bytes": content(picture(one)), "path": name} for one, name in zip(pixels, names, strict=True)]
+    column = [
+        {"bytes": content(picture(one)), "path": name}
+        for one, name in zip(pixels, names, strict=True)
+    ]
     path.parent.mkdir(parents=True, exist_ok=True)
     features = {"image": {"_type": "Image"}, "label": {"_type": "Value", "dtype": "int64"}}
     told = {"huggingface": json.dumps({"info": {"features": features}})}
     kind = pyarrow.struct([("bytes", pyarrow.binary()), ("path", pyarrow.string())])
-    table = pyarrow.table({"image": pyarrow.array(column, kind), "label": labels}).replace_schema_metadata(told)
+    table = pyarrow.table(
+        {"image": pyarrow.array(column, kind), "label": labels}
+    ).replace_schema_metadata(told)
     pyarrow.parquet.write_table(table, path)
 
 
@@ -433,7 +483,10 @@ def test_tables_and_stores_tell_the_names_of_the_files(tmp_path, as_store):
         packed = data.pack(source, tmp_path / "a.store", Config())
         test = loading.split_dataset(rows, Config()).test
         found = [[*part] for part in (packed.train_names, packed.test_names)]
-        assert found == [[expected[index] for index in range(4) if index not in test], [expected[i] for i in test]]
+        assert found == [
+            [expected[index] for index in range(4) if index not in test],
+            [expected[i] for i in test],
+        ]
         rows, expected = data.open_dataset(str(tmp_path / "a.store")), [*found[0], *found[1]]
         again = data.pack(str(tmp_path / "a.store"), tmp_path / "b.store", Config())
         assert [*again.train_names, *again.test_names] == expected
@@ -445,7 +498,9 @@ def test_a_store_keeps_the_names_of_the_pictures_that_could_be_read(tmp_path):
     folder = fill(tmp_path / "set", noise(20, 6, 6, 1), "{:03}.png")
     (folder / "005.png").write_text("x")
     packed = data.pack(str(folder), tmp_path / "a.store", Config())
-    by_name = dict(zip([*packed.train_names, *packed.test_names], [*packed.train, *packed.test], strict=True))
+    by_name = dict(
+        zip([*packed.train_names, *packed.test_names], [*packed.train, *packed.test], strict=True)
+    )
     assert sorted(by_name) == [f"{number:03}.png" for number in range(20) if number != 5]
     for name, pixels in by_name.items():
         np.testing.assert_array_equal(pixels[..., 0], np.asarray(Image.open(folder / name)))
@@ -457,7 +512,10 @@ def test_a_store_of_pictures_with_one_name_keeps_those_that_can_be_read(tmp_path
 
     pixels = noise(12, 6, 6, 1)
     for part, images in (("train", pixels[:6]), ("test", pixels[6:9])):
-        rows = [{"bytes": content(picture(one)), "path": f"{index}.png"} for index, one in enumerate(images)]
+        rows = [
+            {"bytes": content(picture(one)), "path": f"{index}.png"}
+            for index, one in enumerate(images)
+        ]
         if part == "train":
             rows[3]["bytes"] = b"x"
         pyarrow.parquet.write_table(pyarrow.table({"image": rows}), tmp_path / f"{part}.parquet")
@@ -486,7 +544,12 @@ def test_a_damaged_parquet_file_is_told(tmp_path):
 
 
 def test_hugging_face_by_name(tmp_path):
-    table(tmp_path / "owner" / "name" / "train-00000-of-00001.parquet", noise(6, 5, 5, 1), [0, 1] * 3, [*"abcdef"])
+    table(
+        tmp_path / "owner" / "name" / "train-00000-of-00001.parquet",
+        noise(6, 5, 5, 1),
+        [0, 1] * 3,
+        [*"abcdef"],
+    )
     code = (
         "from autoencode import data, Config\n"
         "images = data.load('hf:owner/name', Config())\n"
@@ -495,13 +558,19 @@ def test_hugging_face_by_name(tmp_path):
     )
     offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path / "home"), "HF_DATASETS_OFFLINE": "1"}
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True, env=os.environ | offline
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | offline,
     )
     assert done.stdout.split("\n")[-3:-1] == ["5 1 (5, 5, 1)", "['a', 'b', 'c', 'd', 'e', 'f']"]
 
 
 @pytest.mark.parametrize(
-    ("module", "source", "extra"), [("pyarrow", "a.parquet", "parquet"), ("datasets", "hf:a/b", "hf")]
+    ("module", "source", "extra"),
+    [("pyarrow", "a.parquet", "parquet"), ("datasets", "hf:a/b", "hf")],
 )
 def test_a_missing_extra_names_its_install_command(tmp_path, monkeypatch, module, source, extra):
     table(tmp_path / "a.parquet", noise(2, 5, 5, 1), [0, 1])
@@ -514,7 +583,12 @@ def test_a_missing_extra_names_its_install_command(tmp_path, monkeypatch, module
 
 
 def named(folder: Path, code: str) -> subprocess.CompletedProcess:
-    variables = os.environ | {"KERAS_HOME": str(folder), "KERAS_BACKEND": "jax", "http_proxy": "", "https_proxy": ""}
+    variables = os.environ | {
+        "KERAS_HOME": str(folder),
+        "KERAS_BACKEND": "jax",
+        "http_proxy": "",
+        "https_proxy": "",
+    }
     block = "import socket\ndef refuse(*a, **k): raise OSError('no network')\nsocket.getaddrinfo = refuse\n"
     words = [sys.executable, "-c", block + code]
     return subprocess.run(words, capture_output=True, text=True, check=False, env=variables)
@@ -542,7 +616,9 @@ def test_a_named_set_comes_from_keras_cache_and_offline_says_where_to_put_it(tmp
 def small_store(folder: Path) -> tuple[Path, Images]:
     path = folder / "s.store"
     pixels = noise(30, 5, 4, 3)
-    images = Images("noise", pixels, pixels[:7], np.arange(30), np.arange(7), tuple(map(str, range(30))))
+    images = Images(
+        "noise", pixels, pixels[:7], np.arange(30), np.arange(7), tuple(map(str, range(30)))
+    )
     data.pack(images, path, Config())
     return path, images
 
@@ -607,19 +683,28 @@ def test_a_set_too_large_for_memory_is_packed_into_the_cache(tmp_path, monkeypat
     np.testing.assert_array_equal(again.test, expected.test)
 
 
-def test_training_from_a_store_is_bit_for_bit_that_from_memory_in_the_same_order(tmp_path, monkeypatch):
+def test_training_from_a_store_is_bit_for_bit_that_from_memory_in_the_same_order(
+    tmp_path, monkeypatch
+):
     pixels = noise(700, 6, 5, 1)
     images = Images("noise", pixels, pixels[:90])
     config = planning.complete(Config(epochs=3, batch_size=16, code=4))
     data.pack(images, tmp_path / "s.store", config)
     monkeypatch.setattr(feeding, "NEIGHBOURS_BYTES", 4 * 30)
-    monkeypatch.setattr(feeding, "WINDOW_BYTES", 5 * 16 * 30)  # nine windows an epoch, the last one not full
+    monkeypatch.setattr(
+        feeding, "WINDOW_BYTES", 5 * 16 * 30
+    )  # nine windows an epoch, the last one not full
 
     def order(seed, number, count):
         rows = feeding.grouped(seed, number, count, neighbours=4)
         windows = [rows[first : first + 80] for first in range(0, count, 80)]
-        within = [feeding.shuffled_window(seed, number, 80 * index, len(one)) for index, one in enumerate(windows)]
-        return np.concatenate([one[places] for one, places in zip(windows, within, strict=True)]).astype(np.int32)
+        within = [
+            feeding.shuffled_window(seed, number, 80 * index, len(one))
+            for index, one in enumerate(windows)
+        ]
+        return np.concatenate(
+            [one[places] for one, places in zip(windows, within, strict=True)]
+        ).astype(np.int32)
 
     assert sorted(order(0, 1, 700).tolist()) == list(range(700))
     engines.load("jax")
@@ -627,14 +712,18 @@ def test_training_from_a_store_is_bit_for_bit_that_from_memory_in_the_same_order
     def trained(source):
         build = partial(pipeline.assemble, config, (6, 5, 1), 700)
         engine = engines.start("jax", build, seed=0)
-        epochs = [one for one in training.train(engine, source, config) if isinstance(one, training.Epoch)]
+        epochs = [
+            one for one in training.train(engine, source, config) if isinstance(one, training.Epoch)
+        ]
         return [epoch.val_loss for epoch in epochs], engine.state()
 
     losses, weights = trained(store.open_store(tmp_path / "s.store"))
     monkeypatch.setattr(feeding, "shuffled", order)
     others, other_weights = trained(images)
     assert losses == others
-    assert all(np.array_equal(one, other) for one, other in zip(weights, other_weights, strict=True))
+    assert all(
+        np.array_equal(one, other) for one, other in zip(weights, other_weights, strict=True)
+    )
 
 
 @pytest.mark.parametrize("first", [0, 1, 700])
@@ -684,7 +773,11 @@ def test_pca_by_iteration_is_the_exact_one(monkeypatch):
 
 def command(*words: str, cwd: Path) -> subprocess.CompletedProcess:
     return subprocess.run(
-        [sys.executable, "-m", "autoencode", *words], check=False, capture_output=True, text=True, cwd=cwd
+        [sys.executable, "-m", "autoencode", *words],
+        check=False,
+        capture_output=True,
+        text=True,
+        cwd=cwd,
     )
 
 
@@ -693,7 +786,18 @@ def command(*words: str, cwd: Path) -> subprocess.CompletedProcess:
 def test_a_folder_of_pictures_trains(tmp_path, height, width, channels, engine):
     fill(tmp_path / "pics", noise(60, height, width, channels))
     (tmp_path / "pics" / "bad.png").write_text("x")
-    words = ("--epochs", "2", "--batch-size", "16", "--code", "3", "--engine", engine, "--run", "run")
+    words = (
+        "--epochs",
+        "2",
+        "--batch-size",
+        "16",
+        "--code",
+        "3",
+        "--engine",
+        engine,
+        "--run",
+        "run",
+    )
     done = command("train", "pics", *words, cwd=tmp_path)
     assert done.returncode == 0
     assert "Traceback" not in done.stderr
@@ -701,7 +805,9 @@ def test_a_folder_of_pictures_trains(tmp_path, height, width, channels, engine):
     run = runs.Run.open(tmp_path / "run")
     assert run.record["engine"] == engine
     assert run.record["images"]["shape"] == [height, width, channels]
-    assert (tmp_path / "run" / "skipped.txt").read_text() == "bad.png\tit is not a picture of a known format\n"
+    assert (
+        tmp_path / "run" / "skipped.txt"
+    ).read_text() == "bad.png\tit is not a picture of a known format\n"
     assert "bad.png: it is not a picture" in done.stdout
     page = (tmp_path / "run" / "report.html").read_text()
     assert f"{width} x {height}" in page
@@ -723,7 +829,16 @@ def test_look_and_pack_from_the_command_line(tmp_path):
     again = command("pack", "pics", "pics.store", cwd=tmp_path)
     assert (again.returncode, len(again.stderr.splitlines())) == (1, 1)
     trained = command(
-        "train", "pics.store", "--epochs", "1", "--batch-size", "8", "--json", "--run", "run", cwd=tmp_path
+        "train",
+        "pics.store",
+        "--epochs",
+        "1",
+        "--batch-size",
+        "8",
+        "--json",
+        "--run",
+        "run",
+        cwd=tmp_path,
     )
     assert json.loads(trained.stdout)["epoch"] == 1
 
@@ -768,7 +883,9 @@ def test_labels_are_taken_in_any_form_that_tells_classes(tmp_path, labels, class
     assert list(images.classes) == classes
     seen = dict(zip(images.train[:, 0, 0, 0].tolist(), images.train_labels.tolist(), strict=True))
     assert all(label == (0 if number % 3 == 1 else 1) for number, label in seen.items())
-    np.savez(tmp_path / "parted.npz", train=pixels, y_train=labels, test=pixels[:3], y_test=labels[:3])
+    np.savez(
+        tmp_path / "parted.npz", train=pixels, y_train=labels, test=pixels[:3], y_test=labels[:3]
+    )
     parted = data.load(tmp_path / "parted.npz", Config())
     names = list(parted.classes) or [str(number) for number in np.unique(parted.train_labels)]
     assert names == classes
@@ -797,4 +914,7 @@ def test_labels_that_are_no_classes_are_noted(tmp_path, labels, extra):
     np.savez(tmp_path / "odd.npz", images=np.zeros((30, 4, 4), "uint8"), labels=labels, **extra)
     images = data.load(tmp_path / "odd.npz", Config())
     assert images.train_labels is None
-    assert "train_labels are no classes, and are left out: expected 30 whole numbers or names, found" in images.notes[0]
+    assert (
+        "train_labels are no classes, and are left out: expected 30 whole numbers or names, found"
+        in images.notes[0]
+    )

@@ -42,14 +42,18 @@ from autoencode.data.decode import Plan
 from autoencode.images import to_pixels
 from autoencode.verbs import coding, describing, mapping, outputs, ranking, redrawing, sampling
 
-EACH = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+EACH = settings(
+    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 COUNT = 300
 
 
 @pytest.fixture(scope="module")
 def digits() -> tuple[np.ndarray, np.ndarray]:
     found = load_digits()
-    return np.round(found.images[:COUNT, ..., None] * (255 / 16)).astype(np.uint8), found.target[:COUNT]
+    return np.round(found.images[:COUNT, ..., None] * (255 / 16)).astype(np.uint8), found.target[
+        :COUNT
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +90,9 @@ def rows(source) -> data.Dataset:
 
 
 def streamed(opened: verbs.Opened, source, **options) -> streaming.Stream:
-    config = DataConfig(**{name: options.pop(name) for name in ("fit", "strict", "split_seed") if name in options})
+    config = DataConfig(
+        **{name: options.pop(name) for name in ("fit", "strict", "split_seed") if name in options}
+    )
     return streaming.stream(rows(source), opened.trained.shape, config, **options)
 
 
@@ -116,12 +122,16 @@ def test_the_numbers_are_those_of_plain_keras(opened, source, digits, place):
     assert np.abs(found["images"] - np.clip(redrawn, 0, 1) * 255).max() <= 0.501
     np.testing.assert_allclose(found["errors"], errors, rtol=1e-4)
     np.testing.assert_allclose(told["mse"], errors.mean(), rtol=1e-4)
-    np.testing.assert_allclose(told["psnr"], np.mean([10 * np.log10(1 / error) for error in errors]), rtol=1e-4)
+    np.testing.assert_allclose(
+        told["psnr"], np.mean([10 * np.log10(1 / error) for error in errors]), rtol=1e-4
+    )
     assert found["names"].tolist() == [f"digits train {index}" for index in range(COUNT)]
     np.testing.assert_array_equal(found["labels"], digits[1])
     assert size(place("reconstruct").beside()) == (1800, 400)
     codes = coding.codes_of(opened, streamed(opened, source))
-    np.testing.assert_allclose(codes, model.get_layer("encoder").predict(floats, verbose=0), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        codes, model.get_layer("encoder").predict(floats, verbose=0), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_a_saved_estimator_gives_what_it_gave(tmp_path, digits, source, place):
@@ -129,11 +139,17 @@ def test_a_saved_estimator_gives_what_it_gave(tmp_path, digits, source, place):
     estimator.save(tmp_path / "digits.keras")
     opened = verbs.open_model(verbs.find(tmp_path / "digits.keras"))
     assert opened.saved.settings["noise"] == "mask:0.2"
-    np.testing.assert_array_equal(coding.codes_of(opened, streamed(opened, source)), estimator.transform(digits[0]))
+    np.testing.assert_array_equal(
+        coding.codes_of(opened, streamed(opened, source)), estimator.transform(digits[0])
+    )
     redrawing.denoise(opened, streamed(opened, source), place("denoise"))
-    np.testing.assert_array_equal(arrays(place("denoise").file)["images"], estimator.denoise(digits[0]))
+    np.testing.assert_array_equal(
+        arrays(place("denoise").file)["images"], estimator.denoise(digits[0])
+    )
     sampling.sample(opened, opened.saved.codes, place("sample"), count=20, seed=5)
-    np.testing.assert_array_equal(arrays(place("sample").file)["images"], estimator.sample(20, seed=5))
+    np.testing.assert_array_equal(
+        arrays(place("sample").file)["images"], estimator.sample(20, seed=5)
+    )
 
 
 def test_a_model_of_plain_keras_alone_will_do(tmp_path, digits, source):
@@ -141,7 +157,9 @@ def test_a_model_of_plain_keras_alone_will_do(tmp_path, digits, source):
 
     flat, numbers = keras.Input((8, 8, 1)), keras.Input((2,))
     encoder = keras.Model(flat, keras.layers.Dense(2)(keras.layers.Flatten()(flat)), name="encoder")
-    decoder = keras.Model(numbers, keras.layers.Reshape((8, 8, 1))(keras.layers.Dense(64)(numbers)), name="decoder")
+    decoder = keras.Model(
+        numbers, keras.layers.Reshape((8, 8, 1))(keras.layers.Dense(64)(numbers)), name="decoder"
+    )
     model = keras.Model(flat, decoder(encoder(flat)))
     model.save(tmp_path / "plain.keras")
     saved = verbs.find(tmp_path / "plain.keras")
@@ -149,29 +167,45 @@ def test_a_model_of_plain_keras_alone_will_do(tmp_path, digits, source):
     opened = verbs.open_model(saved)
     kernel, bias = encoder.get_weights()
     expected = digits[0].reshape(COUNT, -1) / 255 @ kernel + bias
-    np.testing.assert_allclose(coding.codes_of(opened, streamed(opened, source)), expected, rtol=1e-3, atol=1e-5)
+    np.testing.assert_allclose(
+        coding.codes_of(opened, streamed(opened, source)), expected, rtol=1e-3, atol=1e-5
+    )
     decoder.set_weights([weight * np.nan for weight in decoder.get_weights()])
     model.save(tmp_path / "nan.keras")
     with pytest.raises(AutoencodeError, match="NaN or infinite"):
         verbs.open_model(verbs.find(tmp_path / "nan.keras")).decode(np.zeros((3, 2)))
 
 
-def test_anomalies_are_ranked_by_the_score_of_plain_keras_and_found(source, digits, tmp_path, place):
+def test_anomalies_are_ranked_by_the_score_of_plain_keras_and_found(
+    source, digits, tmp_path, place
+):
     config = Config(code=8, epochs=20, batch_size=10, seed=1)
     opened = verbs.open_model(verbs.find(pipeline.run(str(source), config, tmp_path / "normal")))
     noise = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 1), "uint8")
     mixed = np.concatenate([digits[0][:40], noise])
     np.save(tmp_path / "mixed.npy", mixed)
     alarm = ranking.learn(opened, data.open_dataset(source), 0.2)
-    told = ranking.rank(opened, streamed(opened, tmp_path / "mixed.npy"), alarm, place("anomalies"), examples=5)
+    told = ranking.rank(
+        opened, streamed(opened, tmp_path / "mixed.npy"), alarm, place("anomalies"), examples=5
+    )
     lines = list(csv.DictReader(place("anomalies").file.read_text().splitlines()))
-    assert {line["name"] for line in lines[:9]} == {f"mixed train {index}" for index in range(40, 49)}
-    assert told == {"images": 49, "anomalies": sum(float(line["score"]) > alarm.threshold for line in lines)}
-    assert [line["anomaly"] for line in lines] == ["1"] * told["anomalies"] + ["0"] * (49 - told["anomalies"])
+    assert {line["name"] for line in lines[:9]} == {
+        f"mixed train {index}" for index in range(40, 49)
+    }
+    assert told == {
+        "images": 49,
+        "anomalies": sum(float(line["score"]) > alarm.threshold for line in lines),
+    }
+    assert [line["anomaly"] for line in lines] == ["1"] * told["anomalies"] + ["0"] * (
+        49 - told["anomalies"]
+    )
     split = loading.split_dataset(rows(source), config)
     train, test = split.train, split.test
     expected = scores_by_keras(opened, digits[0][train])
-    for images, found in ((mixed, [float(line["score"]) for line in lines]), (digits[0][test], alarm.held_out)):
+    for images, found in (
+        (mixed, [float(line["score"]) for line in lines]),
+        (digits[0][test], alarm.held_out),
+    ):
         np.testing.assert_allclose(sorted(found), sorted(expected(images)), rtol=1e-3)
     assert alarm.rate == np.mean(alarm.held_out[1::2] > alarm.threshold)
     assert (alarm.measured, alarm.measures(0.2), alarm.measures(0.05)) == (15, True, False)
@@ -179,7 +213,11 @@ def test_anomalies_are_ranked_by_the_score_of_plain_keras_and_found(source, digi
         (120 + 520, 312),
         (800, 500),
     ]
-    assert place("anomalies").written() == ["anomalies.csv", "anomalies.png", "anomalies-scores.png"]
+    assert place("anomalies").written() == [
+        "anomalies.csv",
+        "anomalies.png",
+        "anomalies-scores.png",
+    ]
 
 
 def scores_by_keras(opened: verbs.Opened, known: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
@@ -200,11 +238,17 @@ def scores_by_keras(opened: verbs.Opened, known: np.ndarray) -> Callable[[np.nda
 def test_anomalies_of_a_saved_estimator_have_its_scores(digits, tmp_path, place):
     estimator = Autoencoder(code=3, epochs=1, batch_size=60).fit(digits[0][:150])
     estimator.save(tmp_path / "digits.keras")
-    for name, images in (("normal", digits[0][150:250]), ("new", digits[0][250:]), ("one", digits[0][150:151])):
+    for name, images in (
+        ("normal", digits[0][150:250]),
+        ("new", digits[0][250:]),
+        ("one", digits[0][150:151]),
+    ):
         np.save(tmp_path / f"{name}.npy", images)
     opened = verbs.open_model(verbs.find(tmp_path / "digits.keras"))
     alarm = ranking.learn(opened, data.open_dataset(tmp_path / "normal.npy"), 0.1)
-    np.testing.assert_allclose(alarm.held_out, -estimator.score_samples(digits[0][150:250]), rtol=1e-5)
+    np.testing.assert_allclose(
+        alarm.held_out, -estimator.score_samples(digits[0][150:250]), rtol=1e-5
+    )
     ranking.rank(opened, streamed(opened, tmp_path / "new.npy"), alarm, place("anomalies"))
     lines = csv.DictReader(place("anomalies").file.read_text().splitlines())
     found = {int(line["name"].split()[-1]): float(line["score"]) for line in lines}
@@ -214,7 +258,9 @@ def test_anomalies_of_a_saved_estimator_have_its_scores(digits, tmp_path, place)
     assert (one.threshold, one.rate, one.measured) == (one.held_out[0], None, 0)
 
 
-def test_anomalies_rank_without_a_threshold_and_say_how_many_images_are_missing(opened, source, place):
+def test_anomalies_rank_without_a_threshold_and_say_how_many_images_are_missing(
+    opened, source, place
+):
     held_out = ranking.learn(opened, data.open_dataset(source), 0.5).held_out
     count = len(held_out)
     few = ranking.learn(opened, data.open_dataset(source), 0.01)
@@ -425,29 +471,40 @@ def test_no_refined_code_is_worse_and_none_depends_on_others(steps, seed):
     codes, _, slopes = linear(seed)
     found = refinement.refine(codes, slopes, steps)
     assert (slopes(found)[0] <= slopes(codes)[0]).all()
-    np.testing.assert_allclose(refinement.refine(codes[:4], slopes, steps), found[:4], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(
+        refinement.refine(codes[:4], slopes, steps), found[:4], rtol=1e-5, atol=1e-6
+    )
     if steps == 0:
         np.testing.assert_array_equal(found, codes)
 
 
 def test_a_code_of_zeros_is_refined_too():
     _, best, slopes = linear(0)
-    np.testing.assert_allclose(refinement.refine(np.zeros((25, 3), np.float32), slopes, 300), best, atol=2e-3)
+    np.testing.assert_allclose(
+        refinement.refine(np.zeros((25, 3), np.float32), slopes, 300), best, atol=2e-3
+    )
 
 
 def test_codes_whose_errors_are_no_number_stay():
     codes = np.array([[0, 0], [1, 2]], np.float32)
-    found = refinement.refine(codes, lambda codes: (np.full(2, np.nan, np.float32), np.full((2, 2), np.nan)), 5)
+    found = refinement.refine(
+        codes, lambda codes: (np.full(2, np.nan, np.float32), np.full((2, 2), np.nan)), 5
+    )
     np.testing.assert_array_equal(found, codes)
 
 
-def test_refined_codes_redraw_better_alike_from_every_verb(run, opened, source, digits, place, tmp_path):
+def test_refined_codes_redraw_better_alike_from_every_verb(
+    run, opened, source, digits, place, tmp_path
+):
     import keras
 
     plain = redrawing.reconstruct(opened, streamed(opened, source), place("reconstruct"))
     before = arrays(place("reconstruct").file)["errors"]
     calls = [["reconstruct", str(run), str(source), "--refine", "20", "--out", "refined"]]
-    done = called([*calls, ["encode", str(run), str(source), "--refine", "20", "--out", "codes.npz"]], tmp_path)
+    done = called(
+        [*calls, ["encode", str(run), str(source), "--refine", "20", "--out", "codes.npz"]],
+        tmp_path,
+    )
     assert done.returncode == 0, done.stderr
     found = arrays(tmp_path / "refined" / "reconstructions.npz")
     assert (found["errors"] <= before + 1e-7).all()
@@ -456,7 +513,9 @@ def test_refined_codes_redraw_better_alike_from_every_verb(run, opened, source, 
     np.testing.assert_array_equal(codes, opened.trained.encode(digits[0], refine=20))
     np.testing.assert_array_equal(to_pixels(opened.decode(codes)), found["images"])
     decoder = keras.saving.load_model(opened.saved.file).get_layer("decoder")
-    errors = np.square(decoder.predict(codes, verbose=0) - digits[0] / np.float32(255)).mean((1, 2, 3))
+    errors = np.square(decoder.predict(codes, verbose=0) - digits[0] / np.float32(255)).mean(
+        (1, 2, 3)
+    )
     np.testing.assert_allclose(errors, found["errors"], rtol=1e-4)
 
 
@@ -485,7 +544,9 @@ def test_codes_in_a_file_decode_to_the_reconstructions(opened, source, digits, p
 
 @pytest.mark.parametrize("bits", [1, 3, 8, 11, 16])
 def test_quantized_codes_take_a_byte_or_two_and_come_back(tmp_path, digits, bits):
-    Autoencoder(code=16, quantize=bits, epochs=1, batch_size=60).fit(digits[0]).save(tmp_path / "bits.keras")
+    Autoencoder(code=16, quantize=bits, epochs=1, batch_size=60).fit(digits[0]).save(
+        tmp_path / "bits.keras"
+    )
     opened = verbs.open_model(verbs.find(tmp_path / "bits.keras"))
     place = outputs.Place(tmp_path / "codes.NPZ")
     coding.encode(opened, streamed(opened, digits[0][:7]), place)
@@ -494,8 +555,12 @@ def test_quantized_codes_take_a_byte_or_two_and_come_back(tmp_path, digits, bits
     assert found["levels"].nbytes == 7 * 16 * (1 if bits <= 8 else 2)
     assert found["bits"] == bits and found["levels"].max() <= 2**bits - 1
     expected = np.asarray(opened.trained.encoder(digits[0][:7] / np.float32(255)))
-    np.testing.assert_allclose(coding.read_codes(place.file, 16), expected, atol=1e-6 if bits < 11 else 1e-3)
-    np.testing.assert_allclose(coding.read_codes(place.file, 16), opened.encode(digits[0][:7]), atol=1e-6)
+    np.testing.assert_allclose(
+        coding.read_codes(place.file, 16), expected, atol=1e-6 if bits < 11 else 1e-3
+    )
+    np.testing.assert_allclose(
+        coding.read_codes(place.file, 16), opened.encode(digits[0][:7]), atol=1e-6
+    )
 
 
 def test_tables_keep_every_digit(tmp_path):
@@ -514,7 +579,9 @@ def test_tables_open_in_pandas_with_names_and_classes(opened, digits, tmp_path):
         coding.encode(opened, streamed(opened, folder), place)
         table = read(place.file)
         assert table.columns.tolist() == ["name", "label", "code0", "code1", "code2", "code3"]
-        assert table["name"].tolist() == [f"class {index % 2}/{index}.png" for index in (0, 2, 4, 1, 3, 5)]
+        assert table["name"].tolist() == [
+            f"class {index % 2}/{index}.png" for index in (0, 2, 4, 1, 3, 5)
+        ]
         assert table["label"].tolist() == ["class 0"] * 3 + ["class 1"] * 3
         numbers = table[[f"code{number}" for number in range(4)]].to_numpy(np.float32)
         np.testing.assert_array_equal(numbers, opened.trained.encode(digits[0][[0, 2, 4, 1, 3, 5]]))
@@ -534,7 +601,9 @@ floats = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
 @EACH
 @given(
-    codes=hnp.arrays(np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=7), elements=floats),
+    codes=hnp.arrays(
+        np.float32, hnp.array_shapes(min_dims=2, max_dims=2, max_side=7), elements=floats
+    ),
     name=names,
     ending=st.sampled_from([".npz", ".csv", ".parquet"]),
 )
@@ -590,7 +659,9 @@ def test_a_store_and_a_folder_give_what_memory_gives(opened, digits, tmp_path):
         np.testing.assert_array_equal(by_name[f"{index}.png"], expected[index])
     assert [one.name for one in folder.skipped] == ["45x.png"]
     assert store.names()[79:81] == ["mine train 79", "mine test 0"]
-    np.testing.assert_array_equal(folder.images([3, 7]), images[[int(Path(folder.names()[i]).stem) for i in (3, 7)]])
+    np.testing.assert_array_equal(
+        folder.images([3, 7]), images[[int(Path(folder.names()[i]).stem) for i in (3, 7)]]
+    )
     with pytest.raises(AutoencodeError, match="45x.png cannot be read"):
         list(streamed(opened, tmp_path / "pictures", strict=True).batches(16))
 
@@ -607,7 +678,9 @@ def test_batches_are_the_images_in_order(monkeypatch, counts, size, chunk, part)
     pixels = np.random.default_rng(0).integers(0, 256, (sum(counts), 5, 4, 3), "uint8")
     images = Images("noise", pixels[: counts[0]], pixels[counts[0] :])
     told = []
-    stream = streaming.stream(rows(images), (5, 4, 3), part=part, progress=lambda *numbers: told.append(numbers))
+    stream = streaming.stream(
+        rows(images), (5, 4, 3), part=part, progress=lambda *numbers: told.append(numbers)
+    )
     batches = list(stream.batches(size))
     assert all(batch.dtype == np.uint8 and 0 < len(batch) <= size for batch in batches)
     expected = {"all": pixels, "train": images.train, "test": images.test}[part]
@@ -645,17 +718,25 @@ def test_classes_without_names_are_numbered_in_their_order(opened, digits, tmp_p
 
 
 def test_noise_is_put_on_and_measured(opened, source, digits, place):
-    told = redrawing.denoise(opened, streamed(opened, source), place("denoise"), add="salt:0.2", seed=1)
+    told = redrawing.denoise(
+        opened, streamed(opened, source), place("denoise"), add="salt:0.2", seed=1
+    )
     found = arrays(place("denoise").file)
     clean, noisy, denoised = (array / 255 for array in (digits[0], found["noisy"], found["images"]))
 
     def psnr(images: np.ndarray) -> float:
-        return np.mean([10 * np.log10(1 / np.mean((a - b) ** 2)) for a, b in zip(images, clean, strict=True)])
+        return np.mean(
+            [10 * np.log10(1 / np.mean((a - b) ** 2)) for a, b in zip(images, clean, strict=True)]
+        )
 
     black_or_white = np.isin(digits[0], (0, 255)).mean()  # half of the salt falls on these unseen
     assert abs(np.mean(found["noisy"] != digits[0]) - (0.2 - 0.1 * black_or_white)) < 0.01
-    np.testing.assert_allclose([told["psnr_before"], told["psnr"]], [psnr(noisy), psnr(denoised)], atol=0.02)
-    np.testing.assert_array_equal(found["images"], redrawing.to_pixels(opened.decode(opened.encode(found["noisy"]))))
+    np.testing.assert_allclose(
+        [told["psnr_before"], told["psnr"]], [psnr(noisy), psnr(denoised)], atol=0.02
+    )
+    np.testing.assert_array_equal(
+        found["images"], redrawing.to_pixels(opened.decode(opened.encode(found["noisy"])))
+    )
     assert size(place("denoise").beside())[1] == 3 * 104
     again, other = (redrawing.corruption("salt:0.2", seed)(digits[0]) for seed in (1, 2))
     np.testing.assert_array_equal(again, found["noisy"])
@@ -666,7 +747,9 @@ def test_without_noise_there_is_nothing_to_remove(opened, run):
     saved = verbs.find(run)
     redrawing.check(saved, None)
     with pytest.raises(AutoencodeError, match="--noise gaussian:0.3"):
-        redrawing.check(verbs.Saved(**vars(saved) | {"settings": saved.settings | {"noise": "none"}}), None)
+        redrawing.check(
+            verbs.Saved(**vars(saved) | {"settings": saved.settings | {"noise": "none"}}), None
+        )
     with pytest.raises(UsageError, match="did you mean 'gaussian'"):
         redrawing.check(saved, "gausian:1")
 
@@ -680,7 +763,9 @@ def test_normal_codes_without_training_codes(opened, place):
     assert np.abs(found["codes"].mean(0)).max() < 0.2
     assert np.abs(found["codes"].std(0) - 1).max() < 0.2
     expected = opened.trained.decoder(found["codes"])
-    np.testing.assert_allclose(found["images"], np.clip(np.asarray(expected), 0, 1) * 255, atol=0.51)
+    np.testing.assert_allclose(
+        found["images"], np.clip(np.asarray(expected), 0, 1) * 255, atol=0.51
+    )
     assert size(place("sample").beside()) == (1040, 1040)
 
 
@@ -699,9 +784,13 @@ def test_the_way_ends_at_both_reconstructions(opened, source, digits, place, tmp
     expected = arrays(place("reconstruct").file)["images"][[3, 250]]
     stream = streamed(opened, source)
     Image.fromarray(digits[0][250, ..., 0]).save(tmp_path / "b.png")
-    ends = tuple(sampling.picture(word, opened, stream, None) for word in ("3", str(tmp_path / "b.png")))
+    ends = tuple(
+        sampling.picture(word, opened, stream, None) for word in ("3", str(tmp_path / "b.png"))
+    )
     for spherical in (False, True):
-        images = sampling.interpolate(opened, ends, place("interpolate"), steps=6, spherical=spherical)
+        images = sampling.interpolate(
+            opened, ends, place("interpolate"), steps=6, spherical=spherical
+        )
         np.testing.assert_array_equal(images[[0, -1]], expected)
         assert images.shape == (6, 8, 8, 1)
     assert size(place("interpolate").beside()) == (8 * 104 + 40, 128)
@@ -755,14 +844,20 @@ def test_the_plane_is_that_of_scikit_learn(opened, source, digits, place):
     assert told == {"images": COUNT, "method": "pca"}
     codes = opened.trained.encode(digits[0])
     oracle = PCA(2).fit(codes)
-    table = np.genfromtxt(place("map").file, delimiter=",", names=True, dtype=None, encoding="utf-8")
+    table = np.genfromtxt(
+        place("map").file, delimiter=",", names=True, dtype=None, encoding="utf-8"
+    )
     points = np.stack([table["x"], table["y"]], axis=1)
     np.testing.assert_allclose(points, oracle.transform(codes), atol=1e-3 * codes.std())
     assert table["label"].tolist() == digits[1].tolist()
     assert table["name"][5] == "digits train 5"
     plane = mapping._pca(codes)
-    assert plane.axes[0] == f"component 1, {oracle.explained_variance_ratio_[0]:.0%} of the variance"
-    np.testing.assert_allclose(plane.back(points), oracle.inverse_transform(points), atol=1e-4 * codes.std())
+    assert (
+        plane.axes[0] == f"component 1, {oracle.explained_variance_ratio_[0]:.0%} of the variance"
+    )
+    np.testing.assert_allclose(
+        plane.back(points), oracle.inverse_transform(points), atol=1e-4 * codes.std()
+    )
     assert size(place("map").beside()) == (1000, 1000)
     assert size(place("map").beside("-grid.png")) == (960, 960)
     with Image.open(place("map").beside("-grid.png")) as page:
@@ -775,7 +870,9 @@ def test_the_plane_is_that_of_scikit_learn(opened, source, digits, place):
 def test_umap_is_asked_for_by_name_or_found():
     with mock.patch.dict(sys.modules, {"umap": None}):  # as if it were not installed
         assert [mapping._chosen("auto", np.zeros((9, size))) for size in (2, 3)] == ["code", "pca"]
-        with pytest.raises(AutoencodeError, match="umap-learn; install it with: pip install 'autoencode\\[umap\\]'"):
+        with pytest.raises(
+            AutoencodeError, match="umap-learn; install it with: pip install 'autoencode\\[umap\\]'"
+        ):
             mapping.check("umap")
     with pytest.raises(UsageError, match="Known: auto, pca, umap"):
         mapping.check("tsne")
@@ -792,7 +889,9 @@ def test_too_few_images_for_umap_lie_on_pcas_plane(opened, digits, place):
 
 def test_umap_parts_what_lies_apart_and_a_place_decodes_to_the_codes_around_it():
     draw = np.random.default_rng(0)
-    codes = np.concatenate([draw.normal(0, 1, (60, 6)), draw.normal(9, 1, (60, 6))]).astype(np.float32)
+    codes = np.concatenate([draw.normal(0, 1, (60, 6)), draw.normal(9, 1, (60, 6))]).astype(
+        np.float32
+    )
     plane = mapping._umap(codes)
     middles = plane.points.reshape(2, 60, 2).mean(1)
     distances = np.linalg.norm(plane.points[:, None] - middles, axis=-1)
@@ -802,7 +901,13 @@ def test_umap_parts_what_lies_apart_and_a_place_decodes_to_the_codes_around_it()
 
 
 def test_the_names_of_classes_stay_on_the_page_and_apart():
-    classes = ["_under", "$x$", "", "W" * 30, *(f"brain tumour of a long kind, number {place}" for place in range(9))]
+    classes = [
+        "_under",
+        "$x$",
+        "",
+        "W" * 30,
+        *(f"brain tumour of a long kind, number {place}" for place in range(9)),
+    ]
     points = np.zeros((13, 2))
     figure = pictures.draw_map(points, ("x", "y"), {}, np.arange(13), classes)
     pictures.write_curve(figure, io.BytesIO())
@@ -868,7 +973,11 @@ def read(stream: streaming.Stream) -> streaming.Stream:
 
 
 @EACH
-@given(points=hnp.arrays(np.float32, st.tuples(st.integers(1, 60), st.just(2)), elements=st.floats(-9, 9, width=32)))
+@given(
+    points=hnp.arrays(
+        np.float32, st.tuples(st.integers(1, 60), st.just(2)), elements=st.floats(-9, 9, width=32)
+    )
+)
 def test_shown_images_are_spread_and_the_grid_lies_within(points):
     shown = mapping.spread(points, 4)
     assert shown == sorted(set(shown))
@@ -959,7 +1068,10 @@ def test_normal_images_that_are_left_out_are_told_and_refused_if_strict(run, dig
     (fill(tmp_path / "new", digits[0][50:60], "") / "bad.png").write_bytes(b"no picture")
     words = ["--normal", "normal", "--false-alarms", "0.4"]
     done = called(
-        [["anomalies", str(run), "new", *words], ["anomalies", str(run), "fine", *words, "--strict", "--out", "b"]],
+        [
+            ["anomalies", str(run), "new", *words],
+            ["anomalies", str(run), "fine", *words, "--strict", "--out", "b"],
+        ],
         tmp_path,
     )
     listed = (tmp_path / "anomalies-digits-1" / "anomalies-skipped.txt").read_text().splitlines()
@@ -979,13 +1091,17 @@ def test_a_long_way_goes_on_below(opened, digits, place):
     assert page.shape[1] == width
     assert page.shape[0] == height + 2 * pictures.draw_sheet(digits[0][:1], 1).height
     last = np.asarray(pictures.draw_sheet(digits[0][1:2], 1))
-    np.testing.assert_array_equal(page[-last.shape[0] :, -last.shape[1] :], last)  # B stands beside the last
+    np.testing.assert_array_equal(
+        page[-last.shape[0] :, -last.shape[1] :], last
+    )  # B stands beside the last
 
 
 @pytest.mark.parametrize("bits", ["8", 17, True, [1]])
 def test_a_strangers_bits_are_told(opened, source, place, bits):
     saved = replace(opened.saved, settings=opened.saved.settings | {"quantize": bits})
-    with pytest.raises(AutoencodeError, match="expected quantize among its settings to be 1 to 16 bits"):
+    with pytest.raises(
+        AutoencodeError, match="expected quantize among its settings to be 1 to 16 bits"
+    ):
         coding.encode(replace(opened, saved=saved), streamed(opened, source), place("encode"))
 
 
@@ -999,24 +1115,41 @@ def test_a_variational_model_takes_no_source_to_sample(opened):
 
 def test_info_of_a_run_loads_no_framework(run):
     code = "import sys; from autoencode.cli import app; app(sys.argv[1:], result_action='return_value'); assert 'keras' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code, "info", str(run)], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [sys.executable, "-c", code, "info", str(run)], check=True, stdout=subprocess.DEVNULL
+    )
 
 
 def test_info_tells_what_the_run_recorded(run, opened):
     told = describing.describe(verbs.find(run))
     metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    assert (told["loss"], told["val_loss"], told["epochs"]) == (metrics[1]["loss"], metrics[1]["val_loss"], 2)
-    assert (told["shape"], told["code"], told["parameters"]) == ([8, 8, 1], 4, opened.trained.model.count_params())
+    assert (told["loss"], told["val_loss"], told["epochs"]) == (
+        metrics[1]["loss"],
+        metrics[1]["val_loss"],
+        2,
+    )
+    assert (told["shape"], told["code"], told["parameters"]) == (
+        [8, 8, 1],
+        4,
+        opened.trained.model.count_params(),
+    )
     assert told["pca"] == json.loads((run / "baseline.json").read_text())["pca"]
     file = describing.describe_file(opened.saved, opened.trained)
     assert all(file[name] == told[name] for name in ("shape", "code", "parameters", "settings"))
-    assert verbs.find(run / "model.keras") == verbs.Saved(**vars(verbs.find(run)) | {"run": mock.ANY})
+    assert verbs.find(run / "model.keras") == verbs.Saved(
+        **vars(verbs.find(run)) | {"run": mock.ANY}
+    )
 
 
 def test_info_shows_what_a_strangers_record_holds_as_escapes(run):
     told = describing.describe(verbs.find(run))
     finding = {"what": "a\nb", "cause": "\x1b[31m", "advice": "c"}
-    told |= {"source": "\x1b]0;title\x07", "device": "cpu\r", "findings": [finding], "versions": {"keras": "3\x9b"}}
+    told |= {
+        "source": "\x1b]0;title\x07",
+        "device": "cpu\r",
+        "findings": [finding],
+        "versions": {"keras": "3\x9b"},
+    }
     told["settings"] = told["settings"] | {"noise": "\x1b[2J"}
     lines = describing.lines(told)
     assert all(line.isprintable() for line in lines)
@@ -1055,9 +1188,13 @@ WRONG = [
 ]
 
 
-@pytest.mark.filterwarnings("ignore:Cyclopts application invoked without tokens")  # as a shell invokes it
+@pytest.mark.filterwarnings(
+    "ignore:Cyclopts application invoked without tokens"
+)  # as a shell invokes it
 @pytest.mark.parametrize(("words", "status", "part"), WRONG, ids=[words for words, _, _ in WRONG])
-def test_a_wrong_call_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, capsys, run, source, words, status, part):
+def test_a_wrong_call_is_one_line_and_leaves_nothing(
+    tmp_path, monkeypatch, capsys, run, source, words, status, part
+):
     (tmp_path / "run").symlink_to(run)
     (tmp_path / "digits.npz").symlink_to(source)
     (tmp_path / "text.keras").write_text("no model")
@@ -1078,24 +1215,51 @@ def test_a_wrong_call_is_one_line_and_leaves_nothing(tmp_path, monkeypatch, caps
 BROKEN = {
     "wide.npy": (lambda path: np.save(path, np.zeros((5, 9), np.float32)), r"codes \(N, 4\)"),
     "words.npy": (lambda path: np.save(path, np.array([["a"] * 4])), r"codes \(N, 4\)"),
-    "nan.npz": (lambda path: np.savez(path, codes=np.array([[0.0] * 4, [np.nan] * 4])), "row 1 .* NaN"),
+    "nan.npz": (
+        lambda path: np.savez(path, codes=np.array([[0.0] * 4, [np.nan] * 4])),
+        "row 1 .* NaN",
+    ),
     "other.npz": (lambda path: np.savez(path, pixels=np.zeros(3)), "named codes, it holds pixels"),
     "cut.npz": (lambda path: path.write_bytes(b"PK\3\4 and no more"), "cannot be read"),
     "empty.csv": (lambda path: path.write_text(""), "empty.csv holds no codes"),
-    "head.csv": (lambda path: path.write_text("name,code0,code1,code2,code3\n"), "head.csv holds no codes"),
+    "head.csv": (
+        lambda path: path.write_text("name,code0,code1,code2,code3\n"),
+        "head.csv holds no codes",
+    ),
     "none.npy": (lambda path: np.save(path, np.zeros((0, 4))), "none.npy holds no codes"),
-    "huge.npy": (lambda path: np.save(path, np.array([[0.0] * 4, [1e300] * 4])), "huge.npy: .* row 1"),
-    "huge.csv": (lambda path: path.write_text("code0,code1,code2,code3\n1,2,3,1e300\n"), "huge.csv: .* row 0"),
-    "bits.npz": (lambda path: np.savez(path, levels=np.full((2, 4), 9, "uint8"), bits=3), "levels of as many bits"),
-    "many.npz": (lambda path: np.savez(path, levels=np.zeros((2, 4), "uint8"), bits=64), "levels of as many bits"),
-    "word.npz": (lambda path: np.savez(path, levels=np.zeros((2, 4), "uint8"), bits="8"), "levels of as many bits"),
+    "huge.npy": (
+        lambda path: np.save(path, np.array([[0.0] * 4, [1e300] * 4])),
+        "huge.npy: .* row 1",
+    ),
+    "huge.csv": (
+        lambda path: path.write_text("code0,code1,code2,code3\n1,2,3,1e300\n"),
+        "huge.csv: .* row 0",
+    ),
+    "bits.npz": (
+        lambda path: np.savez(path, levels=np.full((2, 4), 9, "uint8"), bits=3),
+        "levels of as many bits",
+    ),
+    "many.npz": (
+        lambda path: np.savez(path, levels=np.zeros((2, 4), "uint8"), bits=64),
+        "levels of as many bits",
+    ),
+    "word.npz": (
+        lambda path: np.savez(path, levels=np.zeros((2, 4), "uint8"), bits="8"),
+        "levels of as many bits",
+    ),
     "long.csv": (
         lambda path: path.write_text("name,code0,code1,code2,code3\na,1,2,3,4\nb,5,1,2,3,4\n"),
         "row 2 has 6 cells, and the head 5",
     ),
-    "twice.csv": (lambda path: path.write_text("code0,code1,code1\n1,2,3\n"), "one column called code1, it holds 2"),
+    "twice.csv": (
+        lambda path: path.write_text("code0,code1,code1\n1,2,3\n"),
+        "one column called code1, it holds 2",
+    ),
     "words.csv": (lambda path: path.write_text("code0,code1,code2,code3\n1,2,3,oops\n"), "oops"),
-    "other.csv": (lambda path: path.write_text("a,b\n1,2\n"), "columns code0, code1, ..., it holds a, b"),
+    "other.csv": (
+        lambda path: path.write_text("a,b\n1,2\n"),
+        "columns code0, code1, ..., it holds a, b",
+    ),
     "cut.parquet": (lambda path: path.write_bytes(b"PAR1"), "cannot be read"),
 }
 
@@ -1146,7 +1310,10 @@ def test_what_is_there_stays_unless_it_may_be_replaced(tmp_path, monkeypatch):
 
 def test_a_list_that_is_there_stays_unless_it_may_be_replaced(tmp_path):
     (tmp_path / "codes-skipped.txt").write_text("mine")
-    with pytest.raises(UsageError, match="codes-skipped.txt is there already"), outputs.claim("encode", "m", tmp_path):
+    with (
+        pytest.raises(UsageError, match="codes-skipped.txt is there already"),
+        outputs.claim("encode", "m", tmp_path),
+    ):
         pass
     assert (tmp_path / "codes-skipped.txt").read_text() == "mine"
 
@@ -1154,7 +1321,9 @@ def test_a_list_that_is_there_stays_unless_it_may_be_replaced(tmp_path):
 def test_a_failure_leaves_no_half_set_and_nothing_that_was_there_goes(tmp_path):
     def fail(*written: str, overwrite: bool = False) -> None:
         with pytest.raises(OSError, match="full"):  # noqa: SIM117
-            with outputs.claim("map", "digits-1", tmp_path / "a" / "b", overwrite=overwrite) as place:
+            with outputs.claim(
+                "map", "digits-1", tmp_path / "a" / "b", overwrite=overwrite
+            ) as place:
                 for ending in written:
                     place.beside(ending).write_text("new")
                 raise OSError("full")
@@ -1182,7 +1351,11 @@ def test_sigterm_leaves_nothing(run, source, tmp_path):
     )
     words = [sys.executable, "-c", code, "encode", str(run), str(source), "--out", "a/b"]
     done = subprocess.run(words, check=False, capture_output=True, text=True, cwd=tmp_path)
-    assert (done.returncode, done.stderr, list(tmp_path.iterdir())) == (143, "autoencode: interrupted\n", [])
+    assert (done.returncode, done.stderr, list(tmp_path.iterdir())) == (
+        143,
+        "autoencode: interrupted\n",
+        [],
+    )
 
 
 def test_a_full_disk_leaves_no_half_file(opened, source, tmp_path, digits):

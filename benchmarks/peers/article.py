@@ -23,11 +23,15 @@ train, test = (data[part].astype("float32") / 255 for part in ("train", "test"))
 
 encoder = tf.keras.Sequential(
     [
-        tf.keras.layers.Flatten(input_shape=(28, 28)) if tf.__version__ < "2.16" else tf.keras.layers.Flatten(),
+        tf.keras.layers.Flatten(input_shape=(28, 28))
+        if tf.__version__ < "2.16"
+        else tf.keras.layers.Flatten(),
         tf.keras.layers.Dense(16, activation="relu"),
     ]
 )
-decoder = tf.keras.Sequential([tf.keras.layers.Dense(784, activation="sigmoid"), tf.keras.layers.Reshape((28, 28))])
+decoder = tf.keras.Sequential(
+    [tf.keras.layers.Dense(784, activation="sigmoid"), tf.keras.layers.Reshape((28, 28))]
+)
 inputs = tf.keras.Input((28, 28))
 model = tf.keras.Model(inputs, decoder(encoder(inputs)))
 model.compile(optimizer=tf.keras.optimizers.Adam(), loss="mse")
@@ -35,7 +39,9 @@ model.compile(optimizer=tf.keras.optimizers.Adam(), loss="mse")
 seconds = []
 for epoch in range(10):
     started = time.perf_counter()
-    history = model.fit(train, train, epochs=1, batch_size=256, shuffle=True, validation_data=(test, test))
+    history = model.fit(
+        train, train, epochs=1, batch_size=256, shuffle=True, validation_data=(test, test)
+    )
     seconds.append(time.perf_counter() - started)
     redrawn = model.predict(test)
     save_example(folder, epoch, test[:10], redrawn[:10])

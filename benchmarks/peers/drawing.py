@@ -21,7 +21,8 @@ def save_animation(folder, epochs):
     figure = plt.figure(figsize=(18, 4))
     plt.axis("off")
     frames = [
-        [plt.imshow(plt.imread(os.path.join(folder, f"example{epoch}.png")), animated=True)] for epoch in range(epochs)
+        [plt.imshow(plt.imread(os.path.join(folder, f"example{epoch}.png")), animated=True)]
+        for epoch in range(epochs)
     ]
     animation.ArtistAnimation(figure, frames, interval=1000, blit=True).save(
         os.path.join(folder, "output.gif"), writer=animation.PillowWriter(fps=1)

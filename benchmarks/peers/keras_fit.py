@@ -18,7 +18,9 @@ folder, data = sys.argv[1], np.load(sys.argv[2])
 train, test = (data[part].astype("float32") / 255 for part in ("train", "test"))
 
 encoder = keras.Sequential([keras.layers.Flatten(), keras.layers.Dense(16, activation="relu")])
-decoder = keras.Sequential([keras.layers.Dense(784, activation="sigmoid"), keras.layers.Reshape((28, 28))])
+decoder = keras.Sequential(
+    [keras.layers.Dense(784, activation="sigmoid"), keras.layers.Reshape((28, 28))]
+)
 inputs = keras.Input((28, 28))
 model = keras.Model(inputs, decoder(encoder(inputs)))
 model.compile(optimizer="adam", loss="mse")

@@ -14,10 +14,16 @@ from sklearn.metrics import roc_auc_score
 
 file, seed = sys.argv[1], int(sys.argv[2])
 with np.load(file) as arrays:
-    train, test, train_labels, test_labels = (arrays[key] for key in ("train", "test", "train_labels", "test_labels"))
+    train, test, train_labels, test_labels = (
+        arrays[key] for key in ("train", "test", "train_labels", "test_labels")
+    )
 areas = []
 for digit in range(10):
-    with open(os.devnull, "w") as nowhere, contextlib.redirect_stdout(nowhere), contextlib.redirect_stderr(nowhere):
+    with (
+        open(os.devnull, "w") as nowhere,
+        contextlib.redirect_stdout(nowhere),
+        contextlib.redirect_stderr(nowhere),
+    ):
         model = AutoEncoder(random_state=seed, verbose=0).fit(train[train_labels == digit])
         scores = model.decision_function(test)
     areas.append(roc_auc_score(test_labels != digit, scores))

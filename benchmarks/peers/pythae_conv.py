@@ -48,4 +48,13 @@ while spent < seconds:
 mse = evaluate()
 parameters = sum(one.numel() for one in model.parameters())
 epochs = steps * 128 / len(train)
-print(json.dumps({"mse": mse, "epochs": epochs, "parameters": parameters, "seconds": time.perf_counter() - started}))
+print(
+    json.dumps(
+        {
+            "mse": mse,
+            "epochs": epochs,
+            "parameters": parameters,
+            "seconds": time.perf_counter() - started,
+        }
+    )
+)

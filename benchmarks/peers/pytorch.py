@@ -15,7 +15,9 @@ import torch
 from drawing import save_animation, save_example
 
 folder, data, mode = sys.argv[1], np.load(sys.argv[2]), sys.argv[3]
-train, test = (torch.from_numpy(data[part]).float().div_(255).flatten(1) for part in ("train", "test"))
+train, test = (
+    torch.from_numpy(data[part]).float().div_(255).flatten(1) for part in ("train", "test")
+)
 
 
 class Autoencoder(torch.nn.Module):
@@ -49,7 +51,9 @@ for epoch in range(10):
         val_loss = mean_squared_error(redrawn, test).item()
     seconds.append(time.perf_counter() - started)
     print(f"epoch {epoch + 1}: loss {loss.item():.4f} val_loss {val_loss:.4f}")
-    save_example(folder, epoch, test[:10].view(-1, 28, 28).numpy(), redrawn[:10].view(-1, 28, 28).numpy())
+    save_example(
+        folder, epoch, test[:10].view(-1, 28, 28).numpy(), redrawn[:10].view(-1, 28, 28).numpy()
+    )
 
 save_animation(folder, 10)
 print(json.dumps({"epoch_seconds": seconds, "val_loss": val_loss}))

@@ -17,13 +17,21 @@ path, offset, rows = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
 BATCH, WARM, MEASURED = 256, 50_000, 300_000
 
 rest = os.path.getsize(path) - offset - 784 * rows
-images = tf.data.FixedLengthRecordDataset(path, record_bytes=784, header_bytes=offset, footer_bytes=rest)
+images = tf.data.FixedLengthRecordDataset(
+    path, record_bytes=784, header_bytes=offset, footer_bytes=rest
+)
 images = images.shuffle(20_000).batch(BATCH)
 images = images.map(lambda record: tf.cast(tf.io.decode_raw(record, tf.uint8), tf.float32) / 255)
-images = images.map(lambda pixels: (pixels, pixels), num_parallel_calls=tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+images = images.map(lambda pixels: (pixels, pixels), num_parallel_calls=tf.data.AUTOTUNE).prefetch(
+    tf.data.AUTOTUNE
+)
 
 model = tf.keras.Sequential(
-    [tf.keras.Input((784,)), tf.keras.layers.Dense(16, "relu"), tf.keras.layers.Dense(784, "sigmoid")]
+    [
+        tf.keras.Input((784,)),
+        tf.keras.layers.Dense(16, "relu"),
+        tf.keras.layers.Dense(784, "sigmoid"),
+    ]
 )
 model.compile("adam", "mse")
 model.fit(images.take(WARM // BATCH), verbose=0)

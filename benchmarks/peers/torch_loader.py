@@ -28,7 +28,9 @@ class Rows(torch.utils.data.Dataset):
 
 def main():
     loader = torch.utils.data.DataLoader(Rows(), BATCH, shuffle=True, num_workers=1)
-    model = torch.nn.Sequential(torch.nn.Linear(784, 16), torch.nn.ReLU(), torch.nn.Linear(16, 784), torch.nn.Sigmoid())
+    model = torch.nn.Sequential(
+        torch.nn.Linear(784, 16), torch.nn.ReLU(), torch.nn.Linear(16, 784), torch.nn.Sigmoid()
+    )
     optimizer = torch.optim.Adam(model.parameters(), eps=1e-7)
     for number, batch in enumerate(loader):
         if number == WARM // BATCH:

@@ -15,7 +15,17 @@ _HOMES = {
     "resume": "pipeline",
 }
 _RENAMED = {"sources": "autoencode.data"}  # the old name of a module
-__all__ = ["AutoencodeError", "Autoencoder", "Config", "Epoch", "Images", "UsageError", "resume", "run", "watch"]
+__all__ = [
+    "AutoencodeError",
+    "Autoencoder",
+    "Config",
+    "Epoch",
+    "Images",
+    "UsageError",
+    "resume",
+    "run",
+    "watch",
+]
 
 
 def __getattr__(name: str) -> Any:

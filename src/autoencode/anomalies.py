@@ -13,7 +13,9 @@ from autoencode.errors import AutoencodeError
 from autoencode.trained import Trained
 
 NEIGHBOUR = 5  # whose distance counts: the nearest may be a copy
-BLURRED = 28  # an error is blurred by this part of the longer side: an edge off by a pixel is no anomaly
+BLURRED = (
+    28  # an error is blurred by this part of the longer side: an edge off by a pixel is no anomaly
+)
 FLAT = 0.01  # contrast, on the scale of [0, 1], below which an image is flat
 RIDGE = 1e-3  # of the mean variance of the codes, added to each: a number that never varies is no sharp measure
 PROBED = 1000  # codes from which the usual distance is taken
@@ -36,7 +38,9 @@ def heat(originals: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
 
     deviation = max(originals.shape[1:3]) / BLURRED
     difference = reconstructions - originals / np.float32(255)
-    return np.sqrt(np.square(gaussian_filter(difference, (0, deviation, deviation, 0), mode="nearest")).mean(3))
+    return np.sqrt(
+        np.square(gaussian_filter(difference, (0, deviation, deviation, 0), mode="nearest")).mean(3)
+    )
 
 
 def relative_errors(originals: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
@@ -76,7 +80,9 @@ class Normality:
             ) from None
         codes = codes.astype(np.float64)
         self._centre, self._whitening = codes.mean(0), _whitening(codes)
-        self._neighbours = NearestNeighbors(n_neighbors=min(NEIGHBOUR, len(codes)), algorithm="brute")
+        self._neighbours = NearestNeighbors(
+            n_neighbors=min(NEIGHBOUR, len(codes)), algorithm="brute"
+        )
         self._neighbours.fit(self._whitened(codes))
         self._usual = 1.0
         self._usual = float(np.median(self.distances(codes[:: -(-len(codes) // PROBED)]))) or 1.0
@@ -92,7 +98,9 @@ class Normality:
     def scores(self, model: Trained, images: np.ndarray) -> np.ndarray:
         """Return the anomaly scores of uint8 (N, H, W, C), float64 (N,), see `scores` of this module."""
         redrawn = model.redraw(images)
-        return np.concatenate([scores(batch, floats, self.distances(codes)) for batch, codes, floats in redrawn])
+        return np.concatenate(
+            [scores(batch, floats, self.distances(codes)) for batch, codes, floats in redrawn]
+        )
 
     def _whitened(self, codes: np.ndarray) -> np.ndarray:
         return (codes - self._centre) @ self._whitening

@@ -42,14 +42,23 @@ class Checkpoint:
 
 def write(folder: Path, checkpoint: Checkpoint) -> None:
     """Write `checkpoint` over the older of the two in `folder`; raise `OSError` where that fails, and leave both whole."""
-    flat = [(name, np.asarray(array, order="C")) for name, arrays in checkpoint.arrays.items() for array in arrays]
+    flat = [
+        (name, np.asarray(array, order="C"))
+        for name, arrays in checkpoint.arrays.items()
+        for array in arrays
+    ]
     listed = [[name, array.dtype.name, list(array.shape)] for name, array in flat]
-    header = json.dumps({"sequence": checkpoint.sequence, "notes": checkpoint.notes, "arrays": listed}).encode()
+    header = json.dumps(
+        {"sequence": checkpoint.sequence, "notes": checkpoint.notes, "arrays": listed}
+    ).encode()
     parts = [header, *(memoryview(array.reshape(-1).view(np.uint8)) for _, array in flat)]
     checksum = 0
     for part in parts:
         checksum = zlib.crc32(part, checksum)
-    with replacing(folder / FILES[checkpoint.sequence % 2]) as temporary, temporary.open("wb") as file:
+    with (
+        replacing(folder / FILES[checkpoint.sequence % 2]) as temporary,
+        temporary.open("wb") as file,
+    ):
         file.write(HEAD.pack(MAGIC, VERSION, checksum, len(header)))
         for part in parts:
             file.write(part)
@@ -100,7 +109,9 @@ def _arrays(content: bytes, first: int, listed: Sequence[Any]) -> dict[str, list
         count = math.prod(shape)
         if count * np.dtype(kind).itemsize > len(content) - first:
             raise ValueError("it lists more than it holds")
-        arrays.setdefault(name, []).append(np.frombuffer(content, kind, count, first).reshape(shape))
+        arrays.setdefault(name, []).append(
+            np.frombuffer(content, kind, count, first).reshape(shape)
+        )
         first += arrays[name][-1].nbytes
     if first != len(content):
         raise ValueError("it holds more than it lists")
@@ -115,7 +126,10 @@ class Writer:
 
     def __init__(self, folder: Path, sequence: int = -1) -> None:
         self._folder, self._sequence, self.seconds = folder, sequence, 0.0
-        self._thread, self._change = ThreadPoolExecutor(1, thread_name_prefix="checkpoint"), threading.Lock()
+        self._thread, self._change = (
+            ThreadPoolExecutor(1, thread_name_prefix="checkpoint"),
+            threading.Lock(),
+        )
         self._waiting: tuple[Checkpoint, Sequence[Path]] | None = None
         self._writing: list[Future] = []
 

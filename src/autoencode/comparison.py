@@ -82,13 +82,21 @@ def plan(
     """Return what there is to do, PCA first; raise `AutoencodeError` where a name, a number or a package is missing."""
     for module, package in NEEDED.items():
         if find_spec(module) is None:
-            raise AutoencodeError(f"compare needs {package}; install it with: pip install 'autoencode[compare]'")
+            raise AutoencodeError(
+                f"compare needs {package}; install it with: pip install 'autoencode[compare]'"
+            )
     if not (models and codes and 1 <= seeds <= MOST_SEEDS):
-        raise UsageError(f"compare takes at least one of --models, one of --codes, and --seeds from 1 to {MOST_SEEDS}.")
-    dataclasses.replace(config, seed=config.seed + seeds - 1)  # which tells where the last seed is too large
+        raise UsageError(
+            f"compare takes at least one of --models, one of --codes, and --seeds from 1 to {MOST_SEEDS}."
+        )
+    dataclasses.replace(
+        config, seed=config.seed + seeds - 1
+    )  # which tells where the last seed is too large
     for name, several in (("model", "models"), ("code", "codes")):
         if (value := getattr(config, name)) != getattr(Config, name):
-            raise UsageError(f"compare takes --{several}, received --{name} {value}: say --{several} {value}.")
+            raise UsageError(
+                f"compare takes --{several}, received --{name} {value}: say --{several} {value}."
+            )
     models, codes = dict.fromkeys(models), dict.fromkeys(codes)
     entries = [Entry("pca", code) for code in codes]
     for code in codes:
@@ -113,7 +121,9 @@ def claim(folder: Path | None, source: str, config: Config) -> Path:
             return folder
         # These two are what a call leaves that was refused after it had claimed the folder.
         if set(held) - {SETTINGS, marks.MARKER}:
-            raise AutoencodeError(f"{folder} is not empty and holds no comparison: choose another --folder.")
+            raise AutoencodeError(
+                f"{folder} is not empty and holds no comparison: choose another --folder."
+            )
     except (OSError, ValueError) as error:
         raise AutoencodeError(
             f"{folder} cannot hold a comparison ({reason(error)}): choose another --folder."
@@ -150,10 +160,14 @@ def _check_same(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> No
         for found in (before["settings"], now["settings"])
     )
     others = [
-        f"--{name.replace('_', '-')} {was[name]} and not {asked[name]}" for name in known if was[name] != asked[name]
+        f"--{name.replace('_', '-')} {was[name]} and not {asked[name]}"
+        for name in known
+        if was[name] != asked[name]
     ]
     if others:
-        raise AutoencodeError(f"{folder} holds a comparison with {', '.join(others)}: choose another --folder.")
+        raise AutoencodeError(
+            f"{folder} holds a comparison with {', '.join(others)}: choose another --folder."
+        )
 
 
 def run(
@@ -173,9 +187,14 @@ def run(
             one = (
                 config
                 if entry.seed is None
-                else dataclasses.replace(config, model=entry.model, code=entry.code, seed=entry.seed)
+                else dataclasses.replace(
+                    config, model=entry.model, code=entry.code, seed=entry.seed
+                )
             )
-            _run_apart("measure", job | {"entry": dataclasses.asdict(entry), "settings": dataclasses.asdict(one)})
+            _run_apart(
+                "measure",
+                job | {"entry": dataclasses.asdict(entry), "settings": dataclasses.asdict(one)},
+            )
         yield entry, done or _measures(path), done is not None
 
 
@@ -185,13 +204,19 @@ def _measures(path: Path) -> dict[str, Any] | None:
         found = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return None
-    return found if isinstance(found, dict) and found.keys() >= {"mse", "findings", "notes", "skipped"} else None
+    return (
+        found
+        if isinstance(found, dict) and found.keys() >= {"mse", "findings", "notes", "skipped"}
+        else None
+    )
 
 
 def _run_apart(kind: str, job: dict[str, Any]) -> None:
     """Run one job in a process of its own: a process holds one engine, and its memory is given back at the end."""
     words = [sys.executable, "-m", "autoencode.comparison", kind, json.dumps(job)]
-    with subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
         try:
             errors = _read_errors(process.stderr)
             process.wait()
@@ -244,13 +269,17 @@ def _measure(job: dict[str, Any], ended: Callable[[], bool]) -> None:
     _write(folder / MEASURES, json.dumps(found, indent=2).encode())
 
 
-def _measure_training(source: str, config: Config, folder: Path, ended: Callable[[], bool]) -> dict[str, Any]:
+def _measure_training(
+    source: str, config: Config, folder: Path, ended: Callable[[], bool]
+) -> dict[str, Any]:
     _make_marked(folder)
     with runs.hold(folder):
         config, resumed = _take_up(folder, config)
         training = pipeline.prepare(source, config, alone=True, resumed=resumed)
         events = pipeline.record(training, folder, ended)
-        told = [event for event in events if isinstance(event, (pipeline.Finding, pipeline.Stopped))]
+        told = [
+            event for event in events if isinstance(event, (pipeline.Finding, pipeline.Stopped))
+        ]
     if any(isinstance(event, pipeline.Stopped) for event in told):
         raise AutoencodeError("stopped early")
     epochs = runs.Run.open(folder).metrics()
@@ -295,7 +324,11 @@ def _measure_pca(images: Images, components: int, folder: Path) -> dict[str, Any
     found |= measures.codes(train_codes, images.train_labels, test_codes, images.test_labels)
     parameters = images.train[0].size * (pca.components.shape[1] + 1)
     told = {"notes": list(images.notes), "skipped": len(images.skipped), "findings": []}
-    return found | told | {"parameters": parameters, "epochs": None, "seconds": seconds, "images_per_second": None}
+    return (
+        found
+        | told
+        | {"parameters": parameters, "epochs": None, "seconds": seconds, "images_per_second": None}
+    )
 
 
 def write(folder: Path) -> list[str]:
@@ -308,7 +341,9 @@ def write(folder: Path) -> list[str]:
     groups: dict[tuple[str, int], list[dict[str, Any]]] = {}
     for entry, found in results:
         groups.setdefault((entry.model, entry.code), []).append(found)
-    ordered = sorted(groups.items(), key=lambda item: (item[0][1], item[0][0] != "pca", _mean(item[1], "mse")))
+    ordered = sorted(
+        groups.items(), key=lambda item: (item[0][1], item[0][0] != "pca", _mean(item[1], "mse"))
+    )
     lines = table(dict(ordered))
     _write(folder / f"{LEADERBOARD}.md", ("\n".join(lines) + "\n").encode())
     _write(folder / f"{LEADERBOARD}.csv", _csv(dict(ordered)).encode())
@@ -330,7 +365,9 @@ def write(folder: Path) -> list[str]:
 def _finished(folder: Path) -> list[tuple[Entry, dict[str, Any]]]:
     """Every entry of a comparison that is done, with its measures, in the order of sizes, models and seeds."""
     entries = filter(None, (Entry.of(path.parent.name) for path in folder.glob(f"*/{MEASURES}")))
-    ordered = sorted(entries, key=lambda entry: (entry.code, entry.model != "pca", entry.model, entry.seed or 0))
+    ordered = sorted(
+        entries, key=lambda entry: (entry.code, entry.model != "pca", entry.model, entry.seed or 0)
+    )
     found = ((entry, _measures(folder / entry.folder / MEASURES)) for entry in ordered)
     return [(entry, measured) for entry, measured in found if measured is not None]
 
@@ -351,7 +388,9 @@ def _cell(found: Sequence[dict[str, Any]], key: str) -> str:
     style = FORMATS.get(key, "{:,.0f}")
     mean = style.format(_mean(found, key))
     return (
-        mean if len(found) == 1 or key in ("parameters", "epochs") else f"{mean} ± {style.format(_spread(found, key))}"
+        mean
+        if len(found) == 1 or key in ("parameters", "epochs")
+        else f"{mean} ± {style.format(_spread(found, key))}"
     )
 
 
@@ -367,7 +406,14 @@ def _spread(found: Sequence[dict[str, Any]], key: str) -> float:
 def _csv(groups: dict[tuple[str, int], list[dict[str, Any]]]) -> str:
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(["model", "code", "seeds", *(f"{key}{end}" for key in COLUMNS for end in ("", "_deviation"))])
+    writer.writerow(
+        [
+            "model",
+            "code",
+            "seeds",
+            *(f"{key}{end}" for key in COLUMNS for end in ("", "_deviation")),
+        ]
+    )
     for (model, code), found in groups.items():
         cells = []
         for key in COLUMNS:
@@ -389,14 +435,20 @@ def _rows(folder: Path, entries: Sequence[Entry]) -> dict[str, np.ndarray]:
             rows["original"] = np.load(path / "originals.npy", allow_pickle=False)
             rows["pca"] = np.load(path / "reconstructions.npy", allow_pickle=False)
         else:
-            last = max((path / "arrays").glob("reconstructions*.npy"), key=lambda one: int(one.stem[15:]))
+            last = max(
+                (path / "arrays").glob("reconstructions*.npy"), key=lambda one: int(one.stem[15:])
+            )
             rows[entry.model] = np.load(last, allow_pickle=False)[:SHOWN]
     return rows
 
 
 def _shared(config: Config) -> dict[str, Any]:
     """The settings that all trainings of a comparison share."""
-    return {key: value for key, value in dataclasses.asdict(config).items() if key not in ("model", "code", "seed")}
+    return {
+        key: value
+        for key, value in dataclasses.asdict(config).items()
+        if key not in ("model", "code", "seed")
+    }
 
 
 def _write_array(path: Path, array: np.ndarray) -> None:

@@ -122,14 +122,20 @@ class DataConfig:
         limit = "" if most == math.inf else f" and at most {most:g}"
         least = "0 or a number above it" if zero else "a number above 0"
         advice = "" if is_number else f": {self._spelling(name, value)}"
-        raise UsageError(f"{_option(name)} must be {least}{limit}, received {_shown(value)}{advice}.")
+        raise UsageError(
+            f"{_option(name)} must be {least}{limit}, received {_shown(value)}{advice}."
+        )
 
     def _spelling(self, name: str, value: object) -> str:
         """What to write in place of a `value` that is of another type than the setting `name`."""
         if value is None:
             return f"leave it out for {getattr(type(self), name)!r}"
         right = _nearest(type(self).__dataclass_fields__[name].type, name, value)
-        return f"write {name}={EXAMPLES[name]!r}, for example" if right is None else f"write {name}={right!r}"
+        return (
+            f"write {name}={EXAMPLES[name]!r}, for example"
+            if right is None
+            else f"write {name}={right!r}"
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,7 +261,9 @@ class Config(DataConfig):
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if value != field.default:
-                words += [_option(field.name)] if value is True else [_option(field.name), str(value)]
+                words += (
+                    [_option(field.name)] if value is True else [_option(field.name), str(value)]
+                )
         return words
 
     def command(self, source: str) -> str:
@@ -273,7 +281,9 @@ def seconds(time: str) -> float | None:
     """
     if time == "auto":
         return None
-    found = re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)(s|m|min|h)?", time) if isinstance(time, str) else None
+    found = (
+        re.fullmatch(r"(\d+(?:\.\d*)?|\.\d+)(s|m|min|h)?", time) if isinstance(time, str) else None
+    )
     value = float(found[1]) * {"h": 3600, "m": 60, "min": 60}.get(found[2], 1) if found else 0.0
     if not 1 <= value <= MAX_SECONDS:
         raise UsageError(
@@ -285,7 +295,9 @@ def seconds(time: str) -> float | None:
 
 def cache_folder() -> Path:
     """Return where this user's caches of autoencode lie; it need not exist."""
-    local = os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache"
+    local = (
+        os.environ.get("XDG_CACHE_HOME") or os.environ.get("LOCALAPPDATA") or Path.home() / ".cache"
+    )
     return Path(local) / "autoencode"
 
 

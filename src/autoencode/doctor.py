@@ -73,7 +73,12 @@ def examine_images(images: Images) -> list[Finding]:
     """
     count = max(EXAMINED_LARGE, EXAMINED_BYTES // images.train[0].size)
     sample = np.asarray(images.train[evenly(len(images.train), min(EXAMINED, count))])
-    findings = [_uniform(sample) or _near_an_end(sample), _identical(sample), _few(images), _coarse(images)]
+    findings = [
+        _uniform(sample) or _near_an_end(sample),
+        _identical(sample),
+        _few(images),
+        _coarse(images),
+    ]
     return [finding for finding in findings if finding is not None]
 
 
@@ -273,10 +278,15 @@ def _codes(patient: Patient) -> Finding | None:
             "the variational term outweighs what they would add",
             f"try a lower --variational{',' if free else ' or'} a longer --warm-up{free}",
         )
-    same, advice = f"{share} are the same for every test image ({named})", "try a lower --learning-rate, another --seed"
+    same, advice = (
+        f"{share} are the same for every test image ({named})",
+        "try a lower --learning-rate, another --seed",
+    )
     if config.sparsity:
         return Finding(
-            same, "the sparsity term outweighs what they would add", f"try a lower --sparsity than {config.sparsity:g}"
+            same,
+            "the sparsity term outweighs what they would add",
+            f"try a lower --sparsity than {config.sparsity:g}",
         )
     if config.model == "article" and config.quantize is None:
         cause = "their units are dead, as those of a ReLU that never opens"
@@ -297,17 +307,30 @@ def _learns_too_little(patient: Patient) -> Finding | None:
     """The plainest sign of a training that is worse than PCA, and the cure for it."""
     if not patient.is_worse_than_pca or patient.unused.all():
         return None
-    error, mean, first, last = patient.val_losses[-1], patient.mean, patient.losses[0], patient.losses[-1]
+    error, mean, first, last = (
+        patient.val_losses[-1],
+        patient.mean,
+        patient.losses[0],
+        patient.losses[-1],
+    )
     beside = f"val_loss {error:.4f}, PCA {patient.pca:.4f}"
     few = patient.steps is not None and patient.steps < FEW_STEPS
     steps = f"only {patient.steps} optimizer steps were made" if few else ""
     if mean is not None and error >= AS_MEAN * mean:
         is_worse = error > mean / AS_MEAN
-        told = "it is worse than the mean image" if is_worse else "it reconstructs the mean image for everything"
+        told = (
+            "it is worse than the mean image"
+            if is_worse
+            else "it reconstructs the mean image for everything"
+        )
         what = f"{told} ({beside}, the mean image {mean:.4f})"
-        return Finding(what, steps or "the model has not learned what tells images apart", _cure(patient))
+        return Finding(
+            what, steps or "the model has not learned what tells images apart", _cure(patient)
+        )
     if few:
-        return Finding(f"{steps} ({beside})", "that is too few for any model to learn", _cure(patient))
+        return Finding(
+            f"{steps} ({beside})", "that is too few for any model to learn", _cure(patient)
+        )
     if len(patient.losses) > 1 and abs(first - last) <= STILL * first:
         what = f"the loss stands still: {first:.4f} in the first epoch, {last:.4f} in the last ({beside})"
         return Finding(what, "the optimizer finds no way down", _cure(patient))
@@ -324,7 +347,9 @@ def _cure(patient: Patient) -> str:
 
 
 def _worse_than_pca(patient: Patient) -> Finding | None:
-    if not patient.is_worse_than_pca or _overfitting(patient):  # which tells it, and whose advice is another
+    if not patient.is_worse_than_pca or _overfitting(
+        patient
+    ):  # which tells it, and whose advice is another
         return None
     if (finding := _learns_too_little(patient)) is not None:
         return finding
@@ -349,8 +374,12 @@ def _loss_rises(patient: Patient) -> Finding | None:
     least, last = means.min(), means[-1]
     if last <= RISEN * least or last - least <= NOISES * _wavering(losses) / window**0.5:
         return None
-    advice = "try a lower --learning-rate" + (" or --schedule cosine" if patient.config.schedule == "constant" else "")
-    return Finding(f"the loss has risen from {least:.4f} to {last:.4f}", "the steps are too large", advice)
+    advice = "try a lower --learning-rate" + (
+        " or --schedule cosine" if patient.config.schedule == "constant" else ""
+    )
+    return Finding(
+        f"the loss has risen from {least:.4f} to {last:.4f}", "the steps are too large", advice
+    )
 
 
 def _wavering(losses: np.ndarray) -> float:
@@ -365,7 +394,9 @@ def _wavering(losses: np.ndarray) -> float:
 
 def _overfitting(patient: Patient) -> Finding | None:
     last, best = patient.val_losses[-1], min(patient.val_losses)
-    if not patient.judged or patient.unused.all():  # without a code, nothing is learned of a single image
+    if (
+        not patient.judged or patient.unused.all()
+    ):  # without a code, nothing is learned of a single image
         return None
     if patient.train_error >= patient.pca:  # nor where the training images are still redrawn badly
         return None
@@ -381,10 +412,16 @@ def _overfitting(patient: Patient) -> Finding | None:
     what += f" and {best:.4f} in a better epoch" if risen else ""
     if patient.is_worse_than_pca:
         what += f", and is worse than PCA with as many components ({patient.pca:.4f})"
-    augment = "try --augment shift:2+rotate:10" if patient.config.augment == "none" else "try a stronger --augment"
+    augment = (
+        "try --augment shift:2+rotate:10"
+        if patient.config.augment == "none"
+        else "try a stronger --augment"
+    )
     smaller = "--code" if patient.config.model == "article" else "--width"
     return Finding(
-        what, "the model learns single training images by heart", f"{augment}, more images, or a smaller {smaller}"
+        what,
+        "the model learns single training images by heart",
+        f"{augment}, more images, or a smaller {smaller}",
     )
 
 

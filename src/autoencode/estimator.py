@@ -21,7 +21,12 @@ from autoencode.recording import memory_told
 from autoencode.training import Epoch, train
 
 try:
-    from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, OutlierMixin, TransformerMixin
+    from sklearn.base import (
+        BaseEstimator,
+        ClassNamePrefixFeaturesOutMixin,
+        OutlierMixin,
+        TransformerMixin,
+    )
     from sklearn.utils import check_array
     from sklearn.utils.validation import check_is_fitted, validate_data
 except ImportError:
@@ -162,7 +167,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         self._learn_normality(self._trained.encode(pixels[evenly(len(pixels), trained.KEPT_CODES)]))
         self._fitted = self._parameters()
         self._n_features_out = config.code
-        self.offset_ = float(np.quantile(-self._normality.scores(self._trained, pixels), float(self.contamination)))
+        self.offset_ = float(
+            np.quantile(-self._normality.scores(self._trained, pixels), float(self.contamination))
+        )
 
     def _train(self, engine: engines.Engine, images: Images, config: Config) -> None:
         self.history_ = {"loss": [], "seconds": []}
@@ -193,7 +200,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         """Return the pictures of codes (N, code), in the shape and range that the training images had."""
         model = self._trained_now()
         with _told_in_python():
-            return self._from_floats(model.decode(check_array(X, dtype=np.float32, input_name="codes")))
+            return self._from_floats(
+                model.decode(check_array(X, dtype=np.float32, input_name="codes"))
+            )
 
     def reconstruct(self, X: Any, refine: int = 0) -> np.ndarray:
         """Return what the model makes of X, in the shape and range that the training images had; `refine` as in `transform`."""
@@ -207,7 +216,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         """
         check_is_fitted(self)
         if self._fitted["noise"] == "none":
-            raise InvalidError("denoise expects a model trained with noise: fit one with noise='gaussian:0.3', say.")
+            raise InvalidError(
+                "denoise expects a model trained with noise: fit one with noise='gaussian:0.3', say."
+            )
         return self.reconstruct(X)
 
     def score_samples(self, X: Any) -> np.ndarray:
@@ -245,7 +256,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         _check_whole("seed", seed, 0, MOST_SEED)
         learnt = self._codes if self._fitted["variational"] is None else None
         with _told_in_python():
-            return self._from_floats(model.decode(trained.new_codes(model.code, int(n_samples), int(seed), learnt)))
+            return self._from_floats(
+                model.decode(trained.new_codes(model.code, int(n_samples), int(seed), learnt))
+            )
 
     def save(self, path: str | Path) -> None:
         """Write the model and the parameters that it was fitted with as one .keras file, which plain Keras opens too."""
@@ -303,13 +316,17 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
 
     def _config(self) -> Config:
         names = {field.name for field in dataclasses.fields(Config)}
-        return Config(**{name: value for name, value in self._parameters().items() if name in names})
+        return Config(
+            **{name: value for name, value in self._parameters().items() if name in names}
+        )
 
     def _check_own(self) -> None:
         """Raise `InvalidError` for a parameter that is off and that `Config` does not know."""
         share, shape = self.contamination, self.image_shape
         if isinstance(share, bool) or not isinstance(share, numbers.Real) or not 0 < share <= 0.5:
-            raise InvalidError(f"contamination must be above 0 and at most 0.5, received {share!r}.")
+            raise InvalidError(
+                f"contamination must be above 0 and at most 0.5, received {share!r}."
+            )
         if shape is None:
             return
         sizes = _plain(shape)
@@ -340,7 +357,9 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
             if notes["names"] is not None:
                 self.feature_names_in_ = np.array(notes["names"], object)
         except (KeyError, TypeError, ValueError) as error:
-            raise AutoencodeError(f"{where} holds a model, but not one that Autoencoder.save wrote.") from error
+            raise AutoencodeError(
+                f"{where} holds a model, but not one that Autoencoder.save wrote."
+            ) from error
         self._take(model)
         return self
 
@@ -350,14 +369,20 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
             rows = check_array(X, dtype="numeric", allow_nd=True, estimator=self, input_name="X")
             if not reset:
                 self._check_shape(rows)
-            validate_data(self, X, reset=reset, skip_check_array=True)  # the names of columns, and how many
+            validate_data(
+                self, X, reset=reset, skip_check_array=True
+            )  # the names of columns, and how many
         return rows
 
     def _check_shape(self, rows: np.ndarray) -> None:
-        flat = rows.ndim == 2 and len(self.rows_shape_) == 1  # then scikit-learn tells, in the words it checks for
+        flat = (
+            rows.ndim == 2 and len(self.rows_shape_) == 1
+        )  # then scikit-learn tells, in the words it checks for
         if not flat and list(rows.shape[1:]) != self.rows_shape_:
             expected = ", ".join(map(str, self.rows_shape_))
-            raise InvalidError(f"X: expected rows of shape (N, {expected}), as in fit, received {rows.shape}.")
+            raise InvalidError(
+                f"X: expected rows of shape (N, {expected}), as in fit, received {rows.shape}."
+            )
 
     def _layout(self, rows: np.ndarray) -> tuple[list[int], bool, list[float]]:
         """The shape of an image (H, W, C), whether rows are pixels, and the values that are black and white."""
@@ -425,11 +450,16 @@ def _told_in_python() -> Iterator[None]:
         raise
     except AutoencodeError as error:
         line = str(error)
-        for told in (" Earlier epochs are kept.", " What was written before is intact."):  # of a run folder
+        for told in (
+            " Earlier epochs are kept.",
+            " What was written before is intact.",
+        ):  # of a run folder
             line = line.removesuffix(told)
         raise InvalidError(_in_python(line)) from error
     except ValueError as error:
-        if str(error).startswith("The feature names"):  # scikit-learn compares these several lines word for word
+        if str(error).startswith(
+            "The feature names"
+        ):  # scikit-learn compares these several lines word for word
             raise
         raise InvalidError(reason(error)) from error
 
@@ -440,8 +470,14 @@ def _in_python(line: str) -> str:
 
 
 def _check_whole(name: str, value: Any, least: int, most: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or not least <= value <= most:
-        raise InvalidError(f"{name} must be a whole number from {least} to {most}, received {value!r}.")
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, numbers.Integral)
+        or not least <= value <= most
+    ):
+        raise InvalidError(
+            f"{name} must be a whole number from {least} to {most}, received {value!r}."
+        )
 
 
 def _channels_first_advice(sizes: Any) -> str:

@@ -87,7 +87,10 @@ class Streamed:
         self.engine, self.rows = engine, rows
         self.neighbours = max(1, NEIGHBOURS_BYTES // rows[0].size)
         self.size = min(max(1, WINDOW_BYTES // (batch_size * rows[0].size)) * batch_size, len(rows))
-        self._file, self._reading = Reader(rows), ThreadPoolExecutor(1, thread_name_prefix="reading")
+        self._file, self._reading = (
+            Reader(rows),
+            ThreadPoolExecutor(1, thread_name_prefix="reading"),
+        )
         # Two, in turn: when the engine has ended the steps of one, the next but one is read into its memory.
         self._windows = itertools.cycle([aligned((self.size, *rows.shape[1:])) for _ in range(2)])
 
@@ -107,7 +110,9 @@ class Streamed:
 
     def train(self, first: int, steps: int, batch_size: int, total: float) -> float:
         """Read rows by the order within the window."""
-        return self.engine.train(self.images, self.order, first - self._start, steps, batch_size, total)
+        return self.engine.train(
+            self.images, self.order, first - self._start, steps, batch_size, total
+        )
 
     def _place(self) -> None:
         self.images, self.order = self._next.result()

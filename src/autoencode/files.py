@@ -241,4 +241,6 @@ def check_unpacked(unpacked: int, packed: int, least: int = MOST_UNPACKED) -> No
     >>> check_unpacked(2**20, 2**10)
     """
     if unpacked > max(least, MOST_TIMES * packed):
-        raise ValueError(f"it unpacks {packed:,} bytes to {unpacked:,}, as a decompression bomb does")
+        raise ValueError(
+            f"it unpacks {packed:,} bytes to {unpacked:,}, as a decompression bomb does"
+        )

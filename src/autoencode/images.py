@@ -42,7 +42,9 @@ class Unused:
         >>> str(Unused("masks", 5, ("ground_truth/",)))
         'masks: 5 (ground_truth/)'
         """
-        shown = ", ".join(self.names[:NAMED_UNUSED]) + (", ..." if len(self.names) > NAMED_UNUSED else "")
+        shown = ", ".join(self.names[:NAMED_UNUSED]) + (
+            ", ..." if len(self.names) > NAMED_UNUSED else ""
+        )
         return f"{self.why}: {self.count:,}" + (f" ({shown})" if shown else "")
 
 
@@ -104,7 +106,11 @@ class Images:
     @property
     def parts(self) -> dict[str, np.ndarray]:
         """The training and the test images, by name: the former alone where they are the latter too, as a lone image is."""
-        return {"train": self.train} if self.train is self.test else {"train": self.train, "test": self.test}
+        return (
+            {"train": self.train}
+            if self.train is self.test
+            else {"train": self.train, "test": self.test}
+        )
 
     def hold_out(self, count: int, seed: int) -> Images:
         """Return these images with `count` of the training images, drawn by `seed`, in `holdout`.
@@ -141,7 +147,9 @@ class Images:
             parts = {"train": parts.pop("train"), "choose the epoch": len(self.holdout)} | parts
         counts = " + ".join(f"{count:,} to {part}" for part, count in parts.items())
         both = " and test" if "test" not in parts else ""
-        return f"{counts}{both} + {len(self.skipped):,} skipped + {unused:,} unused = {total:,} found"
+        return (
+            f"{counts}{both} + {len(self.skipped):,} skipped + {unused:,} unused = {total:,} found"
+        )
 
     def unused_notes(self) -> list[str]:
         """Return a line that names what is unused, where anything is."""

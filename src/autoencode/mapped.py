@@ -51,14 +51,21 @@ def check_npy(file: BinaryIO, size: int) -> None:
     version = np.lib.format.read_magic(file)
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"its header is of version {version}")
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    read = (
+        np.lib.format.read_array_header_1_0
+        if version == (1, 0)
+        else np.lib.format.read_array_header_2_0
+    )
     try:
         shape, _, dtype = read(file)
-    except Exception as error:  # NumPy reads it as Python: SyntaxError, TokenError, RecursionError and others
+    except (
+        Exception
+    ) as error:  # NumPy reads it as Python: SyntaxError, TokenError, RecursionError and others
         raise ValueError(f"its header is none ({reason(error)})") from error
     announced = math.prod(shape) * dtype.itemsize
     if (
-        not all(type(side) is int and 0 <= side < 2**48 for side in shape) or announced > size - file.tell()
+        not all(type(side) is int and 0 <= side < 2**48 for side in shape)
+        or announced > size - file.tell()
     ):  # a zero hides a huge one
         raise ValueError(f"it announces {announced:,} bytes and holds {size - file.tell():,}")
     file.seek(0)
@@ -79,7 +86,9 @@ class Reader:
             weakref.finalize(self, os.close, self._descriptor)
             # The map begins at a multiple of the granularity; a slice of the array keeps the `offset` of the whole.
             begin = array.offset - array.offset % mmap.ALLOCATIONGRANULARITY
-            self._start = begin + array.ctypes.data - np.frombuffer(array._mmap, np.uint8).ctypes.data
+            self._start = (
+                begin + array.ctypes.data - np.frombuffer(array._mmap, np.uint8).ctypes.data
+            )
 
     def read(self, first: int, into: np.ndarray) -> None:
         """Fill `into`, (n, ...) and contiguous, with the rows from `first` on."""

@@ -11,7 +11,10 @@ from autoencode.mapped import release
 
 BLOCK_BYTES = 2**23  # of rows turned to floats at a time: 2,674 images of MNIST
 EXACT = 1024  # features up to which the scatter matrix is decomposed whole; the work grows with their cube
-SPARE, PASSES = 10, 6  # directions beyond those asked for, and passes over the data, of the iteration above that
+SPARE, PASSES = (
+    10,
+    6,
+)  # directions beyond those asked for, and passes over the data, of the iteration above that
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,10 @@ class PCA:
 
     def encode(self, images: np.ndarray) -> np.ndarray:
         """Return the codes of uint8 (N, H, W, C), float32 (N, K)."""
-        return np.concatenate([(block - self.mean) @ self.components for block in _blocks(images)]) / 255
+        return (
+            np.concatenate([(block - self.mean) @ self.components for block in _blocks(images)])
+            / 255
+        )
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Return the images of codes (N, K), float32 (N, H, W, C), not cut to [0, 1]."""
@@ -137,7 +143,9 @@ def plane(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return mean, axes, variances[[-1, -2]] / max(variances.sum(), np.finfo(float).tiny)
 
 
-def redrawing(originals: np.ndarray, reconstructions: np.ndarray, errors: np.ndarray) -> dict[str, float | None]:
+def redrawing(
+    originals: np.ndarray, reconstructions: np.ndarray, errors: np.ndarray
+) -> dict[str, float | None]:
     """Return `mse`, `psnr` (dB) and `ssim` of reconstructions, each a mean over images.
 
     Both are uint8 (N, H, W, C); `errors` are the mean squared errors of the images before they were rounded, pixels in
@@ -163,7 +171,10 @@ def redrawing(originals: np.ndarray, reconstructions: np.ndarray, errors: np.nda
 
 
 def codes(
-    train: np.ndarray, train_labels: np.ndarray | None, test: np.ndarray, test_labels: np.ndarray | None
+    train: np.ndarray,
+    train_labels: np.ndarray | None,
+    test: np.ndarray,
+    test_labels: np.ndarray | None,
 ) -> dict[str, float]:
     """Return how well the codes tell the classes apart: the test accuracy of a linear `probe` and of `neighbours`.
 
@@ -184,8 +195,12 @@ def codes(
     from sklearn.preprocessing import StandardScaler
 
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    neighbours = KNeighborsClassifier(min(5, len(train)), algorithm="brute" if train.shape[1] > 20 else "auto")
-    accuracies = (model.fit(train, train_labels).score(test, test_labels) for model in (probe, neighbours))
+    neighbours = KNeighborsClassifier(
+        min(5, len(train)), algorithm="brute" if train.shape[1] > 20 else "auto"
+    )
+    accuracies = (
+        model.fit(train, train_labels).score(test, test_labels) for model in (probe, neighbours)
+    )
     return dict(zip(("probe", "neighbours"), map(float, accuracies), strict=True))
 
 
@@ -213,10 +228,14 @@ def _exact(images: np.ndarray, components: int) -> tuple[np.ndarray, np.ndarray,
     return mean, vectors[:, -components:].astype(np.float32), values[-components:]
 
 
-def _iterated(images: np.ndarray, components: int, passes: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _iterated(
+    images: np.ndarray, components: int, passes: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean (F,), components (F, K) and the scatter along them (K,), by powers of the scatter matrix on a few directions."""
     count, features = len(images), images[0].size
-    mean = (sum(block.sum(0, dtype=np.float64) for block in _blocks(images)) / count).astype(np.float32)
+    mean = (sum(block.sum(0, dtype=np.float64) for block in _blocks(images)) / count).astype(
+        np.float32
+    )
     width = min(components + SPARE, features)
     basis = np.random.default_rng(0).standard_normal((features, width)).astype(np.float32)
     for _ in range(passes):

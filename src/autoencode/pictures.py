@@ -21,7 +21,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SHEET_TILE, SHEET_GAP = 96, 8  # pixels of a contact sheet
-NAME_WIDTH, NAME_HEIGHT, APART = 120, 24, 20  # pixels of the names beside and above one, and between what is set apart
+NAME_WIDTH, NAME_HEIGHT, APART = (
+    120,
+    24,
+    20,
+)  # pixels of the names beside and above one, and between what is set apart
 COLUMN, HEIGHT = 180, 400  # pixels of the page for each column, and of the page: 1800 x 400 for ten
 MOST_COLUMNS = 20  # of a picture: what is more goes on below
 # matplotlib's default margins and gaps, as fractions of the page and of an axes box.
@@ -48,7 +52,9 @@ def draw_examples(originals: np.ndarray, reconstructions: np.ndarray) -> Image.I
     count, height, width, channels = originals.shape
     columns = min(count, MOST_COLUMNS)
     page_width = COLUMN * columns
-    page = Image.new("L" if channels == 1 else "RGB", (page_width, HEIGHT * -(-count // columns)), "white")
+    page = Image.new(
+        "L" if channels == 1 else "RGB", (page_width, HEIGHT * -(-count // columns)), "white"
+    )
     box_width = page_width * (RIGHT - LEFT) / (columns + GAP * (columns - 1))
     box_height = HEIGHT * (TOP - BOTTOM) / (2 + GAP)
     scale = min(box_width / width, box_height / height)
@@ -62,7 +68,9 @@ def draw_examples(originals: np.ndarray, reconstructions: np.ndarray) -> Image.I
     return page
 
 
-def draw_sheet(images: np.ndarray, columns: int, *, tile: int = SHEET_TILE, gap: int = SHEET_GAP) -> Image.Image:
+def draw_sheet(
+    images: np.ndarray, columns: int, *, tile: int = SHEET_TILE, gap: int = SHEET_GAP
+) -> Image.Image:
     """Return a contact sheet: uint8 (N, H, W, C) in rows of `columns`, each image `tile` pixels on its longer side.
 
     >>> draw_sheet(np.zeros((6, 28, 28, 1), "uint8"), columns=3).size
@@ -85,7 +93,10 @@ def _tile(pixels: np.ndarray, size: tuple[int, int]) -> Image.Image:
     """An image, uint8 (H, W, C), at `size`: one that grows keeps its pixels as squares, one that shrinks is averaged."""
     picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
     return picture.resize(
-        size, Image.Resampling.NEAREST if math.prod(size) >= math.prod(picture.size) else Image.Resampling.LANCZOS
+        size,
+        Image.Resampling.NEAREST
+        if math.prod(size) >= math.prod(picture.size)
+        else Image.Resampling.LANCZOS,
     )
 
 
@@ -104,7 +115,11 @@ def draw_path(first: np.ndarray, between: np.ndarray, last: np.ndarray) -> Image
     page = Image.new(row.mode, (right + ends[1].width, row.height + NAME_HEIGHT), "white")
     drawing, font = ImageDraw.Draw(page), ImageFont.load_default(16)
     bottom = row.height - ends[1].height  # where the last of `between` stands
-    for name, picture, x, y in (("A", ends[0], 0, 0), ("", row, left, 0), ("B", ends[1], right, bottom)):
+    for name, picture, x, y in (
+        ("A", ends[0], 0, 0),
+        ("", row, left, 0),
+        ("B", ends[1], right, bottom),
+    ):
         page.paste(picture, (x, y + NAME_HEIGHT))
         drawing.text((x + picture.width / 2, y + NAME_HEIGHT / 2 + 2), name, INK, font, anchor="mm")
     return page
@@ -128,8 +143,13 @@ def draw_rows(rows: Mapping[str, np.ndarray]) -> Image.Image:
 
 
 def _band(rows: Mapping[str, np.ndarray], first: int) -> Image.Image:
-    sheets = [draw_sheet(part := images[first : first + MOST_COLUMNS], columns=len(part)) for images in rows.values()]
-    height = max(sheets[0].height, NAME_HEIGHT)  # of a row, whose name is higher than very flat images
+    sheets = [
+        draw_sheet(part := images[first : first + MOST_COLUMNS], columns=len(part))
+        for images in rows.values()
+    ]
+    height = max(
+        sheets[0].height, NAME_HEIGHT
+    )  # of a row, whose name is higher than very flat images
     page = Image.new("RGB", (NAME_WIDTH + sheets[0].width, len(sheets) * height), "white")
     drawing, font = ImageDraw.Draw(page), ImageFont.load_default(16)
     for place, (name, sheet) in enumerate(zip(rows, sheets, strict=True)):
@@ -188,7 +208,14 @@ def draw_curve(
     trained = axes if comparable else axes.twinx()
     name = "loss (training images)" if comparable else "loss (training images, at the right)"
     lines = trained.plot(epochs, losses, color=LOSS, marker="o", markersize=4, label=name)
-    lines += axes.plot(epochs, val_losses, color=VALIDATION, marker="o", markersize=4, label="val_loss (test images)")
+    lines += axes.plot(
+        epochs,
+        val_losses,
+        color=VALIDATION,
+        marker="o",
+        markersize=4,
+        label="val_loss (test images)",
+    )
     if pca is not None:
         label = f"PCA with {components} components ({pca:.4f})"
         lines.append(axes.axhline(pca, color=BASELINE, linestyle="--", label=label))
@@ -221,10 +248,14 @@ def draw_errors(errors: Mapping[str, Sequence[tuple[int, float, float]]]) -> Fig
     for name, points in errors.items():
         sizes, means, deviations = zip(*points, strict=True)
         style = {"color": BASELINE, "linestyle": "--"} if name == "pca" else {}
-        axes.errorbar(sizes, means, deviations, marker="o", markersize=4, capsize=3, label=name, **style)
+        axes.errorbar(
+            sizes, means, deviations, marker="o", markersize=4, capsize=3, label=name, **style
+        )
     axes.set_xscale("log")
     axes.set_yscale("log")
-    axes.xaxis.set_major_locator(FixedLocator(sorted({size for points in errors.values() for size, *_ in points})))
+    axes.xaxis.set_major_locator(
+        FixedLocator(sorted({size for points in errors.values() for size, *_ in points}))
+    )
     axes.xaxis.set_major_formatter(ScalarFormatter())
     axes.xaxis.set_minor_formatter(NullFormatter())
     axes.yaxis.set_major_formatter("{x:g}")
@@ -249,7 +280,9 @@ def draw_codes(codes: np.ndarray, count: int) -> Figure:
     least, largest = float(codes.min()), float(codes.max())
     edge = 0.5 if largest == least else 0.02 * (largest - least)
     bounds = least - edge, largest + edge
-    shares = np.stack([np.histogram(column, BINS, bounds)[0] for column in codes.T], axis=1) / len(codes)
+    shares = np.stack([np.histogram(column, BINS, bounds)[0] for column in codes.T], axis=1) / len(
+        codes
+    )
     quantiles = np.quantile(codes, QUANTILES, axis=0)
     figure = Figure(figsize=(8, 5))
     figure.subplots_adjust(left=0.1, right=0.98, top=0.9, bottom=0.11)
@@ -258,8 +291,12 @@ def draw_codes(codes: np.ndarray, count: int) -> Figure:
     axes.imshow(np.sqrt(shares), cmap="Blues", vmin=0, aspect="auto", origin="lower", extent=extent)
     numbers = np.arange(size)
     axes.vlines(numbers[1:] - 0.5, *bounds, color="white", linewidth=min(4, 64 / size))
-    for values, width, style in zip(quantiles, (0.3, 0.6, 0.8, 0.6, 0.3), (1, 1, 2, 1, 1), strict=True):
-        axes.hlines(values, numbers - width / 2, numbers + width / 2, color=VALIDATION, linewidth=style)
+    for values, width, style in zip(
+        quantiles, (0.3, 0.6, 0.8, 0.6, 0.3), (1, 1, 2, 1, 1), strict=True
+    ):
+        axes.hlines(
+            values, numbers - width / 2, numbers + width / 2, color=VALIDATION, linewidth=style
+        )
     axes.set_title(
         f"codes of {count:,} images; lines: {', '.join(f'{one:.0%}' for one in QUANTILES)} of them lie below"
     )
@@ -352,11 +389,19 @@ def draw_scores(normal: np.ndarray, found: np.ndarray, threshold: float | None) 
     every = np.concatenate([normal, found, [] if threshold is None else [threshold]])
     least = max(float(every.min()), float(every.max()) * 1e-4, 1e-12)
     edges = np.geomspace(least, max(float(every.max()), least * 1.01), 80)
-    named = (("normal images, not trained on", normal, LOSS), ("images of the source", found, VALIDATION))
+    named = (
+        ("normal images, not trained on", normal, LOSS),
+        ("images of the source", found, VALIDATION),
+    )
     for name, scores, colour in named:
         shares = np.full(len(scores), 1 / len(scores))
         axes.hist(
-            np.maximum(scores, least), edges, weights=shares, color=colour, alpha=0.5, label=f"{name} ({len(scores):,})"
+            np.maximum(scores, least),
+            edges,
+            weights=shares,
+            color=colour,
+            alpha=0.5,
+            label=f"{name} ({len(scores):,})",
         )
     if threshold is not None:
         axes.axvline(threshold, color=INK, linestyle="--", label=f"threshold ({threshold:.3g})")
@@ -364,7 +409,12 @@ def draw_scores(normal: np.ndarray, found: np.ndarray, threshold: float | None) 
     axes.set_xlabel("anomaly score", color=INK)
     axes.set_ylabel("share of the images", color=INK)
     axes.spines[["top", "right"]].set_visible(False)
-    above = {"loc": "lower center", "bbox_to_anchor": (0.5, 1), "ncols": 3, "fontsize": 9}  # no line crosses it there
+    above = {
+        "loc": "lower center",
+        "bbox_to_anchor": (0.5, 1),
+        "ncols": 3,
+        "fontsize": 9,
+    }  # no line crosses it there
     axes.legend(frameon=False, labelcolor=INK, **above)
     return figure
 
@@ -387,7 +437,10 @@ def _place(axes: Axes, pixels: np.ndarray, point: np.ndarray, colour: np.ndarray
     scale = MAP_TILE / max(pixels.shape[:2])
     size = max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale))
     picture = OffsetImage(
-        np.asarray(_tile(pixels, size).convert("RGB")), zoom=1, interpolation="nearest", dpi_cor=False
+        np.asarray(_tile(pixels, size).convert("RGB")),
+        zoom=1,
+        interpolation="nearest",
+        dpi_cor=False,
     )
     frame = {"edgecolor": colour, "linewidth": 1.5}
     axes.add_artist(AnnotationBbox(picture, point, pad=0.05, bboxprops=frame))

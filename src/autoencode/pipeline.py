@@ -16,7 +16,16 @@ from autoencode.data import Source, preprocessing
 from autoencode.doctor import Finding, examine_images
 from autoencode.errors import AutoencodeError
 from autoencode.images import Images
-from autoencode.recording import Resumed, Stopped, Training, describe_epoch, memory_told, record, restore, take_up
+from autoencode.recording import (
+    Resumed,
+    Stopped,
+    Training,
+    describe_epoch,
+    memory_told,
+    record,
+    restore,
+    take_up,
+)
 from autoencode.training import Epoch, epoch_seconds, train
 
 MAX_HOLDOUT_BYTES = 2**30  # of training images, which holding out some copies in memory
@@ -47,7 +56,9 @@ def prepare(
     """
     name, engine_name = check(source, config)
     # Importing a framework keeps one core busy for a second: the other one loads, and measures PCA in the meantime.
-    engines.announce(engine_name)  # a source may come through Keras, which must then find the same engine
+    engines.announce(
+        engine_name
+    )  # a source may come through Keras, which must then find the same engine
     beside = ThreadPoolExecutor(1)
     loading = beside.submit(data.load, source, config, progress)
     examined = beside.submit(_examine, loading)
@@ -71,7 +82,11 @@ def prepare(
     restore(engine, images, resumed)
     events = train(engine, images, config, resumed.position, resumed.good, resumed.best)
     record, source = resumed.run.record, resumed.run.record["source"]
-    command = record["command"] if config.epochs == record["settings"]["epochs"] else config.command(source)
+    command = (
+        record["command"]
+        if config.epochs == record["settings"]["epochs"]
+        else config.command(source)
+    )
     location = record["location"]
     return Training(
         source, location, command, config, images, engine, events, baseline, resumed, examined
@@ -108,13 +123,19 @@ def fit(
     given = config
     count = len(images.train)
     config = planning.complete(given, count, tutorial=tutorial)
-    is_too_large = images.train.nbytes > MAX_HOLDOUT_BYTES and given.is_auto("holdout") and config.holdout > 0
+    is_too_large = (
+        images.train.nbytes > MAX_HOLDOUT_BYTES and given.is_auto("holdout") and config.holdout > 0
+    )
     if is_too_large:
         given = dataclasses.replace(given, holdout=0.0)
         config = planning.complete(given, count, tutorial=tutorial)
-    images = images.hold_out(planning.held_out(len(images.train), config.holdout), config.split_seed)
+    images = images.hold_out(
+        planning.held_out(len(images.train), config.holdout), config.split_seed
+    )
     count = len(images.train)
-    config, notes = planning.fit_batches(config, count, given=not (cut_batches or given.is_auto("batch_size")))
+    config, notes = planning.fit_batches(
+        config, count, given=not (cut_batches or given.is_auto("batch_size"))
+    )
     if given.is_auto("model") and not tutorial:
         notes = planning.describe(given, config, count, images.shape)
     if models.find(config.model).starts_as_pca and "bce" in objectives.losses(config.loss):
@@ -178,7 +199,9 @@ def watch(source: Source = "mnist", config: Config | None = None) -> Iterator[Ep
             yield event
 
 
-def run(source: Source = "mnist", config: Config | None = None, folder: str | Path | None = None) -> Path:
+def run(
+    source: Source = "mnist", config: Config | None = None, folder: str | Path | None = None
+) -> Path:
     """Train on `source`, write everything into a run folder and return its path.
 
     `folder` is new or empty; without one, the first free runs/SOURCE-1, -2, ... is taken.
@@ -201,7 +224,8 @@ def resume(folder: str | Path, epochs: int | None = None, source: Source | None 
     with runs.reclaim(folder) as opened:
         config, resumed = take_up(opened, epochs)
         for _ in record(
-            prepare(source_of(opened) if source is None else source, config, resumed=resumed), opened.folder
+            prepare(source_of(opened) if source is None else source, config, resumed=resumed),
+            opened.folder,
         ):
             pass
     return opened.folder
@@ -229,5 +253,10 @@ def _measure_baseline(loading: Future[Images], components: int) -> measures.Base
 
 
 def _import_for_the_end() -> None:
-    for name in ("h5py", "matplotlib.figure", "matplotlib.backends.backend_agg", "matplotlib.backends.backend_svg"):
+    for name in (
+        "h5py",
+        "matplotlib.figure",
+        "matplotlib.backends.backend_agg",
+        "matplotlib.backends.backend_svg",
+    ):
         import_module(name)

@@ -77,7 +77,9 @@ def complete(config: Config, count: int | None = None, *, tutorial: bool = True)
     ('article', 36)
     """
     if config.time != "auto" and not config.is_auto("epochs"):
-        raise UsageError("--time chooses the epochs, and --epochs was given too: leave out one of the two.")
+        raise UsageError(
+            "--time chooses the epochs, and --epochs was given too: leave out one of the two."
+        )
     name = choose_model(config, tutorial=tutorial)
     own = models.find(name)
     if name == TUTORIAL_MODEL:
@@ -190,5 +192,7 @@ def fit_batches(config: Config, count: int, *, given: bool = True) -> tuple[Conf
                     f"choose {near}."
                 )
             size = near
-            notes.append(f"a batch holds {near} images, so that none of {count} is left alone in the last")
+            notes.append(
+                f"a batch holds {near} images, so that none of {count} is left alone in the last"
+            )
     return dataclasses.replace(config, batch_size=size), notes

@@ -42,7 +42,9 @@ from autoencode.training import (
 )
 
 CHECKPOINT_SECONDS = 10.0  # between two checkpoints within an epoch, at least
-CHECKPOINT_SHARE = 0.01  # of the time that taking and writing them may cost: a large model's are rarer
+CHECKPOINT_SHARE = (
+    0.01  # of the time that taking and writing them may cost: a large model's are rarer
+)
 CHECKPOINT_SECONDS_MOST = 300.0  # whatever they cost
 
 
@@ -143,10 +145,16 @@ class _Scribe:
         self._kept, self._taking, self._finished = time.monotonic(), 0.0, False  # clock, seconds
         originals = training.images.test[: training.config.examples]
         if training.resumed is None:
-            self.run = runs.Run.create(folder, _describe(training), originals, training.images.skipped)
+            self.run = runs.Run.create(
+                folder, _describe(training), originals, training.images.skipped
+            )
         else:
             resumed = training.resumed
-            self.run, self._position, self._good = resumed.run, resumed.position, resumed.good or self._good
+            self.run, self._position, self._good = (
+                resumed.run,
+                resumed.position,
+                resumed.good or self._good,
+            )
             self._best = resumed.best or self._good
             again = self.run.record | {
                 "settings": self.run.record["settings"] | {"epochs": training.config.epochs},
@@ -207,13 +215,19 @@ class _Scribe:
         self.engine.restore(self._good)  # it may have gone on since
         self.engine.update_model()
         images, config = self.training.images, self.training.config
-        last = self._last.evaluation if self._last else evaluate(self.engine, images.test, config.examples)
+        last = (
+            self._last.evaluation
+            if self._last
+            else evaluate(self.engine, images.test, config.examples)
+        )
         baseline = self.training.baseline.result()
         pca = baseline.pca
         findings = doctor.diagnose(self._patient(last, baseline))
         found = [dataclasses.asdict(finding) for finding in findings]
         kept = self._kept_epoch()
-        self.run.finish(models.unshared(self.engine.model), pca, config.code, found, state, why, kept)
+        self.run.finish(
+            models.unshared(self.engine.model), pca, config.code, found, state, why, kept
+        )
         return findings
 
     def _kept_epoch(self) -> dict[str, Any] | None:
@@ -232,9 +246,13 @@ class _Scribe:
             return []
         if not self.training.baseline.done():  # it is told at the end
             return []
-        return doctor.warn(self._patient(epoch.evaluation, self.training.baseline.result(), epoch.loss))
+        return doctor.warn(
+            self._patient(epoch.evaluation, self.training.baseline.result(), epoch.loss)
+        )
 
-    def _patient(self, last: Evaluation, baseline: Baseline, train_loss: float | None = None) -> doctor.Patient:
+    def _patient(
+        self, last: Evaluation, baseline: Baseline, train_loss: float | None = None
+    ) -> doctor.Patient:
         """What the doctor looks at; `train_loss` stands in for the error on training images, which takes time."""
         metrics, config = self.run.metrics(), self.training.config
         val_losses = [line["val_loss"] for line in metrics]
@@ -291,7 +309,9 @@ def _describe(training: Training) -> dict[str, Any]:
 
 def _versions(engine: str) -> dict[str, str]:
     packages = ["autoencode", "keras", engine, "numpy"]
-    return {"python": platform.python_version()} | {name: metadata.version(name) for name in packages}
+    return {"python": platform.python_version()} | {
+        name: metadata.version(name) for name in packages
+    }
 
 
 def _describe_images(images: Images) -> dict[str, Any]:
@@ -320,7 +340,9 @@ def memory_told(config: Config) -> Iterator[None]:
 # Taking up again
 
 
-def take_up(run: runs.Run, epochs: int | None = None, *, measuring: bool = False) -> tuple[Config, Resumed]:
+def take_up(
+    run: runs.Run, epochs: int | None = None, *, measuring: bool = False
+) -> tuple[Config, Resumed]:
     """Return the settings of a run that stopped, with its own engine and `epochs` in all, and what it goes on from.
 
     With `measuring`, a run that has all of its epochs is given as well: nothing is left to train, but the engine to use.
@@ -328,14 +350,22 @@ def take_up(run: runs.Run, epochs: int | None = None, *, measuring: bool = False
     """
     before = planning.complete(records.settings(run.record))  # runs of older versions lack some
     if run.record["engine"] not in engines.MODULES:
-        raise records.damaged(run.folder / runs.RECORD, f"it knows no engine {run.record['engine']!r}")
-    config = dataclasses.replace(before, engine=run.record["engine"], epochs=epochs or before.epochs)
+        raise records.damaged(
+            run.folder / runs.RECORD, f"it knows no engine {run.record['engine']!r}"
+        )
+    config = dataclasses.replace(
+        before, engine=run.record["engine"], epochs=epochs or before.epochs
+    )
     resumed = _last_checkpoint(run)
     done = resumed.position.number - 1
     if config.epochs < done:
-        raise UsageError(f"--epochs {config.epochs} is less than the {done} that {run.folder} holds.")
+        raise UsageError(
+            f"--epochs {config.epochs} is less than the {done} that {run.folder} holds."
+        )
     if config.epochs == done and run.state()["state"] == "finished" and not measuring:
-        raise UsageError(f"{run.folder} has all of its {done} epochs: go on with more of them by --epochs {2 * done}.")
+        raise UsageError(
+            f"{run.folder} has all of its {done} epochs: go on with more of them by --epochs {2 * done}."
+        )
     notes = list(resumed.notes)
     if config.epochs != before.epochs and config.schedule != "constant":
         notes.append(
@@ -360,7 +390,9 @@ def _last_checkpoint(run: runs.Run) -> Resumed:
         )
     try:
         lines = b"".join(part.tobytes() for part in checkpoint.arrays.get("metrics", ()))
-        position = _position(checkpoint.notes, tuple(line["loss"] for line in runs.parse_metrics(lines)))
+        position = _position(
+            checkpoint.notes, tuple(line["loss"] for line in runs.parse_metrics(lines))
+        )
         good = checkpoint.arrays["good"]
         best = checkpoint.arrays.get("best", good)
         state = checkpoint.arrays["state"] if position.step else good
@@ -371,11 +403,17 @@ def _last_checkpoint(run: runs.Run) -> Resumed:
 
 def _position(notes: dict[str, Any], losses: tuple[float, ...]) -> Position:
     best = notes.pop("best", None)
-    position = Position(**notes, losses=losses, best=None if best is None else _best(best, len(losses)))
-    whole = type(position.number) is int and type(position.step) is int and 0 <= position.step < 2**31
+    position = Position(
+        **notes, losses=losses, best=None if best is None else _best(best, len(losses))
+    )
+    whole = (
+        type(position.number) is int and type(position.step) is int and 0 <= position.step < 2**31
+    )
     floats = (position.total, position.seconds, position.first)
     numbers = all(isinstance(one, (int, float)) and math.isfinite(one) for one in floats)
-    texts = isinstance(position.setbacks, list) and all(isinstance(one, str) for one in position.setbacks)
+    texts = isinstance(position.setbacks, list) and all(
+        isinstance(one, str) for one in position.setbacks
+    )
     if not (whole and numbers and texts and position.number == len(losses) + 1):
         raise ValueError("it is not where a training stood")
     return dataclasses.replace(position, setbacks=tuple(position.setbacks))
@@ -394,7 +432,9 @@ def restore(engine: engines.Engine, images: Images, resumed: Resumed) -> None:
     """Give `engine` the state of a resumed training; raise `AutoencodeError` where images or model are others."""
     before, now = resumed.run.record["images"], _describe_images(images)
     if now != before:
-        told = " and ".join(f"{one['train']:,} + {one['test']:,} images of {one['shape']}" for one in (before, now))
+        told = " and ".join(
+            f"{one['train']:,} + {one['test']:,} images of {one['shape']}" for one in (before, now)
+        )
         same = "" if now["fingerprint"] == before["fingerprint"] else ", with other pixels"
         raise AutoencodeError(
             f"{resumed.run.folder} was trained on other images than {images.name} holds now ({told}{same}): "
@@ -403,6 +443,8 @@ def restore(engine: engines.Engine, images: Images, resumed: Resumed) -> None:
     expected = [(array.shape, array.dtype) for array in engine.state()]
     for state in filter(None, (resumed.state, resumed.good, resumed.best)):
         if [(array.shape, array.dtype) for array in state] != expected:
-            raise records.damaged(resumed.run.folder / runs.CHECKPOINT, "it is the state of another model")
+            raise records.damaged(
+                resumed.run.folder / runs.CHECKPOINT, "it is the state of another model"
+            )
     if resumed.state:
         engine.restore(resumed.state)

@@ -15,7 +15,9 @@ DECAYS = 0.9, 0.9  # of Adam's means: they follow fast, as there are few steps
 TINY = 1e-20  # beside a root mean square of gradients, so that a number without any stays
 
 
-def refine(codes: np.ndarray, slopes: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], steps: int) -> np.ndarray:
+def refine(
+    codes: np.ndarray, slopes: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], steps: int
+) -> np.ndarray:
     """Return the best of the codes that `steps` steps of Adam from `codes`, float32 (N, K), come by: none is worse.
 
     `slopes` gives the error of each code's reconstruction, float32 (N,), and its gradient by the code, float32 (N, K). Steps
@@ -28,7 +30,9 @@ def refine(codes: np.ndarray, slopes: Callable[[np.ndarray], tuple[np.ndarray, n
     [[3.0, 3.0]]
     """
     size = np.sqrt(np.square(codes).mean(1, keepdims=True))
-    size = np.where(size > 0, size, 1)  # a code of zeros, as a ReLU may give, has no size of its own
+    size = np.where(
+        size > 0, size, 1
+    )  # a code of zeros, as a ReLU may give, has no size of its own
     best, least = codes, np.full(len(codes), np.inf, np.float32)
     mean = square = np.zeros_like(codes)
     for step in range(steps + 1):
@@ -38,7 +42,8 @@ def refine(codes: np.ndarray, slopes: Callable[[np.ndarray], tuple[np.ndarray, n
         mean = DECAYS[0] * mean + (1 - DECAYS[0]) * gradients
         square = DECAYS[1] * square + (1 - DECAYS[1]) * np.square(gradients)
         direction, spread = (
-            moment / (1 - decay ** (step + 1)) for moment, decay in zip((mean, square), DECAYS, strict=True)
+            moment / (1 - decay ** (step + 1))
+            for moment, decay in zip((mean, square), DECAYS, strict=True)
         )
         rate = RATE * (1 + np.cos(np.pi * step / max(1, steps))) / 2
         codes = (codes - rate * size * direction / (np.sqrt(spread) + TINY)).astype(np.float32)

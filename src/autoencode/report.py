@@ -28,14 +28,21 @@ def render(
     `findings` what the doctor found, `pictures` the PNG file of each epoch and `curve` an SVG element,
     `kept` the epoch whose weights the model has, and its val_loss. Every text is escaped.
     """
-    sources = ["data:image/png;base64," + base64.b64encode(picture).decode() for picture in pictures]
+    sources = [
+        "data:image/png;base64," + base64.b64encode(picture).decode() for picture in pictures
+    ]
     lines = [f"{m['epoch']}: loss {m['loss']:.4f}, val_loss {m['val_loss']:.4f}" for m in metrics]
     summary = f"{record['parameters']:,} parameters, {len(metrics)} epochs, val_loss {kept['val_loss']:.4f}"
     if kept["epoch"] != len(metrics):
-        summary += f" with the weights of epoch {kept['epoch']}" if kept["epoch"] else " as PCA, better than every epoch"
+        summary += (
+            f" with the weights of epoch {kept['epoch']}"
+            if kept["epoch"]
+            else " as PCA, better than every epoch"
+        )
     fields = {
         "title": f"autoencode: {record['source']}",
-        "summary": summary + (f" (PCA with as many components: {pca:.4f})" if pca is not None else ""),
+        "summary": summary
+        + (f" (PCA with as many components: {pca:.4f})" if pca is not None else ""),
         "epochs": len(metrics),
         "code": record["settings"]["code"],
         "last_picture": sources[-1],
@@ -44,7 +51,8 @@ def render(
     }
     markup = {
         "curve": curve,
-        "findings": "\n".join(f"<li>{_finding(one)}</li>" for one in findings) or "<li>Nothing is wrong.</li>",
+        "findings": "\n".join(f"<li>{_finding(one)}</li>" for one in findings)
+        or "<li>Nothing is wrong.</li>",
         "epoch_rows": "\n".join(_row(_epoch_cells(line)) for line in metrics),
         "setting_rows": "\n".join(_row(cells) for cells in _settings(record)),
         "pictures": _script(sources),

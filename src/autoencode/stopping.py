@@ -31,8 +31,13 @@ def noted(last_words: str = "", numbers: Sequence[int] = SIGNALS) -> Iterator[li
     seconds; then the process prints `last_words` and ends at once.
     """
     received = []
-    before = {number: signal.signal(number, lambda number, _: received.append(number)) for number in numbers}
-    told, telling = socket.socketpair()  # the system's side of a signal, which Python writes to at once
+    before = {
+        number: signal.signal(number, lambda number, _: received.append(number))
+        for number in numbers
+    }
+    told, telling = (
+        socket.socketpair()
+    )  # the system's side of a signal, which Python writes to at once
     telling.setblocking(False)
     earlier = signal.set_wakeup_fd(telling.fileno(), warn_on_full_buffer=False)
     threading.Thread(target=_listen, args=(told, last_words), daemon=True).start()

@@ -41,7 +41,13 @@ LAYERS = {
     "SeparableConv2D", "Softmax", "SpatialDropout2D", "Subtract", "UnitNormalization", "UpSampling2D", "ZeroPadding2D",
 }  # fmt: skip
 # What else stands in a model's configuration: by module, since none of it takes a path or code.
-PLAIN = ("keras.initializers", "keras.regularizers", "keras.constraints", "keras.activations", "keras.src.ops.")
+PLAIN = (
+    "keras.initializers",
+    "keras.regularizers",
+    "keras.constraints",
+    "keras.activations",
+    "keras.src.ops.",
+)
 MODELS = {"Functional", "Sequential", "Model", "DTypePolicy"}
 # Values that JSON has no form for, and a dict that stands for no object.
 VALUES = {None, "__keras_tensor__", "__numpy__", "__tensor__", "__slice__", "__ellipsis__"}
@@ -75,7 +81,9 @@ class Trained:
         `refine` steps of gradient descent follow the encoder's own code, see `refinement`.
         """
         self._check_images(images)
-        return _through(partial(self._refined, steps=refine) if refine else self._encode, images, (self.code,))
+        return _through(
+            partial(self._refined, steps=refine) if refine else self._encode, images, (self.code,)
+        )
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Return the images, float32 (N, H, W, C), mostly within [0, 1], of codes (N, code)."""
@@ -96,7 +104,9 @@ class Trained:
 
     def errors(self, images: np.ndarray) -> np.ndarray:
         """Return the mean squared errors of the reconstructions of uint8 (N, H, W, C), pixels in [0, 1], float32 (N,)."""
-        return np.concatenate([measures.squared_errors(batch, floats) for batch, _, floats in self.redraw(images)])
+        return np.concatenate(
+            [measures.squared_errors(batch, floats) for batch, _, floats in self.redraw(images)]
+        )
 
     def _refined(self, images: np.ndarray, steps: int) -> np.ndarray:
         return refinement.refine(self._encode(images), partial(self._slopes, images=images), steps)
@@ -125,14 +135,20 @@ def _rows(shape: tuple[int, ...]) -> int:
     return max(1, min(MANY, MOST_VALUES // int(np.prod(shape))))
 
 
-def _through(function: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+def _through(
+    function: Callable[[np.ndarray], np.ndarray], rows: np.ndarray, shape: tuple[int, ...]
+) -> np.ndarray:
     results = np.empty((len(rows), *shape), np.float32)
     size = _rows(max(rows.shape[1:], shape, key=np.prod))
     first = 0
     while first < len(rows):
         step = size if first + size <= len(rows) else min(FEW, size)
         batch = rows[first : first + step]
-        filled = np.pad(batch, [(0, step - len(batch))] + [(0, 0)] * (rows.ndim - 1)) if len(batch) < step else batch
+        filled = (
+            np.pad(batch, [(0, step - len(batch))] + [(0, 0)] * (rows.ndim - 1))
+            if len(batch) < step
+            else batch
+        )
         results[first : first + step] = function(filled)[: len(batch)]
         first += step
         release(rows)
@@ -165,11 +181,19 @@ def _mixture(codes: np.ndarray, count: int, seed: int) -> np.ndarray:
             "sampling needs scikit-learn; install it with: pip install 'autoencode[sklearn]'"
         ) from None
     if len(codes) < 2:
-        raise AutoencodeError(f"sampling learns from the codes of at least 2 training images, received {len(codes)}.")
-    codes = codes.astype(np.float64)  # in float32 the covariance of a dead number is not always positive
+        raise AutoencodeError(
+            f"sampling learns from the codes of at least 2 training images, received {len(codes)}."
+        )
+    codes = codes.astype(
+        np.float64
+    )  # in float32 the covariance of a dead number is not always positive
     components = max(1, min(10, len(codes) // (4 * codes.shape[1])))
-    density = GaussianMixture(components, reg_covar=1e-6 + 1e-3 * float(codes.var()), random_state=seed).fit(codes)
-    drawn = density.sample(count)[0].astype(np.float32)  # those of one Gaussian after those of another
+    density = GaussianMixture(
+        components, reg_covar=1e-6 + 1e-3 * float(codes.var()), random_state=seed
+    ).fit(codes)
+    drawn = density.sample(count)[0].astype(
+        np.float32
+    )  # those of one Gaussian after those of another
     return np.random.default_rng(seed).permutation(drawn)
 
 
@@ -192,7 +216,9 @@ def read_model(path: Path) -> tuple[keras.Model, dict[str, Any]]:
     try:
         return model_from(path.read_bytes())
     except OSError as error:
-        raise AutoencodeError(f"{path} cannot be read ({reason(error)}): expected a .keras file.") from error
+        raise AutoencodeError(
+            f"{path} cannot be read ({reason(error)}): expected a .keras file."
+        ) from error
     except AutoencodeError as error:
         raise AutoencodeError(f"{path}: {error}") from error
 
@@ -208,7 +234,9 @@ def read_notes(path: Path) -> dict[str, Any]:
             archive.getinfo(CONFIG)
             notes = json.loads(archive.read(NOTES)) if NOTES in archive.namelist() else {}
     except Exception as error:  # as in `model_from`
-        raise AutoencodeError(f"{path} is not a model ({reason(error)}): expected a whole .keras file.") from error
+        raise AutoencodeError(
+            f"{path} is not a model ({reason(error)}): expected a whole .keras file."
+        ) from error
     return notes if isinstance(notes, dict) else {}
 
 
@@ -252,7 +280,9 @@ def model_from(content: bytes) -> tuple[keras.Model, dict[str, Any]]:
             return keras.saving.load_model(path, compile=False, safe_mode=True), notes
     except AutoencodeError:
         raise
-    except Exception as error:  # zipfile, json, h5py and Keras raise almost anything on damaged files
+    except (
+        Exception
+    ) as error:  # zipfile, json, h5py and Keras raise almost anything on damaged files
         raise AutoencodeError(
             f"not a model that can be opened ({reason(error)}): expected a whole .keras file."
         ) from error

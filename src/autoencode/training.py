@@ -322,7 +322,9 @@ def _set_back(
     return engine.state(), position
 
 
-def _epoch(engine: Engine, images: Images, config: Config, position: Position, started: float) -> Epoch:
+def _epoch(
+    engine: Engine, images: Images, config: Config, position: Position, started: float
+) -> Epoch:
     evaluation = evaluate(engine, images.test, config.examples)
     engine.update_model()
     count, loss = len(images.train), position.total / len(images.train)
@@ -397,7 +399,9 @@ def evaluate(engine: Engine, images: np.ndarray, examples: int) -> Evaluation:
     release(images)
     count = len(images)
     return Evaluation(
-        examples=np.concatenate(first)[: min(examples, count)] if first else np.empty((0, *images.shape[1:]), np.uint8),
+        examples=np.concatenate(first)[: min(examples, count)]
+        if first
+        else np.empty((0, *images.shape[1:]), np.uint8),
         errors=np.concatenate(errors)[:count],
         codes=np.concatenate(codes)[:count],
         least=min(extremes),
@@ -433,7 +437,9 @@ class _Pace:
         self.steps = max(1, min(fitting, 4 * self.steps))
 
 
-def _chunks(rows: Feed, position: Position, count: int, batch_size: int, pace: _Pace) -> Iterator[Chunk]:
+def _chunks(
+    rows: Feed, position: Position, count: int, batch_size: int, pace: _Pace
+) -> Iterator[Chunk]:
     whole, rest = divmod(count, batch_size)
     steps = whole + (rest > 0)
     step, total, started = position.step, position.total, time.perf_counter() - position.seconds

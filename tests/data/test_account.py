@@ -12,10 +12,23 @@ from PIL import Image
 
 from autoencode import AutoencodeError, Config, data
 
-EACH = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+EACH = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 FOLDERS = st.sampled_from(
-    ["", "cat", "dog", "train/cat", "train/dog", "test/cat", "val/dog", "seg_test/seg_test", "cat/deep/deeper", "images"]
+    [
+        "",
+        "cat",
+        "dog",
+        "train/cat",
+        "train/dog",
+        "test/cat",
+        "val/dog",
+        "seg_test/seg_test",
+        "cat/deep/deeper",
+        "images",
+    ]
 )
 STEMS = st.integers(0, 30).map(str)
 
@@ -29,7 +42,13 @@ def still(kind: str) -> bytes:
 def pages(kind: str, count: int) -> bytes:
     file = io.BytesIO()
     images = [Image.fromarray(np.full((4, 5), 20 * index, np.uint8)) for index in range(count)]
-    images[0].save(file, kind, save_all=True, append_images=images[1:], **({"loop": 0} if kind != "TIFF" else {}))
+    images[0].save(
+        file,
+        kind,
+        save_all=True,
+        append_images=images[1:],
+        **({"loop": 0} if kind != "TIFF" else {}),
+    )
     return file.getvalue()
 
 
@@ -58,7 +77,9 @@ KINDS = {
     "nameless picture": ("", still("PNG"), 1, True),
     "mask": ("_mask.png", still("PNG"), 1, True),
 }
-TREES = st.dictionaries(st.tuples(FOLDERS, STEMS), st.sampled_from(sorted(KINDS)), min_size=1, max_size=25)
+TREES = st.dictionaries(
+    st.tuples(FOLDERS, STEMS), st.sampled_from(sorted(KINDS)), min_size=1, max_size=25
+)
 
 
 def plant(tree: dict, top: Path) -> tuple[int, int]:
@@ -88,7 +109,12 @@ def check_account(source: Path, found: int, options: Config) -> None:
 
 
 @EACH
-@given(tree=TREES, validation=st.sampled_from(["join", "test", "drop"]), masks=st.booleans(), zipped=st.booleans())
+@given(
+    tree=TREES,
+    validation=st.sampled_from(["join", "test", "drop"]),
+    masks=st.booleans(),
+    zipped=st.booleans(),
+)
 def test_any_tree_of_files_adds_up(tmp_path_factory, tree, validation, masks, zipped):
     top = tmp_path_factory.mktemp("tree")
     found, readable = plant(tree, top / "set")

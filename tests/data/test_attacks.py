@@ -47,7 +47,9 @@ def dictionary_parquet(path: Path) -> Path:
 
     value = pyarrow.array([bytes(50_000_000)], pyarrow.binary())
     column = pyarrow.DictionaryArray.from_arrays(pyarrow.array([0] * 20, pyarrow.int32()), value)
-    pyarrow.parquet.write_table(pyarrow.table({"image": column}), path, compression="zstd", store_schema=False)
+    pyarrow.parquet.write_table(
+        pyarrow.table({"image": column}), path, compression="zstd", store_schema=False
+    )
     return path
 
 
@@ -55,14 +57,23 @@ def icons(folder: Path) -> Path:
     """Eight icons, each with a PNG of 169 million pixels inside, which its directory calls 256 x 256."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        return (
+            struct.pack(">I", len(content))
+            + kind
+            + content
+            + struct.pack(">I", zlib.crc32(kind + content))
+        )
 
     side = 13_000
     packer = zlib.compressobj(9)
     rows = b"".join(packer.compress(bytes(side + 1)) for _ in range(side)) + packer.flush()
     header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
     png = decode.PNG_MAGIC + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
-    icon = struct.pack("<HHH", 0, 1, 1) + struct.pack("<BBBBHHII", 0, 0, 0, 0, 1, 32, len(png), 22) + png
+    icon = (
+        struct.pack("<HHH", 0, 1, 1)
+        + struct.pack("<BBBBHHII", 0, 0, 0, 0, 1, 32, len(png), 22)
+        + png
+    )
     folder.mkdir()
     for number in range(8):
         (folder / f"{number}.ico").write_bytes(icon)
@@ -81,11 +92,20 @@ def shared_member(path: Path) -> Path:
         with archive.open("a.bmp", "w") as file:
             file.write(header)
             for number in range(height):
-                file.write(row if number % 200 else random.bytes(length))  # so that it is no bomb by its ratio
+                file.write(
+                    row if number % 200 else random.bytes(length)
+                )  # so that it is no bomb by its ratio
         first = archive.infolist()[0]
         for number in range(3):
             twin = zipfile.ZipInfo("a.bmp")
-            for name in ("header_offset", "CRC", "compress_size", "file_size", "compress_type", "create_system"):
+            for name in (
+                "header_offset",
+                "CRC",
+                "compress_size",
+                "file_size",
+                "compress_type",
+                "create_system",
+            ):
                 setattr(twin, name, getattr(first, name))
             twin.date_time = (1980 + number, 1, 1, 0, 0, 0)
             archive.filelist.append(twin)
@@ -132,7 +152,9 @@ def test_postscript_is_never_handed_to_another_program(tmp_path, ending):
     Image.new("L", (8, 8)).save(folder / "fine.png")
     code = f"from autoencode import data; print(data.load({str(folder)!r}).account())"
     environment = os.environ | {"PATH": f"{programs}:{os.environ['PATH']}"}
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment)
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=True, capture_output=True, text=True, env=environment
+    )
     assert done.stdout.startswith("1 to train and test")
     assert "= 2 found" in done.stdout
     assert not called.exists()
@@ -152,7 +174,9 @@ def test_only_listed_decoders_are_tried(monkeypatch):
         decode.probe(b"nothing that any decoder knows")
     assert tried
     assert set(tried) <= set(formats.DECODERS)
-    assert not {"EPS", "WMF", "PDF", "FPX", "MIC", "HDF5", "GRIB", "BUFR", "MPEG"} & set(formats.DECODERS)
+    assert not {"EPS", "WMF", "PDF", "FPX", "MIC", "HDF5", "GRIB", "BUFR", "MPEG"} & set(
+        formats.DECODERS
+    )
 
 
 def test_every_ending_that_pillow_reads_is_read():
@@ -195,5 +219,7 @@ def test_a_locked_archive_says_so(tmp_path):
     content[6] |= 1
     content[content.find(b"PK\1\2") + 8] |= 1
     (tmp_path / "a.zip").write_bytes(content)
-    with pytest.raises(AutoencodeError, match="it is encrypted: unpack the archive with its password"):
+    with pytest.raises(
+        AutoencodeError, match="it is encrypted: unpack the archive with its password"
+    ):
         data.load(tmp_path / "a.zip")

@@ -83,7 +83,9 @@ def test_other_scale_of_a_store_is_told(tmp_path: Path) -> None:
 def test_wide_integers_are_taken_as_the_8_bits_of_a_training() -> None:
     pixels = noise(3, 4)
     for dtype in ("int32", "uint32", "int64", "uint64"):
-        np.testing.assert_array_equal(Scale({"uint8": (0, 255)}).to_pixels(pixels.astype(dtype))[0], pixels)
+        np.testing.assert_array_equal(
+            Scale({"uint8": (0, 255)}).to_pixels(pixels.astype(dtype))[0], pixels
+        )
     assert Scale({"uint16": (0, 4095)}).range_of("int64")[1] > 4095
 
 
@@ -100,9 +102,19 @@ def test_huge_values_are_shown_without_a_warning() -> None:
 # Nothing waits for ever
 
 
-def test_pipes_sockets_and_devices_are_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pipes_sockets_and_devices_are_skipped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = save_pictures(tmp_path / "set")
-    for name in ("a.png", "b.npy", "c.zip", "d.parquet", "e.csv", "none", "train-images-idx3-ubyte"):
+    for name in (
+        "a.png",
+        "b.npy",
+        "c.zip",
+        "d.parquet",
+        "e.csv",
+        "none",
+        "train-images-idx3-ubyte",
+    ):
         os.mkfifo(folder / name)
     with socket.socket(socket.AF_UNIX) as server:
         monkeypatch.chdir(folder)  # names of sockets are short
@@ -114,7 +126,11 @@ def test_pipes_sockets_and_devices_are_skipped(tmp_path: Path, monkeypatch: pyte
     assert set(names) == {
         "a.png", "b.npy", "c.zip", "d.parquet", "s.jpg", "self.png", "train-images-idx3-ubyte", "z.png",
     }  # fmt: skip
-    assert all("a pipe, a socket or a device" in reason for name, reason in names.items() if name != "self.png")
+    assert all(
+        "a pipe, a socket or a device" in reason
+        for name, reason in names.items()
+        if name != "self.png"
+    )
     assert found(images) == 4 + 8 + 2
 
 
@@ -156,7 +172,11 @@ def test_everything_in_a_tar_counts(tmp_path: Path) -> None:
     with tarfile.open(tmp_path / "a.tar", "w") as archive:
         for file in sorted(save_pictures(tmp_path / "set").iterdir()):
             archive.add(file, file.name)
-        for name, kind in (("p.png", tarfile.FIFOTYPE), ("d.png", tarfile.CHRTYPE), ("h.png", tarfile.LNKTYPE)):
+        for name, kind in (
+            ("p.png", tarfile.FIFOTYPE),
+            ("d.png", tarfile.CHRTYPE),
+            ("h.png", tarfile.LNKTYPE),
+        ):
             member = tarfile.TarInfo(name)
             member.type = kind
             member.linkname = "0.png"
@@ -182,7 +202,9 @@ def test_a_broken_page_leaves_the_others(tmp_path: Path) -> None:
     file.write_bytes(content)
 
     images = data.load(str(file))
-    assert [(skipped.name, skipped.reason[:13]) for skipped in images.skipped] == [("a.tif#2", "it is damaged")]
+    assert [(skipped.name, skipped.reason[:13]) for skipped in images.skipped] == [
+        ("a.tif#2", "it is damaged")
+    ]
     assert len(images.train) + len(images.test) == 11
     assert decode.read_extent(str(file), range(12), Plan(1, 1, 1))["uint16"].largest == 60_000
 
@@ -233,7 +255,9 @@ def test_a_column_of_lists_is_no_column_of_pictures(tmp_path: Path) -> None:
         with pytest.raises(AutoencodeError, match="expected a column of pictures as bytes"):
             data.load(str(tmp_path / f"{name}.parquet"))
 
-    parquet.write_table(arrow.table({"image": [png] * 4, "mask": [png] * 4}), tmp_path / "two.parquet")
+    parquet.write_table(
+        arrow.table({"image": [png] * 4, "mask": [png] * 4}), tmp_path / "two.parquet"
+    )
     assert any("not used: mask" in note for note in data.load(str(tmp_path / "two.parquet")).notes)
 
 
@@ -242,7 +266,9 @@ def test_a_column_of_lists_is_no_column_of_pictures(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
 @pytest.mark.parametrize("byteorder", ["<", ">"])
-def test_16_bits_of_a_negative_are_inverted(tmp_path: Path, byteorder: str, compression: str | None) -> None:
+def test_16_bits_of_a_negative_are_inverted(
+    tmp_path: Path, byteorder: str, compression: str | None
+) -> None:
     values = noise(8, 9, dtype="uint16", most=65536)
     options = {"photometric": "miniswhite", "byteorder": byteorder, "compression": compression}
     tifffile.imwrite(tmp_path / "a.tif", values, **options)
@@ -259,7 +285,9 @@ def test_16_bits_of_a_negative_are_inverted(tmp_path: Path, byteorder: str, comp
         (np.zeros((6, 7), "complex64"), "1 channel of 64-bit complex"),
     ],
 )
-def test_a_tiff_that_is_not_read_says_what_it_holds(tmp_path: Path, values: np.ndarray, words: str) -> None:
+def test_a_tiff_that_is_not_read_says_what_it_holds(
+    tmp_path: Path, values: np.ndarray, words: str
+) -> None:
     planes = "contig" if values.ndim > 2 else None
     tifffile.imwrite(tmp_path / "a.tif", values, photometric="minisblack", planarconfig=planes)
     with pytest.raises(Unreadable, match=words):
@@ -287,7 +315,9 @@ def test_channels_that_are_not_there(tmp_path: Path) -> None:
     folder = save_pictures(tmp_path)
     with pytest.raises(AutoencodeError, match="it has 3 channels, and --bands asks for channel 7"):
         data.load(str(folder), Config(bands="7"))
-    with pytest.raises(AutoencodeError, match="mnist: --bands asks for channel 1, counted from 0, and there are 1"):
+    with pytest.raises(
+        AutoencodeError, match="mnist: --bands asks for channel 1, counted from 0, and there are 1"
+    ):
         data.load("mnist", Config(bands="1"))
     with pytest.raises(AutoencodeError, match="allow it with --max-pixels 30"):
         data.load(str(folder), Config(max_pixels=2))
@@ -342,7 +372,9 @@ def test_messages_of_arrays(tmp_path: Path) -> None:
 def test_the_command_ends_at_a_pipe(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "p.zip")
     call = [sys.executable, "-m", "autoencode", "look", "p.zip"]
-    done = subprocess.run(call, check=False, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        call, check=False, cwd=tmp_path, capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
 

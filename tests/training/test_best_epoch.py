@@ -79,7 +79,9 @@ def test_test_images_decide_nothing():
 def test_noise_is_left_to_pca_fitted_on_all_training_images():
     random = np.random.default_rng(0)
     noise = random.integers(0, 256, (150, 8, 8, 1), dtype=np.uint8)
-    events, _, prepared = train(Images("noise", noise[:100], noise[100:]), Config(code=4, epochs=30))
+    events, _, prepared = train(
+        Images("noise", noise[:100], noise[100:]), Config(code=4, epochs=30)
+    )
     assert events[-1].epoch == 0
     assert "the model is PCA" in str(events[-1])
     oracle = PCA(4, svd_solver="full").fit(noise[:100].reshape(100, -1) / 255)
@@ -141,6 +143,8 @@ def test_a_resumed_training_keeps_the_same_epoch(tmp_path, stopped_in):
     assert losses[0] == losses[1]
     import keras
 
-    weights = [keras.saving.load_model(path / "model.keras").get_weights() for path in (whole, folder)]
+    weights = [
+        keras.saving.load_model(path / "model.keras").get_weights() for path in (whole, folder)
+    ]
     for left, right in zip(*weights, strict=True):
         np.testing.assert_array_equal(left, right)

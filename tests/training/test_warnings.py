@@ -27,17 +27,23 @@ def events(images, folder, **settings):
 
 
 def test_a_model_that_learns_nothing_is_told_after_the_second_epoch(images, tmp_path):
-    told, _ = events(images, tmp_path / "run", model="dense", epochs=3, learning_rate=1e-9, batch_size=200)
+    told, _ = events(
+        images, tmp_path / "run", model="dense", epochs=3, learning_rate=1e-9, batch_size=200
+    )
     kinds = [isinstance(one, int) for one in told]
     assert kinds[:4] == [True, True, False, True]
-    assert "it reconstructs the mean image" in told[2] or "only 4 optimizer steps were made" in told[2]
+    assert (
+        "it reconstructs the mean image" in told[2] or "only 4 optimizer steps were made" in told[2]
+    )
     assert "4 optimizer steps" in told[2]
     assert "try --model residual without --batch-size and --epochs" in told[2]
 
 
 def test_the_advice_cures_it(images, tmp_path):
     _, findings = events(images, tmp_path / "ill", model="dense", epochs=2, batch_size=200)
-    assert any("optimizer steps were made" in finding["what"] + finding["cause"] for finding in findings)
+    assert any(
+        "optimizer steps were made" in finding["what"] + finding["cause"] for finding in findings
+    )
     told, findings = events(images, tmp_path / "well", model="residual")
     assert all(isinstance(one, int) for one in told)
     assert findings == []

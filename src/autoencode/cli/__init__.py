@@ -21,7 +21,9 @@ __all__ = ["app", "looking", "main", "screen", "training", "using"]
 
 def main() -> None:
     """Run the command and exit: 0, 1 for a problem to mend, 2 for a call that is off, 130 for Ctrl-C."""
-    warnings.filterwarnings("ignore", module="PIL")  # of odd tags in pictures that can be read all the same
+    warnings.filterwarnings(
+        "ignore", module="PIL"
+    )  # of odd tags in pictures that can be read all the same
     # A compiled program that is broken is compiled again.
     warnings.filterwarnings("ignore", ".*persistent compilation cache")
     try:
@@ -32,8 +34,12 @@ def main() -> None:
         _fail(error)
     except KeyboardInterrupt as error:
         print("autoencode: interrupted", file=sys.stderr, flush=True)
-        os._exit(stopping.exit_status(error))  # threads that load would be waited for, deaf to another Ctrl-C
-    except BrokenPipeError:  # whoever read our lines has gone, as `head` does; what follows must not be written either
+        os._exit(
+            stopping.exit_status(error)
+        )  # threads that load would be waited for, deaf to another Ctrl-C
+    except (
+        BrokenPipeError
+    ):  # whoever read our lines has gone, as `head` does; what follows must not be written either
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(141)
     except OSError as error:  # a name that is too long, a disk that is gone

@@ -70,7 +70,9 @@ def _sheet(name: str, out: Path | None, *, overwrite: bool) -> Iterator[Path]:
 
 
 @app.command
-def pack(source: str, file: Path, *, config: Annotated[DataConfig | None, Parameter(name="*")] = None) -> None:
+def pack(
+    source: str, file: Path, *, config: Annotated[DataConfig | None, Parameter(name="*")] = None
+) -> None:
     """Decode a source once, on all cores, into one file that training reads without filling memory.
 
     The same command continues a packing that was cut off.

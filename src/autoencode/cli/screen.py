@@ -51,7 +51,12 @@ def bar(console: Screen) -> Progress:
     """Return a progress bar that is shown in a terminal alone."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     shown = console.is_terminal and not console.quiet
     return Progress(*columns, console=console, transient=True, disable=not shown)
 

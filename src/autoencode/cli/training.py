@@ -86,7 +86,9 @@ def _check_resumed_alone() -> None:
             next(words, None)
 
 
-def _train(prepare: Callable[..., Training], folder: Path, *, quiet: bool, json_lines: bool) -> None:
+def _train(
+    prepare: Callable[..., Training], folder: Path, *, quiet: bool, json_lines: bool
+) -> None:
     from autoencode import pipeline, runs
     from autoencode.cli.console import Screen
 
@@ -98,9 +100,13 @@ def _train(prepare: Callable[..., Training], folder: Path, *, quiet: bool, json_
     _tell_beginning(console, training)
     again = shlex.join(["autoencode", "train", "--resume", str(folder)])
     with ExitStack() as around:
-        received = around.enter_context(stopping.noted(f"autoencode: ended at once; go on with: {again}"))
+        received = around.enter_context(
+            stopping.noted(f"autoencode: ended at once; go on with: {again}")
+        )
         shown = around.enter_context(bar(console))
-        events = around.enter_context(closing(pipeline.record(training, folder, lambda: bool(received))))
+        events = around.enter_context(
+            closing(pipeline.record(training, folder, lambda: bool(received)))
+        )
         tell_stop = partial(_tell_stop, again=again, received=received, shown=shown)
         stopped = _tell_events(events, training, console, shown, tell_stop, json_lines=json_lines)
     tell_skipped(console, training.images.skipped, folder / runs.SKIPPED)
@@ -159,7 +165,11 @@ def _tell_events(
 def _tell_stop(position: Position, *, again: str, received: list[int], shown: Progress) -> None:
     """Say how to go on, now that nothing can be lost any more: from here on, a second signal ends the process at once."""
     shown.stop()
-    print(f"autoencode: stopped early, {_place(position)}; go on with: {again}", file=sys.stderr, flush=True)
+    print(
+        f"autoencode: stopped early, {_place(position)}; go on with: {again}",
+        file=sys.stderr,
+        flush=True,
+    )
     stopping.let_kill()
     if len(received) > 1:
         signal.raise_signal(received[-1])
@@ -194,10 +204,14 @@ def list_runs(folder: Path = Path("runs")) -> None:
 
     found = listing.find(folder)
     width = max((len(one.name) for one in found), default=3)
-    print(f"{'run':{width}}  {'state':8} {'epoch':>9} {'loss':>8} {'val_loss':>8}  last sign of life")
+    print(
+        f"{'run':{width}}  {'state':8} {'epoch':>9} {'loss':>8} {'val_loss':>8}  last sign of life"
+    )
     for one in found:
         epoch = f"{one.epoch}/{one.epochs}" if one.epochs else ""
-        losses = " ".join(f"{'' if loss is None else f'{loss:.4f}':>8}" for loss in (one.loss, one.val_loss))
+        losses = " ".join(
+            f"{'' if loss is None else f'{loss:.4f}':>8}" for loss in (one.loss, one.val_loss)
+        )
         seen = f"{one.seen:%Y-%m-%d %H:%M:%S}" if one.seen else ""
         line = f"{one.name:{width}}  {one.state:8} {epoch:>9} {losses}  {seen}{'  ' if one.why else ''}{one.why}"
         print(printable(line))
@@ -212,7 +226,9 @@ def models() -> None:
     for name, architecture in ARCHITECTURES.items():
         found = measured(name)
         error = "not yet" if found["mse"] is None else f"{found['mse']:.5f}"
-        print(f"{name:9} {found['parameters']:12,} {error:>10}  {architecture.summary}; {found['recipe']}")
+        print(
+            f"{name:9} {found['parameters']:12,} {error:>10}  {architecture.summary}; {found['recipe']}"
+        )
 
 
 @app.command
@@ -248,7 +264,9 @@ def compare(
 
     config = config or Config()
     console = Screen()
-    entries = comparison.plan(source, config, _words(models), _whole_numbers("--codes", codes), seeds)
+    entries = comparison.plan(
+        source, config, _words(models), _whole_numbers("--codes", codes), seeds
+    )
     folder = comparison.claim(folder, source, config)
     done = 0
     try:
@@ -267,7 +285,9 @@ def compare(
     console.tell(f"leaderboard.md, leaderboard.csv, error.png and reconstructions.png in {folder}")
 
 
-def _tell_entry(console: Screen, name: str, found: dict[str, Any], *, first: bool, before: bool) -> None:
+def _tell_entry(
+    console: Screen, name: str, found: dict[str, Any], *, first: bool, before: bool
+) -> None:
     for note in found["notes"] if first else ():
         console.tell(note)
     if first and found["skipped"]:
@@ -285,7 +305,9 @@ def _whole_numbers(option: str, words: str) -> list[int]:
     try:
         return [int(word) for word in _words(words)]
     except ValueError:
-        raise UsageError(f"{option} takes whole numbers with commas between, received {words!r}.") from None
+        raise UsageError(
+            f"{option} takes whole numbers with commas between, received {words!r}."
+        ) from None
 
 
 def _place(position: Position) -> str:

@@ -51,7 +51,9 @@ class Reading:
     def config(self, saved: Saved) -> DataConfig:
         """Return how a source is read for the model `saved`."""
         given = {"fit": self.fit, "range": self.range, "frames": self.frames}
-        return saved.data_config(**given, include_masks=self.include_masks or None, strict=self.strict)
+        return saved.data_config(
+            **given, include_masks=self.include_masks or None, strict=self.strict
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,12 +98,19 @@ class Work:
         self._say_assumed(opened)
         return opened
 
-    def read(self, source: str, reading: Reading | None, most: int | None = None) -> tuple[Opened, Stream]:
+    def read(
+        self, source: str, reading: Reading | None, most: int | None = None
+    ) -> tuple[Opened, Stream]:
         """Return the model, opened, and the images of `source`."""
         from autoencode import verbs
 
         reading = reading or Reading()
-        words = {"part": reading.part, "config": reading.config(self.saved), "most": most, "progress": self.progress}
+        words = {
+            "part": reading.part,
+            "config": reading.config(self.saved),
+            "most": most,
+            "progress": self.progress,
+        }
         opened, stream = verbs.begin(self.saved, source, self.engine, **words, alone=True)
         self._say_assumed(opened)
         self.streams.append(stream)
@@ -150,7 +159,13 @@ def working(verb: str, model: Path, writing: Writing | None) -> Iterator[Work]:
 
 @app.command
 def reconstruct(
-    model: Path, source: str, *, refine: Steps = 0, examples: Count = 10, reading: Reads = None, writing: Writes = None
+    model: Path,
+    source: str,
+    *,
+    refine: Steps = 0,
+    examples: Count = 10,
+    reading: Reads = None,
+    writing: Writes = None,
 ) -> None:
     """Redraw every image of a source: an array of the reconstructions, their errors, a picture of the first.
 
@@ -178,7 +193,9 @@ def reconstruct(
 
 
 @app.command
-def encode(model: Path, source: str, *, refine: Steps = 0, reading: Reads = None, writing: Writes = None) -> None:
+def encode(
+    model: Path, source: str, *, refine: Steps = 0, reading: Reads = None, writing: Writes = None
+) -> None:
     """Turn every image of a source into its code: a table with names and labels, a picture of the distribution.
 
     Parameters
@@ -196,7 +213,10 @@ def encode(model: Path, source: str, *, refine: Steps = 0, reading: Reads = None
         work.saved.check_refinable(refine)
         opened, stream = work.read(source, reading)
         told = coding.encode(opened, stream, work.place, refine=refine)
-        work.tell(f"{told['images']:,} images, a code of {opened.trained.code} numbers each", stream.skipped)
+        work.tell(
+            f"{told['images']:,} images, a code of {opened.trained.code} numbers each",
+            stream.skipped,
+        )
 
 
 @app.command
@@ -251,13 +271,22 @@ def denoise(
         redrawing.check(work.saved, add)
         opened, stream = work.read(source, reading)
         told = redrawing.denoise(opened, stream, work.place, add=add, seed=seed, examples=examples)
-        gain = f": PSNR {told['psnr_before']:.2f} dB with noise, {told['psnr']:.2f} dB without" if add else ""
+        gain = (
+            f": PSNR {told['psnr_before']:.2f} dB with noise, {told['psnr']:.2f} dB without"
+            if add
+            else ""
+        )
         work.tell(f"{told['images']:,} images{gain}", stream.skipped)
 
 
 @app.command
 def sample(
-    model: Path, *, count: Count = 64, seed: Seed = 0, source: str | None = None, writing: Writes = None
+    model: Path,
+    *,
+    count: Count = 64,
+    seed: Seed = 0,
+    source: str | None = None,
+    writing: Writes = None,
 ) -> None:
     """Draw new images: codes from a normal distribution for a variational model, else from Gaussians fitted to the training codes.
 
@@ -287,7 +316,11 @@ def sample(
             learnt = coding.codes_of(opened, stream)
             skipped = stream.skipped
         sampling.sample(opened, learnt, work.place, count=count, seed=seed)
-        origin = "from a normal distribution" if learnt is None else f"near those of {len(learnt):,} training images"
+        origin = (
+            "from a normal distribution"
+            if learnt is None
+            else f"near those of {len(learnt):,} training images"
+        )
         work.tell(f"{count:,} new images, their codes drawn {origin}", skipped)
 
 
@@ -302,7 +335,9 @@ def interpolate(
     source: str | None = None,
     part: str = "test",
     fit: str | None = None,
-    frame_seconds: Annotated[float, Parameter(validator=validators.Number(gte=0.02, lte=600))] = 0.1,
+    frame_seconds: Annotated[
+        float, Parameter(validator=validators.Number(gte=0.02, lte=600))
+    ] = 0.1,
     writing: Writes = None,
 ) -> None:
     """Walk from one image to another in steps between their codes: a picture and a GIF.
@@ -345,7 +380,9 @@ def interpolate(
 
 
 @app.command(name="map")
-def map_codes(model: Path, source: str, *, method: str = "auto", reading: Reads = None, writing: Writes = None) -> None:
+def map_codes(
+    model: Path, source: str, *, method: str = "auto", reading: Reads = None, writing: Writes = None
+) -> None:
     """Lay every image of a source on a plane by its code: a picture, a table, and what the plane decodes to.
 
     Parameters
@@ -363,7 +400,10 @@ def map_codes(model: Path, source: str, *, method: str = "auto", reading: Reads 
         mapping.check(method)
         opened, stream = work.read(source, reading)
         told = mapping.write_map(opened, stream, work.place, method=method)
-        work.tell(f"{told['images']:,} images on a plane by {mapping.METHODS[told['method']]}", stream.skipped)
+        work.tell(
+            f"{told['images']:,} images on a plane by {mapping.METHODS[told['method']]}",
+            stream.skipped,
+        )
 
 
 @app.command
@@ -429,7 +469,11 @@ def anomalies(
         is_same = known == source or Path(known).resolve() == Path(source).resolve()
         told_before = alarm.skipped if is_same else ()  # often one source is both
         skipped = [*alarm.skipped, *(one for one in stream.skipped if one not in told_before)]
-        above = f"{told['anomalies']:,} above the threshold" if "anomalies" in told else "the strangest first"
+        above = (
+            f"{told['anomalies']:,} above the threshold"
+            if "anomalies" in told
+            else "the strangest first"
+        )
         work.tell(f"{told['images']:,} images, {above}", skipped)
         for detection in told.get("detections", ()):
             work.console.tell(str(detection))
@@ -466,7 +510,10 @@ def _fold_scorer(work: Work, given: bool | None) -> Callable[[np.ndarray], np.nd
 
 @app.command
 def info(
-    model: Path, *, json_object: Annotated[bool, Parameter(name="--json", negative="")] = False, engine: str = "auto"
+    model: Path,
+    *,
+    json_object: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    engine: str = "auto",
 ) -> None:
     """Tell what a trained model is: shapes, size, source, settings, errors, what the doctor found, versions.
 

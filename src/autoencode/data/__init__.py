@@ -11,7 +11,18 @@ if TYPE_CHECKING:
 
 # Imported when first used: a built-in dataset needs none of it.
 _LAZY_IMPORTS = {"Dataset": "dataset", "Progress": "dataset", "pack": "loading"}
-__all__ = ["NAMES", "Dataset", "Progress", "Source", "as_dataset", "find", "load", "locate", "open_dataset", "pack"]
+__all__ = [
+    "NAMES",
+    "Dataset",
+    "Progress",
+    "Source",
+    "as_dataset",
+    "find",
+    "load",
+    "locate",
+    "open_dataset",
+    "pack",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -83,7 +83,9 @@ class Member:
 
 def describe_member(path: tuple[str, ...], number: int, ending: str, head: bytes) -> Member:
     """Return what is known of a file by the ending of its name and its first bytes, `head`, where these were read."""
-    if ending in formats.ALWAYS_UINT8 and ending not in formats.ANIMATIONS:  # a JPEG, most of the time
+    if (
+        ending in formats.ALWAYS_UINT8 and ending not in formats.ANIMATIONS
+    ):  # a JPEG, most of the time
         return Member(path, number, ending, is_uint8=True)
     ending = ending or formats.sniff_ending(head)
     may_have_frames = ending in formats.STACKS or ending in formats.ANIMATIONS or ending == ".npy"
@@ -146,7 +148,9 @@ class Folder:
             self.skipped.append(Skipped(show_name(error.filename), reason(error)))
 
         start = len(os.path.join(top, ""))
-        entered = {_identity(parent) for parent in top.resolve().parents}  # a link to these would lead out and back
+        entered = {
+            _identity(parent) for parent in top.resolve().parents
+        }  # a link to these would lead out and back
         for folder, below, files in os.walk(top, onerror=note, followlinks=True):
             place = _identity(folder)
             if place in entered:
@@ -301,7 +305,11 @@ def _tar_content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Content:
     if member.size > MAX_BYTES:
         return Unreadable(f"it holds {member.size:,} bytes, more than {MAX_BYTES:,}")
     content = archive.extractfile(member).read()
-    return content if len(content) == member.size else Unreadable("the archive ends in the middle of it")
+    return (
+        content
+        if len(content) == member.size
+        else Unreadable("the archive ends in the middle of it")
+    )
 
 
 class Shards:
@@ -342,16 +350,23 @@ def open_archive(path: Path) -> Zip | Tar:
 class _Sift:
     """The files of an archive that are listed, by their `names`: hidden ones, own output and unsafe names are not."""
 
-    def __init__(self, names: Sequence[str], skipped: list[Skipped], head: Callable[[int], bytes]) -> None:
+    def __init__(
+        self, names: Sequence[str], skipped: list[Skipped], head: Callable[[int], bytes]
+    ) -> None:
         own = _Counter(OWN_OUTPUT)
         self.members: list[Member] = []
 
-        paths = [tuple(part for part in name.replace("\\", "/").split("/") if part not in ("", ".")) for name in names]
+        paths = [
+            tuple(part for part in name.replace("\\", "/").split("/") if part not in ("", "."))
+            for name in names
+        ]
         marked = _marked_folders(paths)
         for number, (name, path) in enumerate(zip(names, paths, strict=True)):
             if not path or any(map(is_ignored, path)):
                 continue
-            folder = next((path[:depth] for depth in range(len(path)) if path[:depth] in marked), None)
+            folder = next(
+                (path[:depth] for depth in range(len(path)) if path[:depth] in marked), None
+            )
             if folder is not None:
                 own.add_folder("/".join(folder) or ".", 1)
             elif name.startswith(("/", "\\")) or ".." in path or path[0][1:2] == ":":
@@ -421,7 +436,11 @@ def _head_of_file(path: str | os.PathLike) -> bytes:
 def _special_files(folder: str) -> list[str]:
     """The pipes, sockets and devices in `folder`: whoever opens one may wait for ever."""
     with suppress(OSError), os.scandir(folder) as entries:
-        return [entry.path for entry in entries if not entry.is_file(follow_symlinks=False) and _is_special(entry.path)]
+        return [
+            entry.path
+            for entry in entries
+            if not entry.is_file(follow_symlinks=False) and _is_special(entry.path)
+        ]
     return []
 
 
@@ -447,7 +466,9 @@ def open_tar(path: Path) -> Iterator[tarfile.TarFile]:
         if head.startswith(ZSTD_MAGIC):
             unpack = _zstd_opener(path)
         else:
-            unpack = next((opener for magic, opener in UNPACKERS.items() if head.startswith(magic)), None)
+            unpack = next(
+                (opener for magic, opener in UNPACKERS.items() if head.startswith(magic)), None
+            )
         file = _Bounded(packed if unpack is None else unpack(packed), path.stat().st_size)
         with tarfile.open(fileobj=file, mode="r:") as archive:
             yield archive

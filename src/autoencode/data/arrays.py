@@ -24,13 +24,41 @@ from autoencode.mapped import check_npy, release
 
 # The names under which arrays are found in .npz files, in lower case, first match first; x_train is Keras's way.
 NAMES = {
-    "train": ("train", "x_train", "train_images", "train_x", "images", "imgs", "x", "data", "arr_0"),
-    "validation": ("validation", "x_val", "val_images", "x_valid", "valid_images", "x_validation", "val", "x_dev", "dev"),
+    "train": (
+        "train",
+        "x_train",
+        "train_images",
+        "train_x",
+        "images",
+        "imgs",
+        "x",
+        "data",
+        "arr_0",
+    ),
+    "validation": (
+        "validation",
+        "x_val",
+        "val_images",
+        "x_valid",
+        "valid_images",
+        "x_validation",
+        "val",
+        "x_dev",
+        "dev",
+    ),
     "test": ("test", "x_test", "test_images", "test_x"),
 }
 LABEL_NAMES = {
     "train": ("train_labels", "y_train", "train_y", "labels", "y"),
-    "validation": ("val_labels", "y_val", "valid_labels", "y_valid", "y_validation", "validation_labels", "y_dev"),
+    "validation": (
+        "val_labels",
+        "y_val",
+        "valid_labels",
+        "y_valid",
+        "y_validation",
+        "validation_labels",
+        "y_dev",
+    ),
     "test": ("test_labels", "y_test", "test_y"),
 }
 LOOKED_AT = 50  # images whose fourth channel is looked at
@@ -38,7 +66,9 @@ LARGE = 2**27  # bytes of an array in an .npz file, which is then mapped and not
 MIN_SQUARE = 4  # pixels a side of a flat row that is taken for an image
 
 
-def as_images(array: Any, what: str, bands: tuple[int, ...] | None = None) -> tuple[np.ndarray, list[str]]:
+def as_images(
+    array: Any, what: str, bands: tuple[int, ...] | None = None
+) -> tuple[np.ndarray, list[str]]:
     """Return `array` as (N, H, W, C), its values as they are and mostly without a copy, and notes of what was taken for what.
 
     Takes (N, H, W), (N, H, W, C) and (N, C, H, W) with C 1, 3 or 4 (any with `bands`), one image (H, W, C) with C 3 or 4,
@@ -48,10 +78,18 @@ def as_images(array: Any, what: str, bands: tuple[int, ...] | None = None) -> tu
     (5, 4, 4, 1)
     """
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "buif":
-        received = f"{array.dtype} {array.shape}" if isinstance(array, np.ndarray) else type(array).__name__
-        raise AutoencodeError(f"{what}: expected an array of numbers (N, H, W) or (N, H, W, C), received {received}.")
+        received = (
+            f"{array.dtype} {array.shape}"
+            if isinstance(array, np.ndarray)
+            else type(array).__name__
+        )
+        raise AutoencodeError(
+            f"{what}: expected an array of numbers (N, H, W) or (N, H, W, C), received {received}."
+        )
     if 0 in array.shape:
-        raise AutoencodeError(f"{what}: expected at least one image of at least one pixel, received {array.shape}.")
+        raise AutoencodeError(
+            f"{what}: expected at least one image of at least one pixel, received {array.shape}."
+        )
 
     notes: list[str] = []
     if array.ndim == 2:
@@ -63,7 +101,9 @@ def as_images(array: Any, what: str, bands: tuple[int, ...] | None = None) -> tu
     elif array.ndim == 4:
         array = _with_channels_last(array, what, bands)
     else:
-        raise AutoencodeError(f"{what}: expected (N, H, W) or (N, H, W, C), received {array.shape}.")
+        raise AutoencodeError(
+            f"{what}: expected (N, H, W) or (N, H, W, C), received {array.shape}."
+        )
 
     check_channels(array, what, bands)
     return array, notes
@@ -87,8 +127,10 @@ def _three_axes(array: np.ndarray, what: str) -> tuple[np.ndarray, list[str]]:
     is_colour = width == 3 or (width == 4 and is_alpha(array))
     if is_colour and first > 4 and height > 4:
         return array[np.newaxis], [
-            (f"{what}: {array.shape} taken for one image of {height}x{first} with {width} channels; {first} images of "
-            f"{width}x{height} would be x[..., np.newaxis]")
+            (
+                f"{what}: {array.shape} taken for one image of {height}x{first} with {width} channels; {first} images of "
+                f"{width}x{height} would be x[..., np.newaxis]"
+            )
         ]
     notes = []
     if width == 4 and first > 4 and height > 4:
@@ -157,10 +199,14 @@ def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
                 file.seek(0)
                 check_npy(file, path.stat().st_size)
                 if _holds_objects(file):
-                    raise ValueError("it holds Python objects, which could run code: save it with a dtype of numbers")
+                    raise ValueError(
+                        "it holds Python objects, which could run code: save it with a dtype of numbers"
+                    )
                 file.seek(0)
                 return {"train": np.load(path, mmap_mode="r", allow_pickle=False)}, []
-            if not head.startswith(b"PK"):  # NumPy would take it for a pickle, and advise to load it unsafely
+            if not head.startswith(
+                b"PK"
+            ):  # NumPy would take it for a pickle, and advise to load it unsafely
                 raise ValueError("it begins as neither does")
         with zipfile.ZipFile(path) as archive:
             _check_directory(archive, path)
@@ -181,7 +227,9 @@ def _check_directory(archive: zipfile.ZipFile, path: Path) -> None:
         file.seek(-min(2**16, path.stat().st_size), os.SEEK_END)
         content = file.read()
     end = content.rfind(b"PK\5\6")
-    announced = int.from_bytes(content[end + 10 : end + 12], "little")  # the count of members in the end record
+    announced = int.from_bytes(
+        content[end + 10 : end + 12], "little"
+    )  # the count of members in the end record
     if announced != min(len(archive.namelist()), 0xFFFF):
         raise ValueError(f"its directory lists {len(archive.namelist())} arrays of {announced}")
 
@@ -202,16 +250,24 @@ def _load_members(archive: zipfile.ZipFile, path: Path) -> tuple[dict[str, np.nd
         arrays[name] = _load_member(archive, member)
     notes = []
     if pickled:
-        notes.append(f"{', '.join(pickled)} ignored: Python objects, which could run code when they are loaded")
+        notes.append(
+            f"{', '.join(pickled)} ignored: Python objects, which could run code when they are loaded"
+        )
     if not arrays:
         held = f"only Python objects: {', '.join(pickled)}" if pickled else "it is empty"
-        raise AutoencodeError(f"{path} holds no array of numbers, {held}: save images in it with np.savez.")
+        raise AutoencodeError(
+            f"{path} holds no array of numbers, {held}: save images in it with np.savez."
+        )
     return arrays, notes
 
 
 def _holds_objects(file: Any) -> bool:
     version = np.lib.format.read_magic(file)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    read = (
+        np.lib.format.read_array_header_1_0
+        if version == (1, 0)
+        else np.lib.format.read_array_header_2_0
+    )
     return read(file)[2].hasobject
 
 
@@ -271,7 +327,9 @@ def _find_parts(name: str, arrays: Mapping[str, Any]) -> tuple[dict[str, np.ndar
     by_lower = {key.lower(): array for key, array in arrays.items()}
     parts = {}
     for split, names in NAMES.items():
-        known = next((key for key in names if key in by_lower and _may_be_images(by_lower[key])), None)
+        known = next(
+            (key for key in names if key in by_lower and _may_be_images(by_lower[key])), None
+        )
         if known is not None:
             parts[split] = by_lower[known]
     if "train" in parts:
@@ -283,14 +341,22 @@ def _find_parts(name: str, arrays: Mapping[str, Any]) -> tuple[dict[str, np.ndar
     candidates = {
         key: array
         for key, array in arrays.items()
-        if isinstance(array, np.ndarray) and array.dtype.kind in "buif" and array.ndim in (3, 4) and id(array) not in taken
+        if isinstance(array, np.ndarray)
+        and array.dtype.kind in "buif"
+        and array.ndim in (3, 4)
+        and id(array) not in taken
     }
     if len(candidates) == 1:
         key, array = next(iter(candidates.items()))
         return {"train": array, **parts}, [f"{name}: images taken from the array {key}"]
-    held = ", ".join(f"{key} {getattr(array, 'shape', '')}" for key, array in arrays.items()) or "nothing"
+    held = (
+        ", ".join(f"{key} {getattr(array, 'shape', '')}" for key, array in arrays.items())
+        or "nothing"
+    )
     expected = " or ".join(NAMES["train"][:5])
-    raise AutoencodeError(f"{name}: expected an array named {expected}, or a single one (N, H, W), it holds {held}.")
+    raise AutoencodeError(
+        f"{name}: expected an array named {expected}, or a single one (N, H, W), it holds {held}."
+    )
 
 
 def _describe_rest(
@@ -337,7 +403,9 @@ def _find_labels(
 def as_classes(labels: np.ndarray, count: int) -> np.ndarray | None:
     """Return `labels` of `count` images as whole numbers or texts (count,), or None where they tell no classes."""
     found = labels.argmax(1) if is_one_hot(labels) else labels
-    is_whole = found.dtype.kind == "f" and np.isfinite(found).all() and (found == np.round(found)).all()
+    is_whole = (
+        found.dtype.kind == "f" and np.isfinite(found).all() and (found == np.round(found)).all()
+    )
     found = found.astype(np.int64) if is_whole or found.dtype.kind == "b" else found
     return found.reshape(-1) if found.size == count and found.dtype.kind in "iuUS" else None
 
@@ -347,7 +415,12 @@ def number_names(labels: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray
 
     -1 means unlabelled, unless it and one other number are all that there is.
     """
-    numbers = {number for found in labels.values() if found.dtype.kind in "iu" for number in np.unique(found).tolist()}
+    numbers = {
+        number
+        for found in labels.values()
+        if found.dtype.kind in "iu"
+        for number in np.unique(found).tolist()
+    }
     if UNLABELLED in numbers and len(numbers) == 2:
         labels = {split: found.astype(str) for split, found in labels.items()}
     if not any(found.dtype.kind in "US" for found in labels.values()):
@@ -356,7 +429,8 @@ def number_names(labels: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray
     classes = np.unique(np.concatenate(list(words.values())))
     classes = classes[classes != ""]
     numbered = {
-        split: np.where(found == "", UNLABELLED, np.searchsorted(classes, found)) for split, found in words.items()
+        split: np.where(found == "", UNLABELLED, np.searchsorted(classes, found))
+        for split, found in words.items()
     }
     return numbered, tuple(classes.tolist())
 
@@ -368,4 +442,8 @@ def is_one_hot(rows: np.ndarray) -> bool:
 
 
 def _as_text(labels: np.ndarray) -> np.ndarray:
-    return np.char.decode(labels, "utf-8", "replace") if labels.dtype.kind == "S" else labels.astype(str)
+    return (
+        np.char.decode(labels, "utf-8", "replace")
+        if labels.dtype.kind == "S"
+        else labels.astype(str)
+    )

@@ -39,7 +39,9 @@ SAMPLED_VALUES = 2000  # of each
 SPLITS = ("train", "validation", "test")
 
 Progress = Callable[[int, int], None]
-Labels = tuple[dict[str, np.ndarray], tuple[str, ...]]  # int32 by part, as `Images` names them, and the classes' names
+Labels = tuple[
+    dict[str, np.ndarray], tuple[str, ...]
+]  # int32 by part, as `Images` names them, and the classes' names
 
 
 class Chunk(NamedTuple):
@@ -106,14 +108,18 @@ class Dataset(ABC):
     def identity(self) -> Any:
         """Return what changes when the images do, as JSON."""
 
-    def choose_scale(self, option: str, plan: Plan, probes: Sequence[Probe]) -> tuple[Scale, list[str]]:
+    def choose_scale(
+        self, option: str, plan: Plan, probes: Sequence[Probe]
+    ) -> tuple[Scale, list[str]]:
         """Return the one scale of this source for `option`, a word for `range`, and a line for each choice.
 
         `probes` are those of a look at some images by `plan`.
         """
         asked = parse_range(option)
         if asked.method == "values":
-            return Scale({}, (asked.low, asked.high)), [f"range {asked.low:.9g}:{asked.high:.9g} for all values"]
+            return Scale({}, (asked.low, asked.high)), [
+                f"range {asked.low:.9g}:{asked.high:.9g} for all values"
+            ]
         samples = self.sample_values(plan) if asked.method == "percentile" else {}
         try:
             return choose_scale(asked, self.extents(plan, probes), samples)
@@ -121,7 +127,12 @@ class Dataset(ABC):
             raise type(error)(f"{self.name}: {error}") from error
 
     def read(
-        self, indices: np.ndarray, plan: Plan, *, strict: bool = False, progress: Progress | None = None
+        self,
+        indices: np.ndarray,
+        plan: Plan,
+        *,
+        strict: bool = False,
+        progress: Progress | None = None,
     ) -> Iterator[Chunk]:
         """Give all images at ascending `indices`: the one traversal that loading, packing and streaming share.
 
@@ -219,7 +230,9 @@ class ArrayDataset(Dataset):
         ends = np.searchsorted(indices, self._starts)
         pieces = zip(self.arrays, self._starts, ends[:-1], ends[1:], strict=False)
         return [
-            f"{self.name} {split} {position}" if self._names is None else self._names[split][position]
+            f"{self.name} {split} {position}"
+            if self._names is None
+            else self._names[split][position]
             for split, start, first, last in pieces
             for position in (indices[first:last] - start).tolist()
         ]
@@ -242,7 +255,9 @@ class ArrayDataset(Dataset):
         numbered = self._labels
         if not self.classes:  # 3 and 7 are classes 0 and 1
             numbered = np.where(is_labelled, np.searchsorted(numbers, self._labels), UNLABELLED)
-        labels = {f"{part}_labels": numbered[indices].astype(np.int32) for part, indices in kept.items()}
+        labels = {
+            f"{part}_labels": numbered[indices].astype(np.int32) for part, indices in kept.items()
+        }
         return labels, self.classes or tuple(map(str, numbers.tolist()))
 
     def sample(self, indices: Sequence[int], plan: Plan) -> list[Probe]:
@@ -268,11 +283,15 @@ class ArrayDataset(Dataset):
                 values = _rows(array, positions[first : first + size])
                 pixels = decode.array_to_pixels(values, plan, tally)
                 if pixels.shape[1:] != plan.shape:
-                    pixels = np.stack([decode.fit(decode.picture_of(image), inner) for image in pixels])
+                    pixels = np.stack(
+                        [decode.fit(decode.picture_of(image), inner) for image in pixels]
+                    )
                 yield Chunk(pixels, part[first : first + size], [])
                 release(array)  # of which values may be a copy
 
-    def choose_scale(self, option: str, plan: Plan, probes: Sequence[Probe]) -> tuple[Scale, list[str]]:
+    def choose_scale(
+        self, option: str, plan: Plan, probes: Sequence[Probe]
+    ) -> tuple[Scale, list[str]]:
         """Return the scale that the pixels were made with, where that is known, else as for any dataset."""
         if self.known_scale is None or (option != "auto" and not self.is_scaled):
             return super().choose_scale(option, plan, probes)

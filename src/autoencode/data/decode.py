@@ -22,12 +22,16 @@ from autoencode.data.scaling import Extent, Scale, add_extent, kind_of, measure_
 from autoencode.errors import AutoencodeError, reason
 from autoencode.mapped import check_npy
 
-MAX_PIXELS = 2**26  # of one picture: 67 million, 268 MB as Pillow keeps RGB; more is taken for a decompression bomb
+MAX_PIXELS = (
+    2**26
+)  # of one picture: 67 million, 268 MB as Pillow keeps RGB; more is taken for a decompression bomb
 SMALL = 2**22  # bytes of a file, or of a picture, up to which none are held for it
 EARLY_DECODERS = ("PNG", "GIF", "BMP", "PPM")
 STRIP = 2**20  # pixels that are converted at a time
 MAX_BYTES = 2**28  # of one file
-MAX_PROGRESSIVE_PIXELS = 2**28  # of a progressive JPEG, whose coefficients are decoded before it is made smaller
+MAX_PROGRESSIVE_PIXELS = (
+    2**28
+)  # of a progressive JPEG, whose coefficients are decoded before it is made smaller
 TRANSPARENT = ("RGBA", "LA", "PA", "La", "RGBa")
 GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
@@ -171,7 +175,9 @@ def _as_unreadable(error: Exception) -> Unreadable:
         return Unreadable("it is not a picture of a known format")
     if isinstance(error, Image.DecompressionBombError):
         return Unreadable(f"it holds more than {MAX_PIXELS:,} pixels")
-    words = reason(error)  # decoders raise almost anything: OSError, SyntaxError, struct.error, MemoryError
+    words = reason(
+        error
+    )  # decoders raise almost anything: OSError, SyntaxError, struct.error, MemoryError
     return Unreadable(f"it is damaged ({words})" if words.startswith("decoder error") else words)
 
 
@@ -227,7 +233,9 @@ def fit(picture: Image.Image, plan: Plan) -> np.ndarray:
     frame = plan.width, plan.height
     inner = _inner_size(picture.size, frame, plan.fit)
     if math.prod(inner) > MAX_PIXELS:
-        raise Unreadable(f"at {inner[0]:,} x {inner[1]:,} pixels, which {plan.fit} makes of it, it would fill memory")
+        raise Unreadable(
+            f"at {inner[0]:,} x {inner[1]:,} pixels, which {plan.fit} makes of it, it would fill memory"
+        )
     if picture.size != inner:
         picture = picture.resize(inner, Image.Resampling.LANCZOS)
     if inner != frame:
@@ -236,7 +244,9 @@ def fit(picture: Image.Image, plan: Plan) -> np.ndarray:
         page = Image.new(mode, frame)
         page.paste(picture, (left, top))
         picture = page
-    return np.frombuffer(picture.tobytes(), np.uint8).reshape(plan.shape)  # twice as fast as asarray
+    return np.frombuffer(picture.tobytes(), np.uint8).reshape(
+        plan.shape
+    )  # twice as fast as asarray
 
 
 def fit_array(values: np.ndarray, plan: Plan, tally: Tally) -> np.ndarray:
@@ -364,7 +374,9 @@ def probe_array(values: np.ndarray, plan: Plan) -> Probe:
         height, width = width, height
     colours = values[..., :3]
     channels = [colours[..., channel] for channel in range(colours.shape[2])]
-    grey = len(channels) == 1 or (is_grey(colours) if values.dtype == np.uint8 else _are_same(channels))
+    grey = len(channels) == 1 or (
+        is_grey(colours) if values.dtype == np.uint8 else _are_same(channels)
+    )
     return Probe(width, height, grey, kind_of(values.dtype), measure_extent(colours))
 
 
@@ -410,7 +422,11 @@ def _read_values(
         for frame in frames:
             if isinstance(picture, np.ndarray):
                 values = _frame_of(picture, frame, plan.bands)
-                values = values[..., list(plan.bands)] if plan.bands is not None and values.ndim == 3 else values
+                values = (
+                    values[..., list(plan.bands)]
+                    if plan.bands is not None and values.ndim == 3
+                    else values
+                )
                 yield kind_of(values.dtype), values[..., :3] if values.ndim == 3 else values
                 continue
             try:
@@ -423,7 +439,10 @@ def _read_values(
                         yield kind_of(values.dtype), values
                         continue
                     kind = "bool" if picture.mode == "1" else "uint8"
-                    yield kind, make_plain(picture, Scale(), Tally(), plan.bands, keep=len(frames) > 1)
+                    yield (
+                        kind,
+                        make_plain(picture, Scale(), Tally(), plan.bands, keep=len(frames) > 1),
+                    )
             except Exception:
                 if not _has_more_pages(picture, frames):
                     raise
@@ -432,7 +451,9 @@ def _read_values(
 def is_grey(pixels: np.ndarray) -> bool:
     """Whether the channels of uint8 (H, W, C) differ by no more than JPEG makes them."""
     channels = [pixels[..., channel] for channel in range(pixels.shape[2])]
-    spread = reduce(np.maximum, channels) - reduce(np.minimum, channels)  # ten times faster than along the last axis
+    spread = reduce(np.maximum, channels) - reduce(
+        np.minimum, channels
+    )  # ten times faster than along the last axis
     return int(spread.max()) <= TOLERANCE
 
 
@@ -532,7 +553,9 @@ def _load_npy(file: io.BytesIO, size: int) -> np.ndarray:
     check_npy(file, size)
     array = np.load(file, allow_pickle=False)
     if array.dtype.kind not in "buif" or array.ndim not in (2, 3, 4) or 0 in array.shape:
-        raise Unreadable(f"expected an image (H, W) or (H, W, C), or several, received {array.dtype} {array.shape}")
+        raise Unreadable(
+            f"expected an image (H, W) or (H, W, C), or several, received {array.dtype} {array.shape}"
+        )
     return array
 
 
@@ -660,7 +683,9 @@ def _check_embedded(file: Any) -> None:
 
 def _check_size(width: int, height: int, most: int) -> None:
     if width * height > most:
-        raise Unreadable(f"it holds a picture of {width:,} x {height:,} pixels, more than an icon's {most:,}")
+        raise Unreadable(
+            f"it holds a picture of {width:,} x {height:,} pixels, more than an icon's {most:,}"
+        )
 
 
 def _check_pixels(picture: Image.Image, max_pixels: int) -> None:
@@ -715,7 +740,9 @@ def stored_values(picture: Image.Image) -> np.ndarray | None:
         return values.astype(np.uint16, copy=False).view(np.int16)
     if picture.mode.startswith("I;16"):
         values = values.astype(np.uint16, copy=False)
-        is_negative = picture.format == "TIFF" and picture.tag_v2.get(262) == 0  # Pillow inverts 8 bits alone
+        is_negative = (
+            picture.format == "TIFF" and picture.tag_v2.get(262) == 0
+        )  # Pillow inverts 8 bits alone
         return ~values if is_negative else values
     if picture.mode == "I":
         return values.astype(_integer_dtype(picture), copy=False)

@@ -34,7 +34,18 @@ ALWAYS_UINT8 = {
     ".avif", ".avifs", ".bmp", ".dib", ".gif", ".ico", ".jfif", ".jpe", ".jpeg", ".jpg", ".mpo", ".qoi", ".webp", ".tga",
 }  # fmt: skip
 
-ARCHIVES = (".zip", ".tar", ".tgz", ".tbz2", ".txz", ".tar.gz", ".tar.bz2", ".tar.xz", ".tar.zst", ".tzst")
+ARCHIVES = (
+    ".zip",
+    ".tar",
+    ".tgz",
+    ".tbz2",
+    ".txz",
+    ".tar.gz",
+    ".tar.bz2",
+    ".tar.xz",
+    ".tar.zst",
+    ".tzst",
+)
 TABLES = {".parquet"}
 ARRAYS = {".npy", ".npz"}
 
@@ -51,16 +62,37 @@ OTHERS: Mapping[str, str] = {
     **dict.fromkeys((".ai", ".emf", ".eps", ".ps", ".svg", ".svgz", ".wmf"), _VECTOR),
     ".pdf": "a document: turn its pages into PNG with pdftoppm -png {name} page",
     **dict.fromkeys(
-        (".3fr", ".arw", ".cr2", ".cr3", ".dng", ".erf", ".nef", ".nrw", ".orf", ".pef", ".raf", ".raw", ".rw2", ".srw"), _RAW
+        (
+            ".3fr",
+            ".arw",
+            ".cr2",
+            ".cr3",
+            ".dng",
+            ".erf",
+            ".nef",
+            ".nrw",
+            ".orf",
+            ".pef",
+            ".raf",
+            ".raw",
+            ".rw2",
+            ".srw",
+        ),
+        _RAW,
     ),
-    **dict.fromkeys((".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv"), _VIDEO),
+    **dict.fromkeys(
+        (".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm", ".wmv"), _VIDEO
+    ),
     ".exr": "OpenEXR: convert it to TIFF, for example with oiiotool {name} -o picture.tif",
     ".hdr": "Radiance HDR: convert it to TIFF, for example with oiiotool {name} -o picture.tif",
     ".jxl": "JPEG XL: convert it with djxl {name} picture.png",
     ".jxr": "JPEG XR: convert it to PNG",
     ".xcf": "a GIMP project: export it as PNG",
     ".kra": "a Krita project: export it as PNG",
-    **dict.fromkeys((".h5", ".hdf", ".hdf5"), "HDF5: save its images with np.save('images.npy', h5py.File('{name}')[KEY][:])"),
+    **dict.fromkeys(
+        (".h5", ".hdf", ".hdf5"),
+        "HDF5: save its images with np.save('images.npy', h5py.File('{name}')[KEY][:])",
+    ),
     ".mat": "a MATLAB file: save its images with np.save('images.npy', scipy.io.loadmat('{name}')[KEY])",
     ".nii": _NIFTI,
     ".nrrd": _NIFTI,

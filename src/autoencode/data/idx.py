@@ -56,7 +56,9 @@ def read(path: Path) -> np.ndarray:
                     f"it announces {size:,} bytes and holds {'more' if len(content) == size else len(content)}"
                 )
         # NumPy refuses some sizes beside a zero, which announce nothing.
-        return np.frombuffer(content, dtype).reshape(sizes).astype(dtype.newbyteorder("="), copy=False)
+        return (
+            np.frombuffer(content, dtype).reshape(sizes).astype(dtype.newbyteorder("="), copy=False)
+        )
     except (OSError, EOFError, ValueError, zlib.error, MemoryError) as error:
         raise AutoencodeError(f"{path} is a damaged IDX file: {reason(error)}.") from error
 

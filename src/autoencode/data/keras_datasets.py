@@ -34,7 +34,11 @@ def load(name: str) -> Images:
         ) from error
     train, test = map(_channels_last, (train, test))
     return Images(
-        name, train, test, train_labels.reshape(-1).astype(np.int32), test_labels.reshape(-1).astype(np.int32)
+        name,
+        train,
+        test,
+        train_labels.reshape(-1).astype(np.int32),
+        test_labels.reshape(-1).astype(np.int32),
     )
 
 

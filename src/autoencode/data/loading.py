@@ -28,7 +28,6 @@ PROBED = "the images looked at had"
 MEMORY_SHARE = 0.25  # of the machine's memory; a larger set is packed into the cache
 
 
-
 @dataclass(frozen=True)
 class Split:
     """The ascending indices of training and test images, how they were parted, and what was left out by that."""
@@ -96,13 +95,20 @@ def split_dataset(dataset: Dataset, config: DataConfig) -> Split:
     train = parts.get("train", np.empty(0, int))
     validation = parts.get("validation", np.empty(0, int))
     test = parts.get("test", np.empty(0, int))
-    outside = np.setdiff1d(np.arange(len(dataset)), np.concatenate([train, validation, test]), assume_unique=True)
+    outside = np.setdiff1d(
+        np.arange(len(dataset)), np.concatenate([train, validation, test]), assume_unique=True
+    )
 
     if len(train) and len(test):
         return _keep_parts(train, validation, test, outside, config.validation)
     if len(train) and len(validation):
         unused = _describe_outside(outside)
-        return Split(train, validation, "the validation images are the test images, as the source has no others", unused)
+        return Split(
+            train,
+            validation,
+            "the validation images are the test images, as the source has no others",
+            unused,
+        )
     return _draw_test(len(dataset), config.split_seed)
 
 
@@ -126,7 +132,11 @@ def _keep_parts(
 
 
 def _describe_outside(outside: np.ndarray) -> tuple[Unused, ...]:
-    return (Unused("images outside the folders for training and test", len(outside)),) if len(outside) else ()
+    return (
+        (Unused("images outside the folders for training and test", len(outside)),)
+        if len(outside)
+        else ()
+    )
 
 
 def _draw_test(count: int, seed: int) -> Split:
@@ -136,7 +146,9 @@ def _draw_test(count: int, seed: int) -> Split:
     size = min(max(1, round(count * TEST_SHARE)), MAX_TEST)
     test = np.sort(np.random.default_rng(seed).permutation(count)[:size])
     train = np.setdiff1d(np.arange(count), test, assume_unique=True)
-    return Split(train, test, f"{size:,} of {count:,} images drawn for testing by split seed {seed}")
+    return Split(
+        train, test, f"{size:,} of {count:,} images drawn for testing by split seed {seed}"
+    )
 
 
 def load_dataset(dataset: Dataset, config: DataConfig, progress: Progress | None = None) -> Images:
@@ -160,8 +172,14 @@ def load_dataset(dataset: Dataset, config: DataConfig, progress: Progress | None
         filled = 0
         indices_kept = []
         before = looked
-        told = None if progress is None else lambda done, _, before=before: progress(before + done, total)
-        for pixels, found, left_out in dataset.read(indices, choice.plan, strict=config.strict, progress=told):
+        told = (
+            None
+            if progress is None
+            else lambda done, _, before=before: progress(before + done, total)
+        )
+        for pixels, found, left_out in dataset.read(
+            indices, choice.plan, strict=config.strict, progress=told
+        ):
             array[filled : filled + len(pixels)] = pixels
             filled += len(pixels)
             indices_kept.append(found)
@@ -196,7 +214,10 @@ def _take_arrays(dataset: Dataset, choice: Choice) -> Images | None:
     if not isinstance(dataset, ArrayDataset) or set(dataset.arrays) != {"train", "test"}:
         return None
     arrays = dataset.arrays
-    is_pixels = all(array.dtype == np.uint8 and array.shape[1:] == choice.plan.shape for array in arrays.values())
+    is_pixels = all(
+        array.dtype == np.uint8 and array.shape[1:] == choice.plan.shape
+        for array in arrays.values()
+    )
     plan = choice.plan
     if not is_pixels or plan.bands is not None or plan.transpose:
         return None
@@ -235,7 +256,9 @@ def _load_through_cache(
     )
 
 
-def pack(source: Source, path: Path, config: DataConfig, progress: Progress | None = None) -> Images:
+def pack(
+    source: Source, path: Path, config: DataConfig, progress: Progress | None = None
+) -> Images:
     """Write `source`, sized, coloured and scaled as `config` says, into a packed store and return the store's images.
 
     A packing of the same that was cut off is continued. Raises as `load` does, and `AutoencodeError` where `path` is
@@ -255,7 +278,12 @@ def pack(source: Source, path: Path, config: DataConfig, progress: Progress | No
 
 
 def _pack_or_open(
-    dataset: Dataset, choice: Choice, config: DataConfig, path: Path, fingerprint: str, progress: Progress | None
+    dataset: Dataset,
+    choice: Choice,
+    config: DataConfig,
+    path: Path,
+    fingerprint: str,
+    progress: Progress | None,
 ) -> tuple[str, Images]:
     """Return how the store of the cache came about, and its images; others wait for the packing."""
     if not path.exists():
@@ -279,7 +307,9 @@ def _pack(
     wait: bool = False,
 ) -> Images:
     writer = store.Writer(path, fingerprint, wait=wait)
-    test = choice.test if len(dataset) > 1 else choice.test[:0]  # a lone image is packed once and read as both
+    test = (
+        choice.test if len(dataset) > 1 else choice.test[:0]
+    )  # a lone image is packed once and read as both
     order = np.concatenate([choice.train, test])
     noted = time.monotonic()
     try:
@@ -300,10 +330,16 @@ def _pack(
 
         # By index: several images may have one name.
         parts = {"train": choice.train, "test": test}
-        kept = {part: indices[~np.isin(indices, writer.left_out)] for part, indices in parts.items()}
+        kept = {
+            part: indices[~np.isin(indices, writer.left_out)] for part, indices in parts.items()
+        }
         _check_any(dataset, kept, writer.skipped)
         labels, classes = dataset.labels(kept)
-        names = [name for part in kept.values() for name in dataset.names(part)] if dataset.has_names else ()
+        names = (
+            [name for part in kept.values() for name in dataset.names(part)]
+            if dataset.has_names
+            else ()
+        )
         writer.skipped = [*dataset.skipped, *writer.skipped]
         counts = {part: len(indices) for part, indices in kept.items()}
         if writer.rows > 1:  # a lone image is read as both
@@ -325,7 +361,15 @@ def _pack(
 
 def _fingerprint(dataset: Dataset, choice: Choice) -> str:
     plan = choice.plan
-    options = [plan.height, plan.width, plan.channels, plan.fit, plan.bands, plan.transpose, plan.scale.record()]
+    options = [
+        plan.height,
+        plan.width,
+        plan.channels,
+        plan.fit,
+        plan.bands,
+        plan.transpose,
+        plan.scale.record(),
+    ]
     told = [*options, choice.test.tolist(), dataset.identity()]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
@@ -336,9 +380,13 @@ def _recut(counts: Mapping[str, int]) -> tuple[dict[str, int], tuple[str, ...]]:
         return dict(counts), ()
     total = sum(counts.values())
     if total == 1:
-        return {"train": 1, "test": 1}, ("the one image that can be read is both trained on and tested on",)
+        return {"train": 1, "test": 1}, (
+            "the one image that can be read is both trained on and tested on",
+        )
     test = max(1, round(total * TEST_SHARE))
-    return {"train": total - test, "test": test}, (f"the last {test:,} of {total:,} images that can be read test",)
+    return {"train": total - test, "test": test}, (
+        f"the last {test:,} of {total:,} images that can be read test",
+    )
 
 
 def _cut_again(
@@ -348,14 +396,22 @@ def _cut_again(
     if len(images) == 1:
         arrays = {"train": images, "test": images}
     else:
-        arrays = {"train": images[: counts["train"]], "test": images[len(images) - counts["test"] :]}
+        arrays = {
+            "train": images[: counts["train"]],
+            "test": images[len(images) - counts["test"] :],
+        }
     if labels:
         joined = np.concatenate(list(labels.values()))
-        labels = {"train_labels": joined[: counts["train"]], "test_labels": joined[-counts["test"] :]}
+        labels = {
+            "train_labels": joined[: counts["train"]],
+            "test_labels": joined[-counts["test"] :],
+        }
     return arrays, labels
 
 
-def _check_any(dataset: Dataset, kept: Mapping[str, np.ndarray], skipped: Sequence[Skipped]) -> None:
+def _check_any(
+    dataset: Dataset, kept: Mapping[str, np.ndarray], skipped: Sequence[Skipped]
+) -> None:
     if not any(len(indices) for indices in kept.values()):
         raise AutoencodeError(
             f"{dataset.name} holds no picture that can be read; {skipped[0].name}: {skipped[0].reason}."

@@ -24,7 +24,18 @@ from autoencode.data.preprocessing import parse_bands
 from autoencode.errors import AutoencodeError, UsageError, reason
 from autoencode.images import UNLABELLED, Skipped
 
-PATH_COLUMNS = ("path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path", "img", "picture")
+PATH_COLUMNS = (
+    "path",
+    "file",
+    "filename",
+    "file_name",
+    "filepath",
+    "file_path",
+    "image",
+    "image_path",
+    "img",
+    "picture",
+)
 LABEL_COLUMNS = ("label", "labels", "class", "class_name", "target", "category")
 DELIMITERS = ",;\t"  # of a table; that which its header holds most often
 SPLIT_COLUMNS = ("split", "set", "subset", "partition")
@@ -80,7 +91,9 @@ def split_item(item: Any) -> tuple[Any, Any]:
         label = next((key for key in LABEL_KEYS if key in item), None)
         if image is None:
             held = ", ".join(map(str, item)) or "an empty one"
-            raise AutoencodeError(f"expected an item with an image, such as item['image'], received {held}.")
+            raise AutoencodeError(
+                f"expected an item with an image, such as item['image'], received {held}."
+            )
         return item[image], None if label is None else _plain_label(item[label])
     if _is_pair(item):
         return item[0], _plain_label(item[1]) if len(item) > 1 else None
@@ -89,7 +102,11 @@ def split_item(item: Any) -> tuple[Any, Any]:
 
 def _is_pair(item: Any) -> bool:
     """Whether an item is an image with what belongs to it: a tuple, or, as PyTorch's loaders give, a list of tensors."""
-    return isinstance(item, (tuple, list)) and len(item) > 0 and (isinstance(item, tuple) or hasattr(item[0], "shape"))
+    return (
+        isinstance(item, (tuple, list))
+        and len(item) > 0
+        and (isinstance(item, tuple) or hasattr(item[0], "shape"))
+    )
 
 
 def _plain_label(label: Any) -> Any:
@@ -208,7 +225,9 @@ def open_paths(
     files = [Path(path).expanduser() for path in paths]
     missing = next((file for file in files if not os.path.exists(file)), None)
     if missing is not None:
-        raise UsageError(f"{name}: there is nothing at {missing}: expected the paths of picture files.")
+        raise UsageError(
+            f"{name}: there is nothing at {missing}: expected the paths of picture files."
+        )
     words, notes = _name_labels(name, labels, len(files))
     known = None if labels is None else words
     dataset = FileDataset(Paths(name, files), frames=options.frames, masks=True, labels=known)
@@ -229,7 +248,9 @@ def open_table_of_paths(path: Path, options: DataConfig) -> Dataset:
         reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=sign)
         rows = list(reader)
     except UnicodeDecodeError as error:
-        raise AutoencodeError(f"{path} is not in UTF-8 ({reason(error)}): save it in UTF-8.") from error
+        raise AutoencodeError(
+            f"{path} is not in UTF-8 ({reason(error)}): save it in UTF-8."
+        ) from error
     except (OSError, ValueError, csv.Error) as error:
         raise AutoencodeError(
             f"{path} cannot be read as a table of pictures ({reason(error)}): expected a column path, and perhaps label."
@@ -356,7 +377,9 @@ def _open_iterable(name: str, source: Iterable[Any], options: DataConfig) -> Dat
         images, labels = zip(*map(split_item, items), strict=True)
         if all(isinstance(image, (str, os.PathLike)) for image in images):
             return open_paths(name, images, None if set(labels) == {None} else labels, options)
-    is_known = bool(items) and (isinstance(items[0], (Image.Image, Mapping)) or hasattr(items[0], "shape"))
+    is_known = bool(items) and (
+        isinstance(items[0], (Image.Image, Mapping)) or hasattr(items[0], "shape")
+    )
     if items and not is_known and not _is_pair(items[0]):
         nested = np.asarray(items, dtype=object if _is_ragged(items) else None)
         if nested.dtype.kind in "buif" and nested.ndim >= 3:
@@ -405,7 +428,11 @@ def _unbatched(items: Iterable[Any], axes: int) -> list[Any]:
         if len(shape) == axes:
             array = _as_array(image)
             raw = item[1] if _is_pair(item) and len(item) > 1 else None
-            raw = next((item[key] for key in LABEL_KEYS if key in item), None) if isinstance(item, Mapping) else raw
+            raw = (
+                next((item[key] for key in LABEL_KEYS if key in item), None)
+                if isinstance(item, Mapping)
+                else raw
+            )
             labels = [None] * len(array) if raw is None else _labels_of_batch(raw)
             if len(labels) != len(array):
                 raise AutoencodeError(

@@ -31,7 +31,10 @@ def load() -> Images:
     try:
         # Whole members: np.load of the file would read them in 180 pieces, and wait for an importing thread at each.
         with zipfile.ZipFile(FILE) as file:
-            arrays = {name: np.load(io.BytesIO(file.read(f"{name}.npy")), allow_pickle=False) for name in SHAPES}
+            arrays = {
+                name: np.load(io.BytesIO(file.read(f"{name}.npy")), allow_pickle=False)
+                for name in SHAPES
+            }
         for name, shape in SHAPES.items():
             if arrays[name].shape != shape or arrays[name].dtype != np.uint8:
                 raise ValueError(f"{name} is {arrays[name].dtype} {arrays[name].shape}")

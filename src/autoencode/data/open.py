@@ -62,11 +62,17 @@ def locate(source: Source) -> Location:
 
 def _locate_word(word: str) -> Location:
     if not word:
-        raise UsageError("the source is empty: name a path or a dataset; the current folder is '.'.")
+        raise UsageError(
+            "the source is empty: name a path or a dataset; the current folder is '.'."
+        )
     path = Path(word).expanduser()
     if path.exists():
         is_name = word in NAMES
-        note = f"{word} is taken for the path, and not for the built-in dataset, which is {BUILT_IN}{word}" if is_name else ""
+        note = (
+            f"{word} is taken for the path, and not for the built-in dataset, which is {BUILT_IN}{word}"
+            if is_name
+            else ""
+        )
         return Location("path", str(path), path, note)
     if word.removeprefix(BUILT_IN) in NAMES:
         return Location("named", word.removeprefix(BUILT_IN))
@@ -136,13 +142,21 @@ def _open(source: Source, location: Location, config: DataConfig) -> Dataset:
     if location.kind == "path":
         try:
             is_folder = location.path.is_dir()
-            return _open_folder(location.path, config) if is_folder else _open_file(location.path, config)
+            return (
+                _open_folder(location.path, config)
+                if is_folder
+                else _open_file(location.path, config)
+            )
         except OSError as error:
-            raise AutoencodeError(f"{location.path} cannot be read ({error.strerror or error}).") from error
+            raise AutoencodeError(
+                f"{location.path} cannot be read ({error.strerror or error})."
+            ) from error
     return _open_object(source, config)
 
 
-def load(source: Source, config: DataConfig | None = None, progress: Progress | None = None) -> Images:
+def load(
+    source: Source, config: DataConfig | None = None, progress: Progress | None = None
+) -> Images:
     """Return the images of `source`, sized, coloured and scaled as `config` says.
 
     `progress` is given how many of how many images are done. Raises `UsageError` for an unknown source and
@@ -152,12 +166,16 @@ def load(source: Source, config: DataConfig | None = None, progress: Progress | 
     (60000, 28, 28, 1)
     """
     config = config or DataConfig()
-    if changes_no_pixel(config):  # what follows is not even imported: 0.05 s of the original tutorial's job
+    if changes_no_pixel(
+        config
+    ):  # what follows is not even imported: 0.05 s of the original tutorial's job
         if isinstance(source, Images):
             return source
         if isinstance(source, str) and locate(source).kind == "named":
             return load_named(locate(source).name)
-    return import_module("autoencode.data.loading").load_dataset(open_dataset(source, config), config, progress)
+    return import_module("autoencode.data.loading").load_dataset(
+        open_dataset(source, config), config, progress
+    )
 
 
 def changes_no_pixel(config: DataConfig) -> bool:
@@ -177,10 +195,17 @@ def as_dataset(images: Images) -> Dataset:
     from autoencode.data.dataset import ArrayDataset
     from autoencode.data.scaling import EIGHT_BITS, Scale
 
-    found = [{part: getattr(images, f"{part}{kind}") for part in images.parts} for kind in ("", "_labels", "_names")]
-    rows, labels, names = (held if all(one is not None for one in held.values()) else None for held in found)
+    found = [
+        {part: getattr(images, f"{part}{kind}") for part in images.parts}
+        for kind in ("", "_labels", "_names")
+    ]
+    rows, labels, names = (
+        held if all(one is not None for one in held.values()) else None for held in found
+    )
     scale = Scale.from_record(images.ranges) if images.ranges else Scale({"uint8": EIGHT_BITS})
-    dataset = ArrayDataset(images.name, rows, labels or {}, images.classes, names, images.notes, scale)
+    dataset = ArrayDataset(
+        images.name, rows, labels or {}, images.classes, names, images.notes, scale
+    )
     dataset.ready = images
     dataset.skipped += images.skipped
     dataset.unused += images.unused
@@ -275,7 +300,9 @@ def _group_idx(paths: Any) -> dict[str, dict[str, Path]]:
     for path in sorted(path for path in paths if idx.NAME.match(path.name)):
         word, part = idx.parse_name(path.name)
         key = str(path.parent / word) if word else str(path.parent)
-        groups.setdefault(key, {}).setdefault(part, path)  # of a file and the same unpacked, the first
+        groups.setdefault(key, {}).setdefault(
+            part, path
+        )  # of a file and the same unpacked, the first
     return groups
 
 
@@ -283,7 +310,11 @@ def _idx_group(path: Path) -> tuple[str, dict[str, Path]] | None:
     """The IDX files of which `path` is the beginning of the names, as gzip/emnist-letters is."""
     from autoencode.data import idx
 
-    files = [file for file in path.parent.iterdir() if file.name.startswith(path.name) and idx.NAME.match(file.name)]
+    files = [
+        file
+        for file in path.parent.iterdir()
+        if file.name.startswith(path.name) and idx.NAME.match(file.name)
+    ]
     groups = {key: found for key, found in _group_idx(files).items() if "train" in found}
     exact = groups.get(str(path))
     if exact is not None:
@@ -297,11 +328,15 @@ def _has_more_pictures(groups: dict[str, dict[str, Path]], count: int) -> bool:
     return count > max(idx.count(files["train"]) for files in groups.values())
 
 
-def _open_idx_groups(path: Path, name: str, groups: dict[str, dict[str, Path]], config: DataConfig) -> Dataset:
+def _open_idx_groups(
+    path: Path, name: str, groups: dict[str, dict[str, Path]], config: DataConfig
+) -> Dataset:
     if len(groups) > 1:
         names = sorted(groups)
         shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
-        raise UsageError(f"{path} holds {len(names)} sets of IDX files, and one at a time is read: name one of {shown}.")
+        raise UsageError(
+            f"{path} holds {len(names)} sets of IDX files, and one at a time is read: name one of {shown}."
+        )
     return _open_idx(name, next(iter(groups.values())), config)
 
 
@@ -319,7 +354,9 @@ def _open_file(path: Path, config: DataConfig) -> Dataset:
     from autoencode.data import archives, arrays, formats, idx, memory, pictures, store
 
     if not path.is_file():
-        raise AutoencodeError(f"{path} is a pipe, a socket or a device: save what it gives as a file, and name that.")
+        raise AutoencodeError(
+            f"{path} is a pipe, a socket or a device: save what it gives as a file, and name that."
+        )
     head = _read_head(path)
     ending = formats.ending_of(path.name) or formats.sniff_ending(head)
     options = {"frames": config.frames, "masks": True}
@@ -359,14 +396,18 @@ def _open_archive(archive: Any, path: Path, config: DataConfig) -> Dataset:
     if len(dataset):
         return dataset
     inner = [member.name for member in archive.members if member.ending in formats.ARCHIVES]
-    data = [member.name for member in archive.members if formats.kind_of(member.ending, member.path[-1])]
+    data = [
+        member.name for member in archive.members if formats.kind_of(member.ending, member.path[-1])
+    ]
     if inner:
         raise AutoencodeError(
             f"{path} holds no picture but {len(inner):,} {'archive' if len(inner) == 1 else 'archives'} ({inner[0]}), "
             "which are not read within another: unpack it, and name the folder."
         )
     if data:
-        raise AutoencodeError(f"{path} holds no picture but {data[0]}: unpack it, and name that file or its folder.")
+        raise AutoencodeError(
+            f"{path} holds no picture but {data[0]}: unpack it, and name that file or its folder."
+        )
     return dataset
 
 

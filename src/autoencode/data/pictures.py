@@ -85,21 +85,27 @@ class PictureDataset(Dataset):
 
     def labels(self, kept: Mapping[str, np.ndarray]) -> Labels:
         """Number the classes in the order of their names."""
-        names = {self.entries[index].label for indices in kept.values() for index in indices} - {None}
+        names = {self.entries[index].label for indices in kept.values() for index in indices} - {
+            None
+        }
         if len(names) < 2:
             return {}, ()
         ordered = sorted(names, key=int if all(name.isdecimal() for name in names) else None)
         numbers: dict[str | None, int] = {name: number for number, name in enumerate(ordered)}
         numbers[None] = UNLABELLED
         labels = {
-            f"{part}_labels": np.array([numbers[self.entries[index].label] for index in indices], np.int32)
+            f"{part}_labels": np.array(
+                [numbers[self.entries[index].label] for index in indices], np.int32
+            )
             for part, indices in kept.items()
         }
         return labels, tuple(ordered)
 
     def sample(self, indices: Sequence[int], plan: Plan) -> list[Probe]:
         """Look at some, without those that cannot be read."""
-        found = on_all_cores(lambda file: _probe(file, plan), self._files(np.asarray(indices)), _content_size)
+        found = on_all_cores(
+            lambda file: _probe(file, plan), self._files(np.asarray(indices)), _content_size
+        )
         return [probe for probes in found for probe in probes]
 
     def chunks(self, indices: np.ndarray, plan: Plan) -> Iterator[Chunk]:
@@ -121,7 +127,9 @@ class PictureDataset(Dataset):
         is_decided = fills("uint8", found.get("uint8", Extent()))
         if is_decided and self.depth_by_probes and found.keys() <= {"uint8", "bool"}:
             return found
-        left = [index for index, entry in enumerate(self.entries) if not (is_decided and entry.is_uint8)]
+        left = [
+            index for index, entry in enumerate(self.entries) if not (is_decided and entry.is_uint8)
+        ]
         files = self._files(np.array(left, int))
         look = partial(_extent, plan=plan, skips_uint8=is_decided)
         for extents in on_all_cores(look, files, _content_size):
@@ -209,7 +217,9 @@ class FileDataset(PictureDataset):
                 other[ending or "without an ending"] += 1
 
         if data:
-            self.unused.append(Unused("tables, arrays or archives beside the pictures", len(data), tuple(data)))
+            self.unused.append(
+                Unused("tables, arrays or archives beside the pictures", len(data), tuple(data))
+            )
         if other:
             names = tuple(ending for ending, _ in other.most_common())
             self.unused.append(Unused("other files", other.total(), names))
@@ -219,9 +229,13 @@ class FileDataset(PictureDataset):
         is_mask = layout.find_masks([member.place for member in pictures])
         masks = [member for member, found in zip(pictures, is_mask, strict=True) if found]
         if masks:
-            folders = dict.fromkeys("/".join(member.path[:-1]) + "/" for member in masks if len(member.path) > 1)
+            folders = dict.fromkeys(
+                "/".join(member.path[:-1]) + "/" for member in masks if len(member.path) > 1
+            )
             names = tuple(folders) or tuple(member.name for member in masks)
-            self.unused.append(Unused("masks of other pictures (--include-masks takes them)", len(masks), names))
+            self.unused.append(
+                Unused("masks of other pictures (--include-masks takes them)", len(masks), names)
+            )
         return [member for member, found in zip(pictures, is_mask, strict=True) if not found]
 
     def _list(self, pictures: Sequence[Member]) -> None:
@@ -241,14 +255,18 @@ class FileDataset(PictureDataset):
             stacked += len(frames) > 1
             for frame in frames:
                 shown = name if len(frames) == 1 else f"{name}#{frame}"
-                self.entries.append(Entry(shown, place.split, label, member.number, frame, member.is_uint8))
+                self.entries.append(
+                    Entry(shown, place.split, label, member.number, frame, member.is_uint8)
+                )
         if stacked:
             self.notes.append(
                 f"{stacked:,} {'file holds' if stacked == 1 else 'files hold'} several pages or frames, all of which "
                 "are taken (--frames first takes one each)"
             )
 
-    def _count_pages(self, pictures: Sequence[Member]) -> tuple[dict[int, list[int]], list[Skipped]]:
+    def _count_pages(
+        self, pictures: Sequence[Member]
+    ) -> tuple[dict[int, list[int]], list[Skipped]]:
         """The frames to take of every file that may hold several, and files that cannot be opened to see."""
         asked = [member for member in pictures if member.has_frames]
 
@@ -273,7 +291,9 @@ class FileDataset(PictureDataset):
             pages[member.number] = frames
 
         if further:
-            self.unused.append(Unused("further pages and frames (--frames all takes them)", further))
+            self.unused.append(
+                Unused("further pages and frames (--frames all takes them)", further)
+            )
         if reduced:
             self.unused.append(Unused("smaller copies of pages within TIFF files", reduced))
         return pages, unread
@@ -332,7 +352,9 @@ def on_all_cores(work: Callable, jobs: Iterator, size: Callable[[Any], int]) -> 
             while waiting:
                 yield waiting.popleft()[0].result()
         finally:
-            pool.shutdown(wait=False, cancel_futures=True)  # after Ctrl-C, jobs that wait are not begun
+            pool.shutdown(
+                wait=False, cancel_futures=True
+            )  # after Ctrl-C, jobs that wait are not begun
 
 
 def _jobs(files: Iterator[File]) -> Iterator[list[File]]:

@@ -48,9 +48,15 @@ def parse_bands(bands: str) -> tuple[int, ...] | None:
     """
     if bands == "all":
         return None
-    found = tuple(int(word) for word in bands.split(",")) if re.fullmatch(r"\d{1,4}(,\d{1,4})*", bands) else ()
+    found = (
+        tuple(int(word) for word in bands.split(","))
+        if re.fullmatch(r"\d{1,4}(,\d{1,4})*", bands)
+        else ()
+    )
     if len(found) not in (1, 3):
-        raise UsageError(f"--bands must be all, one channel or three, such as 0,1,2, received {bands!r}.")
+        raise UsageError(
+            f"--bands must be all, one channel or three, such as 0,1,2, received {bands!r}."
+        )
     return found
 
 
@@ -75,7 +81,9 @@ def look_plan(config: DataConfig) -> Plan:
     )
 
 
-def choose_shape(probes: Sequence[Probe], config: DataConfig) -> tuple[tuple[int, int, int], list[str]]:
+def choose_shape(
+    probes: Sequence[Probe], config: DataConfig
+) -> tuple[tuple[int, int, int], list[str]]:
     """Return height, width and channels for images of which `probes` is a sample, and a line for each open choice."""
     notes = []
     size = parse_size(config.size)
@@ -86,7 +94,11 @@ def choose_shape(probes: Sequence[Probe], config: DataConfig) -> tuple[tuple[int
     if colour == "auto":
         coloured = sum(not probe.grey for probe in probes)
         colour = "rgb" if coloured else "grey"
-        share = f"{coloured} of {len(probes)} pictures looked at are coloured" if coloured else "no picture is coloured"
+        share = (
+            f"{coloured} of {len(probes)} pictures looked at are coloured"
+            if coloured
+            else "no picture is coloured"
+        )
         notes.append(f"colour {colour} chosen: {share}")
     return (*size, 1 if colour == "grey" else 3), notes
 
@@ -100,7 +112,10 @@ def _suggest_size(probes: Sequence[Probe]) -> tuple[tuple[int, int], str]:
     width, height = median_size(probes)
     scale = min(1, CHOSEN / max(height, width))
     chosen = max(1, round(height * scale)), max(1, round(width * scale))
-    return chosen, f"the median picture is {width:g}x{height:g}, and {CHOSEN} pixels are the longest side by itself"
+    return (
+        chosen,
+        f"the median picture is {width:g}x{height:g}, and {CHOSEN} pixels are the longest side by itself",
+    )
 
 
 def median_size(probes: Sequence[Probe]) -> tuple[float, float]:

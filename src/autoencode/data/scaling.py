@@ -201,7 +201,11 @@ class Scale:
         if kind in self.ranges:
             return self.ranges[kind]
         if self.other is None or (self.is_assumed and kind == "uint8"):
-            return self.ranges["uint8"] if kind in WIDE and "uint8" in self.ranges else full_range(kind)
+            return (
+                self.ranges["uint8"]
+                if kind in WIDE and "uint8" in self.ranges
+                else full_range(kind)
+            )
         return self.other
 
     def is_identity(self, kind: str) -> bool:
@@ -257,7 +261,9 @@ class Scale:
     def record(self) -> dict[str, list[float]]:
         """Return the ranges as JSON holds them; that of other kinds is called "other"."""
         ranges = {kind: list(limits) for kind, limits in self.ranges.items()}
-        return ranges if self.other is None or self.is_assumed else ranges | {OTHER: list(self.other)}
+        return (
+            ranges if self.other is None or self.is_assumed else ranges | {OTHER: list(self.other)}
+        )
 
     @classmethod
     def from_record(cls, record: Mapping[str, Sequence[float]]) -> Scale:
@@ -323,7 +329,9 @@ def choose_scale(
     """
     for kind, extent in extents.items():
         if extent.is_empty:
-            raise AutoencodeError(f"expected finite values, received only NaN or infinity ({kind}).")
+            raise AutoencodeError(
+                f"expected finite values, received only NaN or infinity ({kind})."
+            )
 
     if option.method == "values":
         ranges = {kind: (option.low, option.high) for kind in extents if kind != "bool"}
@@ -365,11 +373,19 @@ def _percentile_range(kind: str, sample: np.ndarray, option: RangeOption) -> Ran
 def _describe_choice(kind: str, extent: Extent, chosen: Range, option: RangeOption) -> list[str]:
     held = f"{extent.least:,.6g} to {extent.largest:,.6g}"
     if option.method == "percentile":
-        return [f"range {show_range(chosen)} chosen for {kind} values ({held}): percentiles {option.low:g} and {option.high:g}"]
+        return [
+            f"range {show_range(chosen)} chosen for {kind} values ({held}): percentiles {option.low:g} and {option.high:g}"
+        ]
     if chosen == full_range(kind):
         spans = (extent.largest - extent.least) / (chosen[1] - chosen[0])
         if kind == "uint8" or spans > 0.5 or extent.least == extent.largest:
-            return [] if kind == "uint8" else [f"range {show_range(chosen)} chosen for {kind} values ({held}): the full range"]
+            return (
+                []
+                if kind == "uint8"
+                else [
+                    f"range {show_range(chosen)} chosen for {kind} values ({held}): the full range"
+                ]
+            )
         closer = show_range((extent.least, extent.largest))
         return [
             f"range {show_range(chosen)} chosen for {kind} values ({held}): the full range; --range {closer} would "

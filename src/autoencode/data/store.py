@@ -35,7 +35,9 @@ MAGIC, END, VERSION = b"autoencode-store", b"store-ends-here\n", 2
 HEAD = struct.Struct("<16sI44x")
 TAIL = struct.Struct("<QI4x16s")
 BLOCK = 2**23  # bytes under one checksum
-SYNCED = 2**25  # bytes after which the disk is asked to keep what it has, so that the end need not wait for all of it
+SYNCED = (
+    2**25
+)  # bytes after which the disk is asked to keep what it has, so that the end need not wait for all of it
 JOURNAL_SECONDS = 5.0  # between notes of how far the packing has come
 POLL_SECONDS = 0.2  # between looks whether another process still packs
 OWNER_SECONDS = 1.0  # in which a process that takes a lock writes its number
@@ -62,7 +64,15 @@ def open_store(path: Path) -> Images:
             footer, end = _footer(file, path)
             _verify(file, footer["blocks"], end)
         return _images(path, footer, end)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, ArithmeticError, struct.error) as error:
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        struct.error,
+    ) as error:
         raise _damaged(path, reason(error)) from error
     except (RecursionError, MemoryError) as error:
         raise _damaged(path, "its footer is none") from error
@@ -98,7 +108,9 @@ def _verify(file: Any, blocks: list[int], end: int) -> None:
     with ThreadPoolExecutor(os.cpu_count()) as pool:  # the CRC leaves Python's lock to others
         for index, whole in enumerate(pool.map(check, range(len(blocks)))):
             if not whole:
-                raise ValueError(f"the checksum of bytes {index * BLOCK:,} and following is another")
+                raise ValueError(
+                    f"the checksum of bytes {index * BLOCK:,} and following is another"
+                )
 
 
 def _images(path: Path, footer: dict[str, Any], end: int) -> Images:
@@ -112,14 +124,19 @@ def _images(path: Path, footer: dict[str, Any], end: int) -> Images:
     labels = {}
     if footer["labels"]:
         for part, count in counts.items():
-            labels[f"{part}_labels"] = np.fromfile(path, "<i4", count, offset=first).astype(np.int32)
+            labels[f"{part}_labels"] = np.fromfile(path, "<i4", count, offset=first).astype(
+                np.int32
+            )
             first += 4 * count
     names, length = {}, footer.get("names", 0)
     if length:
         lines = _Lines(path, first, length, sum(counts.values()))
         starts = {"train": 0, "test": counts["train"]}
         named = {part: Names(lines, starts[part], count) for part, count in counts.items() if count}
-        names = {f"{part}_names": named.get(part, next(iter(named.values()))) for part in ("train", "test")}
+        names = {
+            f"{part}_names": named.get(part, next(iter(named.values())))
+            for part in ("train", "test")
+        }
     if first + length != end:
         raise ValueError("its sizes do not add up")
     return Images(
@@ -129,8 +146,13 @@ def _images(path: Path, footer: dict[str, Any], end: int) -> Images:
         **names,
         classes=tuple(footer["classes"]),
         skipped=tuple(Skipped(*pair) for pair in footer["skipped"]),
-        unused=tuple(Unused(why, int(count), tuple(where)) for why, count, where in footer.get("unused", ())),
-        ranges={kind: (float(low), float(high)) for kind, (low, high) in footer.get("ranges", {}).items()},
+        unused=tuple(
+            Unused(why, int(count), tuple(where)) for why, count, where in footer.get("unused", ())
+        ),
+        ranges={
+            kind: (float(low), float(high))
+            for kind, (low, high) in footer.get("ranges", {}).items()
+        },
     )
 
 
@@ -285,7 +307,10 @@ class Writer:
         noted = self._noted()
         if noted:
             self.done, self.rows = noted["done"], noted["rows"]
-            self.skipped, self.left_out = [Skipped(*pair) for pair in noted["skipped"]], noted["left_out"]
+            self.skipped, self.left_out = (
+                [Skipped(*pair) for pair in noted["skipped"]],
+                noted["left_out"],
+            )
             self._bytes = noted["bytes"]
             self._file.truncate(HEAD.size + self._bytes)
             self._file.seek(0)
@@ -327,7 +352,9 @@ class Writer:
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
-    def add(self, rows: np.ndarray, done: int, skipped: list[Skipped], left_out: Sequence[int] = ()) -> None:
+    def add(
+        self, rows: np.ndarray, done: int, skipped: list[Skipped], left_out: Sequence[int] = ()
+    ) -> None:
         """Append uint8 rows; `done` pictures have then been looked at, `skipped` and, by index, `left_out` are those without a row."""
         try:
             self._write(np.ascontiguousarray(rows))
@@ -425,4 +452,6 @@ class Writer:
 
 
 def _damaged(path: Path, why: str) -> AutoencodeError:
-    return AutoencodeError(f"{path} is a damaged store ({why}): pack it again, or bring it back from a copy.")
+    return AutoencodeError(
+        f"{path} is a damaged store ({why}): pack it again, or bring it back from a copy."
+    )

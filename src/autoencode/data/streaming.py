@@ -62,7 +62,9 @@ class Stream:
         read = 0
         self.skipped = list(self._dataset.skipped)
         check_strict(self._strict, self.skipped)
-        for images, indices, skipped in self._dataset.read(self._indices, self._plan, strict=self._strict):
+        for images, indices, skipped in self._dataset.read(
+            self._indices, self._plan, strict=self._strict
+        ):
             self.skipped += skipped
             kept.append(indices)
             waiting.append(images)
@@ -96,8 +98,12 @@ class Stream:
     def image(self, index: int) -> np.ndarray:
         """Return the image, uint8 (H, W, C), at `index` among all; raise `AutoencodeError` where it cannot be read."""
         if not 0 <= index < len(self):
-            raise UsageError(f"{self.name} holds {len(self):,} images there, counted from 0: there is none at {index}.")
-        images, _, skipped = next(self._dataset.chunks(self._indices[index : index + 1], self._plan))
+            raise UsageError(
+                f"{self.name} holds {len(self):,} images there, counted from 0: there is none at {index}."
+            )
+        images, _, skipped = next(
+            self._dataset.chunks(self._indices[index : index + 1], self._plan)
+        )
         if skipped:
             raise AutoencodeError(f"{skipped[0].name} cannot be read: {skipped[0].reason}.")
         return images[0]
@@ -119,11 +125,15 @@ class Stream:
 
     def images(self, indices: Sequence[int]) -> np.ndarray:
         """Return, uint8 (n, H, W, C), the images at ascending `indices` among those that were read."""
-        return np.concatenate([images for images, _, _ in self._dataset.chunks(self.kept[indices], self._plan)])
+        return np.concatenate(
+            [images for images, _, _ in self._dataset.chunks(self.kept[indices], self._plan)]
+        )
 
 
 def _pieces(chunks: list[np.ndarray], size: int) -> Iterator[np.ndarray]:
-    joined = chunks[0] if len(chunks) == 1 else np.concatenate(chunks)  # a chunk of an array alone is not copied
+    joined = (
+        chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
+    )  # a chunk of an array alone is not copied
     return (joined[first : first + size] for first in range(0, len(joined), size))
 
 

@@ -53,10 +53,16 @@ class DatasetSummary:
         """Return what was seen in words."""
         images = self.images
         heights, widths = zip(*self.sizes.elements(), strict=True)
-        common = ", ".join(f"{width}x{height} ({count:,})" for (height, width), count in self.sizes.most_common(3))
+        common = ", ".join(
+            f"{width}x{height} ({count:,})" for (height, width), count in self.sizes.most_common(3)
+        )
         extent = f"{min(widths)}x{min(heights)} to {max(widths)}x{max(heights)}"
         median = f"{statistics.median(widths):g}x{statistics.median(heights):g}"
-        alike = f"{self.duplicates:,} images are copies of another, pixel for pixel" if self.duplicates else "none"
+        alike = (
+            f"{self.duplicates:,} images are copies of another, pixel for pixel"
+            if self.duplicates
+            else "none"
+        )
         lines = [
             f"{self.name}: {len(images.train):,} images to train, {len(images.test):,} to test",
             images.account(),
@@ -71,7 +77,8 @@ class DatasetSummary:
 
     def _values(self) -> str:
         return ", ".join(
-            f"{extent.least:.6g} to {extent.largest:.6g}" + ("" if kind == "uint8" else f" ({kind})")
+            f"{extent.least:.6g} to {extent.largest:.6g}"
+            + ("" if kind == "uint8" else f" ({kind})")
             for kind, extent in sorted(self.extents.items())
         )
 
@@ -83,17 +90,25 @@ class DatasetSummary:
         return shown + (f"; unlabelled: {unlabelled:,}" if unlabelled else "")
 
 
-def summarise(source: Source, config: DataConfig, progress: Progress | None = None) -> DatasetSummary:
+def summarise(
+    source: Source, config: DataConfig, progress: Progress | None = None
+) -> DatasetSummary:
     """Look at all of `source`: decode it as `config` says, and measure some of it as it is stored.
 
     Raises as `load` does.
     """
     preprocessing.check_options(config)
     dataset = open_dataset(source, config)
-    probes = dataset.sample(evenly(len(dataset), LOOKED_AT), preprocessing.look_plan(config)) if len(dataset) else []
+    probes = (
+        dataset.sample(evenly(len(dataset), LOOKED_AT), preprocessing.look_plan(config))
+        if len(dataset)
+        else []
+    )
     images = load_dataset(dataset, config, progress)
     hashes = Counter(
-        hashlib.blake2b(row.tobytes(), digest_size=12).digest() for part in images.parts.values() for row in part
+        hashlib.blake2b(row.tobytes(), digest_size=12).digest()
+        for part in images.parts.values()
+        for row in part
     )
     extents: dict[str, Extent] = {}
     for probe in probes:

@@ -48,8 +48,13 @@ class ParquetDataset(PictureDataset):
             file = self._parquet.ParquetFile(path)
             column = find_image_column(file.schema_arrow)
             if column is None:
-                held = ", ".join(f"{field.name} ({field.type})" for field in file.schema_arrow) or "nothing"
-                raise AutoencodeError(f"{path}: expected a column of pictures as bytes, it holds {held}.")
+                held = (
+                    ", ".join(f"{field.name} ({field.type})" for field in file.schema_arrow)
+                    or "nothing"
+                )
+                raise AutoencodeError(
+                    f"{path}: expected a column of pictures as bytes, it holds {held}."
+                )
             _check_announced(file.metadata, path.stat().st_size)
             label = _label_column(file.schema_arrow.names)
             count = file.metadata.num_rows
@@ -89,7 +94,9 @@ class ParquetDataset(PictureDataset):
             file = self._parquet.ParquetFile(path, read_dictionary=[leaf], buffer_size=READ_BYTES)
             for group in range(file.metadata.num_row_groups):
                 told = file.metadata.row_group(group)
-                rows = max(1, min(BATCH, BATCH_BYTES * told.num_rows // max(1, told.total_byte_size)))
+                rows = max(
+                    1, min(BATCH, BATCH_BYTES * told.num_rows // max(1, told.total_byte_size))
+                )
                 for batch in file.iter_batches(rows, row_groups=[group], columns=[leaf]):
                     values = batch.column(0)
                     values = values.field("bytes") if leaf != column else values
@@ -98,7 +105,9 @@ class ParquetDataset(PictureDataset):
                             yield _content(values[row])
                         position += 1
         except Exception as error:
-            raise AutoencodeError(f"{path} is damaged ({reason(error)}): expected a whole Parquet file.") from error
+            raise AutoencodeError(
+                f"{path} is damaged ({reason(error)}): expected a whole Parquet file."
+            ) from error
 
     def stamp(self) -> list:
         """Size and time of each file."""
@@ -128,7 +137,10 @@ def _check_announced(metadata: Any, size: int) -> None:
     """Raise `ValueError` where a file announces more than one of `size` bytes can hold, and would fill memory."""
     if metadata.num_rows > max(MAX_ROWS, size // MIN_ROW_BYTES):
         raise ValueError(f"it announces {metadata.num_rows:,} rows in {size:,} bytes")
-    check_unpacked(sum(metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups)), size)
+    check_unpacked(
+        sum(metadata.row_group(index).total_byte_size for index in range(metadata.num_row_groups)),
+        size,
+    )
 
 
 def find_image_column(schema: Any) -> str | None:
@@ -158,7 +170,9 @@ def count_pictures(paths: Sequence[Path]) -> tuple[list[Path], int]:
     for path in paths:
         try:
             file = parquet.ParquetFile(path)
-        except Exception:  # pyarrow has a dozen kinds; the error comes when the file is opened to be read
+        except (
+            Exception
+        ):  # pyarrow has a dozen kinds; the error comes when the file is opened to be read
             found.append(path)
             continue
         if find_image_column(file.schema_arrow) is not None:
@@ -203,7 +217,11 @@ def _named(labels: Sequence[Any], classes: Sequence[str]) -> list[str | None]:
 
 
 def _entries(
-    where: str, split: str | None, names: Sequence[str | None], labels: Sequence[str | None], first: int
+    where: str,
+    split: str | None,
+    names: Sequence[str | None],
+    labels: Sequence[str | None],
+    first: int,
 ) -> list[Entry]:
     """The rows of a table called `where`: a picture without a name is called by its row."""
     return [
@@ -232,16 +250,23 @@ class HubDataset(PictureDataset):
             ) from error
         self._splits = []
         for split, rows in found.items():
-            column = next((key for key, kind in rows.features.items() if isinstance(kind, datasets.Image)), None)
+            column = next(
+                (key for key, kind in rows.features.items() if isinstance(kind, datasets.Image)),
+                None,
+            )
             if column is None:
-                raise AutoencodeError(f"hf:{name}: expected a column of pictures, it holds {', '.join(rows.features)}.")
+                raise AutoencodeError(
+                    f"hf:{name}: expected a column of pictures, it holds {', '.join(rows.features)}."
+                )
             label = _label_column(rows.features)
             labels = rows[label] if label else [None] * len(rows)
             classes = list(getattr(rows.features.get(label), "names", None) or [])
             names = _names(rows.data, column)
             self._splits.append((rows.cast_column(column, datasets.Image(decode=False)), column))
             named = _named(labels, classes)
-            self.entries += _entries(split, layout.split_word(split), names, named, len(self.entries))
+            self.entries += _entries(
+                split, layout.split_word(split), names, named, len(self.entries)
+            )
 
     def read_files(self, numbers: Sequence[int]) -> Iterator[bytes | str | Unreadable]:
         """Give the pictures, as content or as the path that the library keeps them under."""

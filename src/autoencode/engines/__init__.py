@@ -84,7 +84,9 @@ class Engine(Protocol):
         Never needed, only faster: another thread may call it while `train` runs.
         """
 
-    def train(self, images: Any, order: Any, first: int, steps: int, batch_size: int, total: float = 0.0) -> float:
+    def train(
+        self, images: Any, order: Any, first: int, steps: int, batch_size: int, total: float = 0.0
+    ) -> float:
         """Take `steps` optimizer steps and return `total` plus their losses, each times the images of its batch.
 
         One loss is added after the other in float32, so that a sum does not depend on where chunks ended.
@@ -234,7 +236,9 @@ def without_tensorflow() -> Iterator[None]:
             sys.modules.pop("tensorflow", None)
 
 
-def start(name: str, build: Callable[[], Parts], *, seed: int, precision: str = "float32") -> Engine:
+def start(
+    name: str, build: Callable[[], Parts], *, seed: int, precision: str = "float32"
+) -> Engine:
     """Return the engine `name`, ready to train what `build` returns; the same `seed`, the same weights.
 
     `precision` is float32, bfloat16, or auto: bfloat16 where JAX has an accelerator, whose products it doubles in speed.
@@ -267,7 +271,9 @@ def compiled(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     return load(keras.config.backend()).compiled(model)
 
 
-def slopes(decoder: keras.Model) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+def slopes(
+    decoder: keras.Model,
+) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """Return a compiled function of codes, float32 (N, K), and uint8 images (N, H, W, C) on the backend that Keras runs on.
 
     It gives the mean squared error of each image as `decoder` redraws it from its code, pixels in [0, 1], float32 (N,), and

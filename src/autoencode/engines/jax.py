@@ -73,14 +73,19 @@ class Engine:
         places = {id(variable): place for place, variable in enumerate(self._variables)}
         self._trained, self._others = (
             [places[id(variable)] for variable in found]
-            for found in (self._redrawing.trainable_variables, self._redrawing.non_trainable_variables)
+            for found in (
+                self._redrawing.trainable_variables,
+                self._redrawing.non_trainable_variables,
+            )
         )
 
     def place(self, array: np.ndarray) -> jax.Array:
         # Rows of pixels: gathering and comparing them is 15 % faster than (H, W, C), and free to reshape.
         return jax.device_put(array.reshape(len(array), -1) if array.ndim == 4 else array)
 
-    def compile(self, images: jax.Array, order: jax.Array, batch_size: int, evaluated: np.ndarray) -> None:
+    def compile(
+        self, images: jax.Array, order: jax.Array, batch_size: int, evaluated: np.ndarray
+    ) -> None:
         nothing = np.float32(0)
         if self._is_looped:  # no steps: compiled alone
             self._chunk(self._state, images, order, 0, 0, nothing, batch_size=batch_size)
@@ -89,7 +94,13 @@ class Engine:
         self.reconstruct(evaluated)
 
     def train(
-        self, images: jax.Array, order: jax.Array, first: int, steps: int, batch_size: int, total: float = 0.0
+        self,
+        images: jax.Array,
+        order: jax.Array,
+        first: int,
+        steps: int,
+        batch_size: int,
+        total: float = 0.0,
     ) -> float:
         total = np.float32(total)
         if self._is_looped:
@@ -105,7 +116,9 @@ class Engine:
 
     def reconstruct(self, images: np.ndarray) -> Redrawn:
         values = list(chain(*self._state))
-        trained, others = ([values[place] for place in places] for places in (self._trained, self._others))
+        trained, others = (
+            [values[place] for place in places] for places in (self._trained, self._others)
+        )
         return Redrawn(*map(np.asarray, self._reconstruct(trained, others, images)))
 
     def update_model(self) -> None:
@@ -122,7 +135,9 @@ class Engine:
         self._state = self._split([jnp.asarray(value) for value in state])
 
     def scale_learning_rate(self, factor: float) -> None:
-        place = next(i for i, one in enumerate(self._variables) if one is self.optimizer.rate_factor)
+        place = next(
+            i for i, one in enumerate(self._variables) if one is self.optimizer.rate_factor
+        )
         values = list(chain(*self._state))
         values[place] = values[place] * factor
         self._state = self._split(values)
@@ -159,7 +174,9 @@ class Engine:
 
     def _run_model(self, trainable, non_trainable, images):
         targets = _to_float(images)
-        (codes, outputs), _ = self._redrawing.stateless_call(trainable, non_trainable, targets, training=False)
+        (codes, outputs), _ = self._redrawing.stateless_call(
+            trainable, non_trainable, targets, training=False
+        )
         outputs = outputs.astype(jnp.float32)
         squares = jnp.square(outputs - targets).reshape(len(targets), -1)  # (N, H*W*C)
         # XLA sums a row on the CPU one number after the other; as a product it takes 14 ms and not 37 for MNIST's test set.
@@ -187,7 +204,9 @@ def compiled(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     return lambda batch: np.asarray(run(weights, others, batch))
 
 
-def slopes(decoder: keras.Model) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+def slopes(
+    decoder: keras.Model,
+) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """See `engines.slopes`."""
     weights = [variable.value for variable in decoder.trainable_variables]
     others = [variable.value for variable in decoder.non_trainable_variables]

@@ -24,11 +24,19 @@ class Engine(VariableState):
     def place(self, array: np.ndarray) -> np.ndarray:
         return array
 
-    def compile(self, images: np.ndarray, order: np.ndarray, batch_size: int, evaluated: np.ndarray) -> None:
+    def compile(
+        self, images: np.ndarray, order: np.ndarray, batch_size: int, evaluated: np.ndarray
+    ) -> None:
         pass  # Keras does so on the first batch
 
     def train(
-        self, images: np.ndarray, order: np.ndarray, first: int, steps: int, batch_size: int, total: float = 0.0
+        self,
+        images: np.ndarray,
+        order: np.ndarray,
+        first: int,
+        steps: int,
+        batch_size: int,
+        total: float = 0.0,
     ) -> float:
         for start in range(first, first + steps * batch_size, batch_size):
             targets = _to_float(images[order[start : start + batch_size]])
@@ -39,7 +47,9 @@ class Engine(VariableState):
 
     def reconstruct(self, images: np.ndarray) -> Redrawn:
         targets = _to_float(images)
-        codes, outputs = (array.astype(np.float32) for array in self._redrawing.predict_on_batch(targets))
+        codes, outputs = (
+            array.astype(np.float32) for array in self._redrawing.predict_on_batch(targets)
+        )
         errors = np.square(outputs - targets).mean((1, 2, 3))
         return Redrawn(to_pixels(outputs), errors, codes, outputs.min(), outputs.max())
 
@@ -48,12 +58,16 @@ def compiled(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     """See `engines.compiled`."""
 
     def run(batch: np.ndarray) -> np.ndarray:
-        return model.predict_on_batch(_to_float(batch) if batch.dtype == np.uint8 else batch).astype(np.float32)
+        return model.predict_on_batch(
+            _to_float(batch) if batch.dtype == np.uint8 else batch
+        ).astype(np.float32)
 
     return run
 
 
-def slopes(decoder: keras.Model) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+def slopes(
+    decoder: keras.Model,
+) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """See `engines.slopes`; the gradient is PyTorch's."""
     import torch
 

@@ -28,12 +28,20 @@ class Engine(VariableState):
     def place(self, array: np.ndarray) -> tf.Tensor:
         return tf.convert_to_tensor(array)
 
-    def compile(self, images: tf.Tensor, order: tf.Tensor, batch_size: int, evaluated: np.ndarray) -> None:
+    def compile(
+        self, images: tf.Tensor, order: tf.Tensor, batch_size: int, evaluated: np.ndarray
+    ) -> None:
         self.train(images, order, 0, 0, batch_size)  # no steps: compiled, and nothing done
         self.reconstruct(evaluated)
 
     def train(
-        self, images: tf.Tensor, order: tf.Tensor, first: int, steps: int, batch_size: int, total: float = 0.0
+        self,
+        images: tf.Tensor,
+        order: tf.Tensor,
+        first: int,
+        steps: int,
+        batch_size: int,
+        total: float = 0.0,
     ) -> float:
         # Tensors, since a Python number would be a constant of the program and compile another for every value.
         numbers = tf.constant(first), tf.constant(steps), tf.constant(total, tf.float32)
@@ -61,7 +69,9 @@ class Engine(VariableState):
 
     def _outputs(self, images):
         targets = _to_float(images)
-        codes, outputs = (tf.cast(tensor, tf.float32) for tensor in self._redrawing(targets, training=False))
+        codes, outputs = (
+            tf.cast(tensor, tf.float32) for tensor in self._redrawing(targets, training=False)
+        )
         errors = tf.reduce_mean(tf.square(outputs - targets), axis=(1, 2, 3))
         pixels = tf.cast(tf.round(tf.clip_by_value(outputs, 0, 1) * 255), tf.uint8)
         return pixels, errors, codes, tf.reduce_min(outputs), tf.reduce_max(outputs)
@@ -78,7 +88,9 @@ def compiled(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     return lambda batch: run(tf.convert_to_tensor(batch)).numpy()
 
 
-def slopes(decoder: keras.Model) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
+def slopes(
+    decoder: keras.Model,
+) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """See `engines.slopes`."""
 
     @tf.function(jit_compile=_xla(decoder))
@@ -102,7 +114,9 @@ def _xla(model: keras.Model) -> bool:
 
 
 def _convolves(layer: keras.Layer) -> bool:
-    return isinstance(layer, keras.layers.Conv2D) or any(map(_convolves, getattr(layer, "layers", ())))
+    return isinstance(layer, keras.layers.Conv2D) or any(
+        map(_convolves, getattr(layer, "layers", ()))
+    )
 
 
 def _to_float(images: tf.Tensor) -> tf.Tensor:

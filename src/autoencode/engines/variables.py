@@ -21,7 +21,9 @@ class VariableState:
 
     def state(self) -> list[np.ndarray]:
         # Copies: on some backends the array shares the memory that the next step writes to.
-        return [np.array(keras.ops.convert_to_numpy(variable.value)) for variable in self._variables()]
+        return [
+            np.array(keras.ops.convert_to_numpy(variable.value)) for variable in self._variables()
+        ]
 
     def restore(self, state: list[np.ndarray]) -> None:
         for variable, value in zip(self._variables(), state, strict=True):
@@ -36,7 +38,11 @@ class VariableState:
 
 def variables(objective: keras.Model, optimizer: keras.Optimizer) -> list[keras.Variable]:
     """Return all that the next step depends on: trainable weights, the others (seeds and counts too), the optimizer's."""
-    return [*objective.trainable_variables, *objective.non_trainable_variables, *optimizer.variables]
+    return [
+        *objective.trainable_variables,
+        *objective.non_trainable_variables,
+        *optimizer.variables,
+    ]
 
 
 def redrawing(model: keras.Model) -> keras.Model:

@@ -46,7 +46,9 @@ ARCHITECTURES = {
     "article": Architecture(
         "one dense layer down to the code, one back", "adam", 1e-3, "constant", quantized_rate=1e-2
     ),
-    "dense": Architecture("dense layers, each normalised by its root mean square", "adamw", 4e-3, "cosine"),
+    "dense": Architecture(
+        "dense layers, each normalised by its root mean square", "adamw", 4e-3, "cosine"
+    ),
     "conv": Architecture(
         "convolutions that halve the image, then dense layers",
         "adamw",
@@ -55,7 +57,10 @@ ARCHITECTURES = {
         batch_normalised=True,
     ),
     "feedback": Architecture(
-        "dense layers that redraw a first code, see what is left over, and correct the code", "adamw", 4e-3, "cosine"
+        "dense layers that redraw a first code, see what is left over, and correct the code",
+        "adamw",
+        4e-3,
+        "cosine",
     ),
     "residual": Architecture(
         "PCA, and dense layers that learn what a linear code cannot",

@@ -24,7 +24,9 @@ def quantized(encoder: keras.Model, bits: int) -> keras.Model:
     steps = 2**bits - 1
     # Without it the article's codes lie beyond +-3.8 after an epoch, where tanh passes no gradient, and the model redraws
     # the mean image. In float32: bfloat16 has 8 bits, and would round once more.
-    unbounded = keras.layers.BatchNormalization(momentum=0.9, dtype="float32", name="normalised")(encoder.output)
+    unbounded = keras.layers.BatchNormalization(momentum=0.9, dtype="float32", name="normalised")(
+        encoder.output
+    )
     scaled = (ops.tanh(unbounded) + 1) * (steps / 2)  # in [0, steps]
     rounded = scaled + ops.stop_gradient(ops.round(scaled) - scaled)
     return keras.Model(encoder.input, rounded * (2 / steps) - 1, name="encoder")

@@ -31,7 +31,9 @@ def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.M
     shape_image = layers.Reshape((rows, columns, sizes[-1]), name="image")
     double = [_normalised(layers.Conv2D(4 * size, 2, padding="same", use_bias=False), f"double{level}")
               for level, size in reversed(list(enumerate(sizes[:-1])))]  # fmt: skip
-    to_pixels = layers.Conv2D(4 * channels, 3, padding="same", activation="sigmoid", dtype="float32", name="pixels")
+    to_pixels = layers.Conv2D(
+        4 * channels, 3, padding="same", activation="sigmoid", dtype="float32", name="pixels"
+    )
     cut = layers.Cropping2D(((0, below), (0, right)), dtype="float32", name="cut")
 
     # Wiring
@@ -60,7 +62,9 @@ def _halving(size: int, name: str) -> keras.Sequential:
 
 
 def _normalised(layer: keras.Layer, name: str) -> keras.Sequential:
-    return keras.Sequential([layer, layers.BatchNormalization(momentum=0.9), layers.Activation("gelu")], name=name)
+    return keras.Sequential(
+        [layer, layers.BatchNormalization(momentum=0.9), layers.Activation("gelu")], name=name
+    )
 
 
 def _subpixels(features: keras.KerasTensor) -> keras.KerasTensor:

@@ -40,9 +40,13 @@ def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.M
     )
 
 
-def narrowing(shape: tuple[int, int, int], code: int, width: float, name: str) -> list[keras.Sequential]:
+def narrowing(
+    shape: tuple[int, int, int], code: int, width: float, name: str
+) -> list[keras.Sequential]:
     """Return the hidden layers of the encoder, the widest first."""
-    return [_hidden(size, f"{name}{level}") for level, size in enumerate(_sizes(shape, code, width))]
+    return [
+        _hidden(size, f"{name}{level}") for level, size in enumerate(_sizes(shape, code, width))
+    ]
 
 
 def _sizes(shape: tuple[int, int, int], code: int, width: float) -> list[int]:

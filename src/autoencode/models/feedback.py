@@ -18,7 +18,9 @@ def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.M
     left_over = layers.Subtract(name="left_over")
     beside = layers.Concatenate(name="beside")
     second = dense.narrowing(shape, code, width, "second")
-    correction = layers.Dense(code, kernel_initializer=keras.initializers.VarianceScaling(0.01), name="code")
+    correction = layers.Dense(
+        code, kernel_initializer=keras.initializers.VarianceScaling(0.01), name="code"
+    )
     correct = layers.Add(name="corrected")
 
     # Wiring

@@ -15,11 +15,16 @@ MOST_PATCHES = 100
 def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.Model, keras.Model]:
     """Return encoder and decoder; at 28 x 28 grey and `width` 1: 49 patches of 4 x 4, 64 units each, two mixings each way."""
     height, width_pixels, channels = shape
-    side = max(1, min(4, height, width_pixels), math.ceil(math.sqrt(height * width_pixels / MOST_PATCHES)))
+    side = max(
+        1, min(4, height, width_pixels), math.ceil(math.sqrt(height * width_pixels / MOST_PATCHES))
+    )
     rows, columns = -(-height // side), -(-width_pixels // side)
     below, right = rows * side - height, columns * side - width_pixels
     # Larger patches get more units, by the root of what they hold; wider models are deeper as well.
-    patches, units = rows * columns, max(4, round(64 * width * math.sqrt(side * side * channels / 16)))
+    patches, units = (
+        rows * columns,
+        max(4, round(64 * width * math.sqrt(side * side * channels / 16))),
+    )
     levels = max(1, round(2 * math.sqrt(width)))
 
     # Layers
@@ -29,13 +34,17 @@ def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.M
     to_code = layers.Dense(code, name="code")
     from_code = layers.Dense(patches * units, name="from_code")
     up = [_Mixing(patches, units, f"up{level}") for level in range(levels)]
-    to_patch = layers.Dense(side * side * channels, activation="sigmoid", dtype="float32", name="to_patch")
+    to_patch = layers.Dense(
+        side * side * channels, activation="sigmoid", dtype="float32", name="to_patch"
+    )
     cut = layers.Cropping2D(((0, below), (0, right)), dtype="float32", name="cut")
 
     # Wiring
     images = keras.Input(shape, name="images")
     filled = layers.Reshape((rows, side, columns, side, channels))(fill(images))
-    features = layers.Reshape((patches, side * side * channels))(ops.transpose(filled, (0, 1, 3, 2, 4, 5)))
+    features = layers.Reshape((patches, side * side * channels))(
+        ops.transpose(filled, (0, 1, 3, 2, 4, 5))
+    )
     features = from_patch(features)  # (N, patches, units)
     for layer in down:
         features = layer(features)
@@ -45,7 +54,9 @@ def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.M
     features = layers.Reshape((patches, units))(from_code(codes_in))  # (N, patches, units)
     for layer in up:
         features = layer(features)
-    features = to_patch(layers.LayerNormalization(name="up")(features))  # (N, patches, side * side * C)
+    features = to_patch(
+        layers.LayerNormalization(name="up")(features)
+    )  # (N, patches, side * side * C)
     squares = layers.Reshape((rows, columns, side, side, channels), dtype="float32")(features)
     joined = layers.Reshape((rows * side, columns * side, channels), dtype="float32")(
         ops.transpose(squares, (0, 1, 3, 2, 4, 5))
@@ -74,4 +85,6 @@ class _Mixing:
 
 
 def _mlp(size: int, name: str) -> keras.Sequential:
-    return keras.Sequential([layers.Dense(2 * size, activation="gelu"), layers.Dense(size)], name=name)
+    return keras.Sequential(
+        [layers.Dense(2 * size, activation="gelu"), layers.Dense(size)], name=name
+    )

@@ -18,7 +18,11 @@ if TYPE_CHECKING:
     import keras
 
 LOSSES = ("mse", "mae", "bce", "ssim")
-NOISES = {"gaussian": (0.3, 10.0), "mask": (0.5, 0.99), "salt": (0.2, 0.99)}  # strength by default, and at most
+NOISES = {
+    "gaussian": (0.3, 10.0),
+    "mask": (0.5, 0.99),
+    "salt": (0.2, 0.99),
+}  # strength by default, and at most
 # Pixels, degrees, share of the size, pixels, probability, share of another image.
 AUGMENTATIONS = {"shift": (2.0, 64.0), "rotate": (10.0, 45.0), "scale": (0.1, 0.5), "elastic": (1.0, 16.0), "flip": (0.5, 1.0), "mix": (0.5, 1.0)}  # fmt: skip
 OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop", "lion", "muon")
@@ -102,16 +106,24 @@ def augmentations(words: str) -> dict[str, float]:
     return _strengths("augment", words, AUGMENTATIONS)
 
 
-def _strengths(option: str, words: str, known: Mapping[str, tuple[float, float]]) -> dict[str, float]:
+def _strengths(
+    option: str, words: str, known: Mapping[str, tuple[float, float]]
+) -> dict[str, float]:
     strengths = {}
     for term in words.split("+") if words != "none" else ():
         name, colon, strength = term.partition(":")
         if name == "none":
-            raise UsageError(f"--{option} none stands alone, received {words!r}: leave out none, or all else.")
+            raise UsageError(
+                f"--{option} none stands alone, received {words!r}: leave out none, or all else."
+            )
         if name not in known:
-            raise unknown(option, name, ("none", *known, *(["auto"] if option == "augment" else [])))
+            raise unknown(
+                option, name, ("none", *known, *(["auto"] if option == "augment" else []))
+            )
         if name in strengths:
-            raise UsageError(f"--{option} takes each kind once, received {name!r} again in {words!r}.")
+            raise UsageError(
+                f"--{option} takes each kind once, received {name!r} again in {words!r}."
+            )
         usual, most = known[name]
         strengths[name] = _number(f"--{option}", strength, most, words) if colon else usual
     return strengths
@@ -123,7 +135,9 @@ def _number(option: str, word: str, most: float, words: str) -> float:
     except ValueError:
         number = math.nan
     if not 0 < number <= most:
-        raise UsageError(f"{option} takes numbers above 0 and at most {most:g}, received {word!r} in {words!r}.")
+        raise UsageError(
+            f"{option} takes numbers above 0 and at most {most:g}, received {word!r} in {words!r}."
+        )
     return number
 
 
@@ -141,7 +155,9 @@ def build(model: keras.Model, config: Config, steps: int) -> keras.Model:
     targets, penalties = images, []
     if strengths := augmentations(config.augment):
         targets = augmentation.Augment(strengths)(targets)
-    inputs = corruption.Corrupt(strengths)(targets) if (strengths := noises(config.noise)) else targets
+    inputs = (
+        corruption.Corrupt(strengths)(targets) if (strengths := noises(config.noise)) else targets
+    )
     if config.variational is None:
         codes = encoder(inputs)
     else:
@@ -151,7 +167,9 @@ def build(model: keras.Model, config: Config, steps: int) -> keras.Model:
         pixels = math.prod(model.input_shape[1:])
         warm_up = round(config.warm_up * steps)
         penalties.append(
-            variational.Divergence(config.variational / pixels, config.free_bits, warm_up)([means, log_variances])
+            variational.Divergence(config.variational / pixels, config.free_bits, warm_up)(
+                [means, log_variances]
+            )
         )
     if config.sparsity:
         penalties.append(terms.Sparsity(config.sparsity)(codes))

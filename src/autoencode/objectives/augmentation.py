@@ -52,14 +52,20 @@ class Augment(keras.layers.Layer):
         turn = self._uniform(images, (1, 1), -angle, angle) * (math.pi / 180)
         grow = self._uniform(images, (1, 1), -scale, scale)
         # Catmull and Smith: rows are moved so that columns, moved after them, end where the turned and scaled pixel lies.
-        field_x = ((1 + grow) / ops.cos(turn) - 1) * across + ops.tan(turn) * (move_y - down) + move_x
-        field_y = (1 + grow) * ops.sin(turn) * across + ((1 + grow) * ops.cos(turn) - 1) * down + move_y
+        field_x = (
+            ((1 + grow) / ops.cos(turn) - 1) * across + ops.tan(turn) * (move_y - down) + move_x
+        )
+        field_y = (
+            (1 + grow) * ops.sin(turn) * across + ((1 + grow) * ops.cos(turn) - 1) * down + move_y
+        )
         if elastic:
             field_x = field_x + elastic * self._smooth(images)
             field_y = field_y + elastic * self._smooth(images)
         moved = self._uniform(images, (1, 1), 0, 1) >= UNCHANGED
         field_x, field_y = (ops.where(moved, field, 0.0) for field in (field_x, field_y))
-        planes = ops.moveaxis(images, 3, 1)  # (N, C, H, W): four times as fast with the pixels of a row side by side
+        planes = ops.moveaxis(
+            images, 3, 1
+        )  # (N, C, H, W): four times as fast with the pixels of a row side by side
         reach_x, reach_y = _reaches(height, width, shift, angle, scale, elastic)
         planes = _moved(planes, field_x[:, None], 3, reach_x)
         planes = _moved(planes, field_y[:, None], 2, reach_y)
@@ -81,7 +87,10 @@ def _reaches(height, width, shift, angle, scale, elastic):
     x = ((1 + scale) / math.cos(turn) - 1) * right + math.tan(turn) * (below + shift)
     y = (1 + scale) * math.sin(turn) * right + max(scale, 1 - (1 - scale) * math.cos(turn)) * below
     # Nothing comes from further than the other border.
-    return tuple(min(math.ceil(1 + shift + elastic + most), size - 1) for most, size in ((x, width), (y, height)))
+    return tuple(
+        min(math.ceil(1 + shift + elastic + most), size - 1)
+        for most, size in ((x, width), (y, height))
+    )
 
 
 def _moved(images, field, axis, reach):
@@ -99,7 +108,9 @@ def _moved(images, field, axis, reach):
     for step in range(-reach, reach + 1):
         begin = step + reach
         part = wide[:, :, begin : begin + size] if axis == 2 else wide[..., begin : begin + size]
-        weight = _kernel(ops.abs(field - step)) * ((place + step >= 0) & (place + step < size)).astype(np.float32)
+        weight = _kernel(ops.abs(field - step)) * (
+            (place + step >= 0) & (place + step < size)
+        ).astype(np.float32)
         total, weights = total + weight * part, weights + weight
     return total / weights
 

@@ -24,7 +24,9 @@ def build(config: Config, steps: int) -> keras.Optimizer:
     elif config.optimizer == "lion":
         found = keras.optimizers.Lion(rate, weight_decay=decay)
     else:
-        found = keras.optimizers.Muon(rate, weight_decay=config.weight_decay, adam_weight_decay=config.weight_decay)
+        found = keras.optimizers.Muon(
+            rate, weight_decay=config.weight_decay, adam_weight_decay=config.weight_decay
+        )
     if config.weight_decay:
         found.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "scale"])
     rate.factor = found.rate_factor = found.add_variable((), "ones", "float32", name="rate_factor")
@@ -39,7 +41,9 @@ class Scaled(schedules.LearningRateSchedule):
 
     def __call__(self, step):
         """Return the learning rate of a step."""
-        rate = self.rate(step) if isinstance(self.rate, schedules.LearningRateSchedule) else self.rate
+        rate = (
+            self.rate(step) if isinstance(self.rate, schedules.LearningRateSchedule) else self.rate
+        )
         return rate * self.factor
 
 
@@ -53,7 +57,9 @@ def _rate(config: Config, steps: int) -> float | schedules.LearningRateSchedule:
     if config.schedule == "cosine":
         warm_up = max(1, round(WARM_UP * steps))
         first = rate / warm_up  # not 0, which would waste a step, and all of a training of one
-        return schedules.CosineDecay(first, max(1, steps - warm_up), warmup_target=rate, warmup_steps=warm_up)
+        return schedules.CosineDecay(
+            first, max(1, steps - warm_up), warmup_target=rate, warmup_steps=warm_up
+        )
     if config.schedule == "linear":
         return schedules.PolynomialDecay(rate, steps, end_learning_rate=0.0)
     return rate

@@ -40,7 +40,9 @@ def ssim(targets: keras.KerasTensor, outputs: keras.KerasTensor) -> keras.KerasT
     variance_o = _blurred(ops.square(outputs)) - ops.square(mean_o)
     covariance = _blurred(targets * outputs) - mean_t * mean_o
     alike = (2 * mean_t * mean_o + LUMINANCE) * (2 * covariance + CONTRAST)
-    most = (ops.square(mean_t) + ops.square(mean_o) + LUMINANCE) * (variance_t + variance_o + CONTRAST)
+    most = (ops.square(mean_t) + ops.square(mean_o) + LUMINANCE) * (
+        variance_t + variance_o + CONTRAST
+    )
     return 1 - ops.mean(alike / most)
 
 
@@ -72,7 +74,9 @@ class Sparsity(keras.layers.Layer):
         self._weight = weight
 
     def call(self, codes: keras.KerasTensor) -> keras.KerasTensor:
-        size = ops.sqrt(ops.mean(ops.square(codes), axis=1) + TINY**2)  # a ReLU may give a code of zeros
+        size = ops.sqrt(
+            ops.mean(ops.square(codes), axis=1) + TINY**2
+        )  # a ReLU may give a code of zeros
         return self._weight * ops.mean(ops.mean(ops.abs(codes), axis=1) / size)
 
 

@@ -15,7 +15,9 @@ def posterior(encoder: keras.Model) -> keras.Model:
     last = encoder.get_layer("code")
     # Small at first, so that a training does not begin with noise of any size.
     log_variances = keras.layers.Dense(
-        last.units, kernel_initializer=keras.initializers.RandomNormal(stddev=1e-3), name="log_variance"
+        last.units,
+        kernel_initializer=keras.initializers.RandomNormal(stddev=1e-3),
+        name="log_variance",
     )(last.input)
     return keras.Model(encoder.input, [encoder.output, log_variances], name="posterior")
 
@@ -29,7 +31,9 @@ class Sample(keras.layers.Layer):
 
     def call(self, inputs: list[keras.KerasTensor]) -> keras.KerasTensor:
         means, log_variances = inputs
-        return means + ops.exp(0.5 * log_variances) * random.normal(ops.shape(means), seed=self._seeds)
+        return means + ops.exp(0.5 * log_variances) * random.normal(
+            ops.shape(means), seed=self._seeds
+        )
 
 
 class Divergence(keras.layers.Layer):

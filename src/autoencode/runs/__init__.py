@@ -83,7 +83,11 @@ class Run:
 
     @classmethod
     def create(
-        cls, folder: Path, record: dict[str, Any], originals: np.ndarray, skipped: Sequence[Skipped] = ()
+        cls,
+        folder: Path,
+        record: dict[str, Any],
+        originals: np.ndarray,
+        skipped: Sequence[Skipped] = (),
     ) -> Run:
         """Begin a run in a folder that `claim` gave; raise `AutoencodeError` where it cannot be written.
 
@@ -115,9 +119,13 @@ class Run:
     def _remove_beginning(self) -> None:
         for path in (STATE, SKIPPED, ARRAYS, CHECKPOINT):
             with suppress(OSError):
-                shutil.rmtree(self.folder / path) if (self.folder / path).is_dir() else (self.folder / path).unlink()
+                shutil.rmtree(self.folder / path) if (self.folder / path).is_dir() else (
+                    self.folder / path
+                ).unlink()
 
-    def go_on(self, lines: bytes, record: dict[str, Any], originals: np.ndarray, sequence: int) -> None:
+    def go_on(
+        self, lines: bytes, record: dict[str, Any], originals: np.ndarray, sequence: int
+    ) -> None:
         """Take up an opened run again: metrics.jsonl is to hold `lines`, what came after is made again.
 
         The pictures of those epochs are drawn again meanwhile. `sequence` is that of the last checkpoint.
@@ -126,7 +134,8 @@ class Run:
         metrics = parse_metrics(lines)
         # All is read before anything is written: a folder that is refused stays as it is.
         redrawn = [
-            self._read_array(f"reconstructions{index}", line["reconstructions"]) for index, line in enumerate(metrics)
+            self._read_array(f"reconstructions{index}", line["reconstructions"])
+            for index, line in enumerate(metrics)
         ]
         self.record = record
         self._begin(originals, sequence)
@@ -163,9 +172,15 @@ class Run:
         self._checkpoints = checkpoints.Writer(self.folder / CHECKPOINT, sequence)
         self.mark("training")
         # The first checkpoint counts on these too.
-        self._unsynchronised += [self._write_array("originals", originals), self.folder / STATE, self.folder / RECORD]
+        self._unsynchronised += [
+            self._write_array("originals", originals),
+            self.folder / STATE,
+            self.folder / RECORD,
+        ]
 
-    def write_epoch(self, metrics: dict[str, Any], originals: np.ndarray, reconstructions: np.ndarray) -> None:
+    def write_epoch(
+        self, metrics: dict[str, Any], originals: np.ndarray, reconstructions: np.ndarray
+    ) -> None:
         """Add an epoch: its array and its line in metrics.jsonl now, its picture while the next one trains.
 
         Raises `AutoencodeError` where this epoch, or the drawing of an earlier one, could not be written.
@@ -175,7 +190,9 @@ class Run:
         self._unsynchronised.append(self._write_array(f"reconstructions{index}", reconstructions))
         self._append_metrics(metrics | {"reconstructions": checksum(reconstructions)})
         self.epochs += 1
-        self._drawn.append(self._drawing.submit(self._draw_example, index, originals, reconstructions))
+        self._drawn.append(
+            self._drawing.submit(self._draw_example, index, originals, reconstructions)
+        )
 
     def keep(self, notes: dict[str, Any], states: Mapping[str, list[np.ndarray]]) -> None:
         """Have a checkpoint written meanwhile, of `notes`, `states` and the metrics so far.
@@ -239,7 +256,10 @@ class Run:
         metrics = self.metrics()
         self._drawn.append(self._drawing.submit(self._draw_gif, len(metrics)))
         try:
-            self._write_json(BASELINE, seal({"pca": pca, "components": components} | ({"kept": kept} if kept else {})))
+            self._write_json(
+                BASELINE,
+                seal({"pca": pca, "components": components} | ({"kept": kept} if kept else {})),
+            )
             self._write_json(FINDINGS, seal({"findings": findings}))
             with self._temporary(MODEL) as path:
                 models.save(model, path)
@@ -309,7 +329,13 @@ class Run:
     def _write_report(self, metrics: list[dict[str, Any]], curve: Figure) -> None:
         drawn, svg = self._examples(len(metrics)), pictures.curve_as_svg(curve)
         page = report.render(
-            self.record, metrics, self.baseline().get("pca"), self.findings(), drawn, svg, self.kept()
+            self.record,
+            metrics,
+            self.baseline().get("pca"),
+            self.findings(),
+            drawn,
+            svg,
+            self.kept(),
         )
         with self._replacing("report.html") as file:
             file.write(page.encode("utf-8", "replace"))  # a name need not be text
@@ -322,7 +348,9 @@ class Run:
             file.write(json.dumps(value, indent=2).encode() + b"\n")
 
     def _write_array(self, name: str, array: np.ndarray) -> Path:
-        written = io.BytesIO()  # into a file of its own, NumPy overlooks a disk that is full at the last bytes
+        written = (
+            io.BytesIO()
+        )  # into a file of its own, NumPy overlooks a disk that is full at the last bytes
         np.save(written, array, allow_pickle=False)
         with self._replacing(self._array(name).relative_to(self.folder)) as file:
             file.write(written.getbuffer())
@@ -360,7 +388,9 @@ class Run:
     def metrics(self) -> list[dict[str, Any]]:
         """Return the epochs so far, the lines of metrics.jsonl."""
         if not self.has_metrics():
-            raise AutoencodeError(f"{self.folder} holds no finished epoch yet: go on with --resume {self.folder}")
+            raise AutoencodeError(
+                f"{self.folder} holds no finished epoch yet: go on with --resume {self.folder}"
+            )
         path = self.folder / METRICS
         try:
             if path.stat().st_size > MOST_METRICS:
@@ -405,7 +435,11 @@ class Run:
             array = np.load(content, allow_pickle=False)
             if array.dtype != np.uint8 or array.ndim != 4 or checksum(array) != expected:
                 raise ValueError("its checksum is another")
-            if not 1 <= len(array) <= MOST_EXAMPLES or 0 in array.shape or array.shape[3] not in (1, 3):
+            if (
+                not 1 <= len(array) <= MOST_EXAMPLES
+                or 0 in array.shape
+                or array.shape[3] not in (1, 3)
+            ):
                 raise ValueError(f"its shape is {array.shape}")
             return array
         except (OSError, EOFError, ValueError) as error:

@@ -71,7 +71,9 @@ def _check_empty(path: Path) -> None:
             f"or see it with: autoencode show {path}"
         )
     if held is not None:
-        raise AutoencodeError(f"{path} is not empty (it holds {held.name}): choose a new or empty --run folder.")
+        raise AutoencodeError(
+            f"{path} is not empty (it holds {held.name}): choose a new or empty --run folder."
+        )
 
 
 @contextmanager
@@ -113,7 +115,11 @@ def _make_marked(parent: Path) -> None:
 
 
 def _claim_numbered(parent: Path, name: str) -> Path:
-    taken = [int(found[1]) for path in parent.glob(f"{name}-*") if (found := re.fullmatch(r".*-(\d+)", path.name))]
+    taken = [
+        int(found[1])
+        for path in parent.glob(f"{name}-*")
+        if (found := re.fullmatch(r".*-(\d+)", path.name))
+    ]
     number = max(taken, default=0) + 1
     _make_marked(parent)
     while True:
@@ -123,7 +129,9 @@ def _claim_numbered(parent: Path, name: str) -> Path:
             return path
         except FileExistsError:
             if not parent.is_dir():
-                raise AutoencodeError(f"{parent} is a file; expected a folder: name one with --run.") from None
+                raise AutoencodeError(
+                    f"{parent} is a file; expected a folder: name one with --run."
+                ) from None
             number += 1  # another process was first
         except OSError as error:
             raise not_written(path, error) from error

@@ -37,7 +37,9 @@ def find(folder: Path) -> list[Listed]:
     try:
         paths = sorted(path for path in folder.iterdir() if (path / RECORD).is_file())
     except OSError as error:
-        raise AutoencodeError(f"{folder} cannot be listed ({reason(error)}): expected a folder of runs.") from error
+        raise AutoencodeError(
+            f"{folder} cannot be listed ({reason(error)}): expected a folder of runs."
+        ) from error
     return [_look(path) for path in paths]
 
 
@@ -55,7 +57,16 @@ def _look(path: Path) -> Listed:
     else:
         state = "killed" if ended["state"] == "training" else ended["state"]
     last = metrics[-1] if metrics else {}
-    return Listed(path.name, state, len(metrics), epochs, last.get("loss"), last.get("val_loss"), seen, ended["why"])
+    return Listed(
+        path.name,
+        state,
+        len(metrics),
+        epochs,
+        last.get("loss"),
+        last.get("val_loss"),
+        seen,
+        ended["why"],
+    )
 
 
 def _seen(folder: Path) -> datetime | None:

@@ -21,7 +21,16 @@ FORMAT = 1  # of the folder; a reader refuses a newer one
 CHECKSUM = "crc32"  # the key that holds a record's own
 MOST_BYTES, MOST_LINE = 2**20, 2**12  # of a record; of a line of metrics
 MOST_RANGES = 16  # kinds of stored values
-METRICS = ("epoch", "steps", "seconds", "step_seconds", "images_per_second", "loss", "val_loss", "reconstructions")
+METRICS = (
+    "epoch",
+    "steps",
+    "seconds",
+    "step_seconds",
+    "images_per_second",
+    "loss",
+    "val_loss",
+    "reconstructions",
+)
 STATES = ("training", "stopped", "finished", "failed")
 
 
@@ -55,8 +64,14 @@ def read(path: Path, check: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
         if len(content) > MOST_BYTES:
             raise ValueError(f"it holds more than {MOST_BYTES:,} bytes")
         record = json.loads(content)
-        if isinstance(record, dict) and type(record.get("format")) is int and record["format"] > FORMAT:
-            raise newer(path.parent, "written", f"folder format {record['format']}, known here: {FORMAT}")
+        if (
+            isinstance(record, dict)
+            and type(record.get("format")) is int
+            and record["format"] > FORMAT
+        ):
+            raise newer(
+                path.parent, "written", f"folder format {record['format']}, known here: {FORMAT}"
+            )
         check(record)
         return unseal(record)
     except (OSError, ValueError, UsageError, RecursionError) as error:
@@ -80,7 +95,10 @@ def settings(record: Mapping[str, Any]) -> Config:
     """Return the settings in the record of a run; raise `ValueError` or `UsageError` where they are none."""
     try:
         return Config(**record["settings"])
-    except (TypeError, OverflowError) as error:  # a key that is no setting, a number that no float holds
+    except (
+        TypeError,
+        OverflowError,
+    ) as error:  # a key that is no setting, a number that no float holds
         raise ValueError(f"its settings are none: {reason(error)}") from error
 
 
@@ -101,7 +119,9 @@ def _text_by_name(value: Any) -> bool:
 
 
 def _images(value: Any) -> bool:
-    if not isinstance(value, dict) or not all(_count(value.get(key)) for key in ("train", "test", "fingerprint")):
+    if not isinstance(value, dict) or not all(
+        _count(value.get(key)) for key in ("train", "test", "fingerprint")
+    ):
         return False
     shape = value.get("shape")
     return isinstance(shape, list) and len(shape) == 3 and all(map(_count, shape))
@@ -111,7 +131,10 @@ def _ranges(value: Any) -> bool:
     if not isinstance(value, dict) or len(value) > MOST_RANGES:
         return False
     limits = value.values()
-    return all(isinstance(one, list) and len(one) == 2 and all(map(_number, one)) and one[0] < one[1] for one in limits)
+    return all(
+        isinstance(one, list) and len(one) == 2 and all(map(_number, one)) and one[0] < one[1]
+        for one in limits
+    )
 
 
 RUN = {
@@ -143,10 +166,18 @@ def check_epoch(line: Any, number: int) -> None:
 
 def check_baseline(record: Any) -> None:
     """Raise `ValueError` unless `record` is PCA's error and components, baseline.json."""
-    if not isinstance(record, dict) or not _number(record.get("pca")) or not _count(record.get("components")):
+    if (
+        not isinstance(record, dict)
+        or not _number(record.get("pca"))
+        or not _count(record.get("components"))
+    ):
         raise ValueError("it is not the error of PCA")
     kept = record.get("kept", {"epoch": 0, "val_loss": 0.0})
-    if not isinstance(kept, dict) or not _count(kept.get("epoch")) or not _number(kept.get("val_loss")):
+    if (
+        not isinstance(kept, dict)
+        or not _count(kept.get("epoch"))
+        or not _number(kept.get("val_loss"))
+    ):
         raise ValueError("it does not say which epoch is kept")
 
 
@@ -154,7 +185,9 @@ def check_findings(record: Any) -> None:
     """Raise `ValueError` unless `record` is what the doctor found, doctor.json."""
     found = record.get("findings") if isinstance(record, dict) else None
     keys = {"what", "cause", "advice"}
-    if not isinstance(found, list) or not all(_text_by_name(one) and one.keys() == keys for one in found):
+    if not isinstance(found, list) or not all(
+        _text_by_name(one) and one.keys() == keys for one in found
+    ):
         raise ValueError("it is not a list of findings")
 
 
@@ -167,20 +200,23 @@ def check_state(record: Any) -> None:
 
 def _number(value: Any) -> bool:
     return (
-        isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) < 1e300 and math.isfinite(value)
+        isinstance(value, (int, float))
+        and not isinstance(value, bool)
+        and abs(value) < 1e300
+        and math.isfinite(value)
     )
 
 
 def damaged(path: Path, why: str) -> AutoencodeError:
     """Return the error for a file of a run folder that is not as it was written."""
-    return AutoencodeError(f"{path} is damaged ({why}): bring it back from a copy, or train into a new folder.")
+    return AutoencodeError(
+        f"{path} is damaged ({why}): bring it back from a copy, or train into a new folder."
+    )
 
 
 def not_written(
     path: str | os.PathLike, error: OSError, *, action: str = "write"
 ) -> AutoencodeError:
     """Return the error for a file of a run folder that could not be written."""
-    kept = (
-        "what was written before is intact, and a training that had begun goes on with --resume"
-    )
+    kept = "what was written before is intact, and a training that had begun goes on with --resume"
     return errors.not_written(path, error, "--run folder", kept, action=action)

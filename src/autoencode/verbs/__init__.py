@@ -43,7 +43,9 @@ class Saved:
         """Return how a source is read for this model: as in its training, but for what is `given` and not None."""
         names = {field.name for field in dataclasses.fields(DataConfig)} - {"strict", "range"}
         told = {name: value for name, value in self.settings.items() if name in names}
-        return DataConfig(**told | {name: value for name, value in given.items() if value is not None})
+        return DataConfig(
+            **told | {name: value for name, value in given.items() if value is not None}
+        )
 
     @property
     def scale(self) -> Scale | None:
@@ -116,7 +118,11 @@ def find(model: str | Path) -> Saved:
     if not path.exists():
         raise UsageError(f"there is nothing at {path}: expected a run folder or a .keras file.")
     folder = path if path.is_dir() else path.parent
-    run = Run.open(folder) if path.is_dir() or (path.name == MODEL and (folder / RECORD).is_file()) else None
+    run = (
+        Run.open(folder)
+        if path.is_dir() or (path.name == MODEL and (folder / RECORD).is_file())
+        else None
+    )
     file = folder / MODEL if run else path
     if not file.exists():
         raise AutoencodeError(f"{path} holds no {MODEL} yet: it is written when the training ends.")
@@ -180,7 +186,9 @@ def own_source(saved: Saved, source: str | None, option: str = "--source") -> st
     if source is not None:
         return data.find(source)
     if saved.run is None:
-        raise UsageError(f"{saved.file} does not tell what it was trained on: name a source with {option}.")
+        raise UsageError(
+            f"{saved.file} does not tell what it was trained on: name a source with {option}."
+        )
     told = runs.source(saved.run.record)
     try:
         return data.find(told)

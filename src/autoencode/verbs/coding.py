@@ -38,7 +38,9 @@ def encode(opened: Opened, stream: Stream, place: Place, *, refine: int = 0) -> 
     else:
         numbers = {f"code{number}": column for number, column in enumerate(codes.T)}
         outputs.write_table(place.file, columns(stream) | numbers)
-    outputs.write_figure(place.beside(), pictures.draw_codes(codes[evenly(len(codes), LOOKED_AT)], len(codes)))
+    outputs.write_figure(
+        place.beside(), pictures.draw_codes(codes[evenly(len(codes), LOOKED_AT)], len(codes))
+    )
     return {"images": len(codes)}
 
 
@@ -93,9 +95,13 @@ def decode(opened: Opened, codes: np.ndarray, place: Place) -> dict[str, int]:
 def check_codes(path: Path) -> None:
     """Raise `UsageError` where `path` is no file that may hold codes."""
     if not path.exists():
-        raise UsageError(f"there is nothing at {path}: expected a file of codes, as encode writes it.")
+        raise UsageError(
+            f"there is nothing at {path}: expected a file of codes, as encode writes it."
+        )
     if not path.is_file() or path.suffix.lower() not in READERS:
-        raise UsageError(f"expected codes in a file that ends in {', '.join(READERS)}, received {path}.")
+        raise UsageError(
+            f"expected codes in a file that ends in {', '.join(READERS)}, received {path}."
+        )
 
 
 def read_codes(path: Path, size: int) -> np.ndarray:
@@ -145,7 +151,9 @@ def _arrays(path: Path) -> np.ndarray:
 
 def _of_levels(path: Path, levels: np.ndarray, bits: np.ndarray) -> np.ndarray:
     """The codes that `quantized` was given."""
-    whole = bits.ndim == 0 and bits.dtype.kind in "iu" and 1 <= bits <= 16 and levels.dtype.kind in "iu"
+    whole = (
+        bits.ndim == 0 and bits.dtype.kind in "iu" and 1 <= bits <= 16 and levels.dtype.kind in "iu"
+    )
     if not whole or (levels.size and not 0 <= levels.min() <= levels.max() < 2 ** int(bits)):
         raise AutoencodeError(
             f"{path}: expected levels of as many bits as `bits` says, 1 to 16, received {levels.dtype} and {bits}."
@@ -190,10 +198,14 @@ def _numbered(path: Path, names: list[str]) -> dict[str, int]:
     wanted = {}
     while (name := f"code{len(wanted)}") in names:
         if names.count(name) > 1:
-            raise AutoencodeError(f"{path}: expected one column called {name}, it holds {names.count(name)}.")
+            raise AutoencodeError(
+                f"{path}: expected one column called {name}, it holds {names.count(name)}."
+            )
         wanted[name] = names.index(name)
     if not wanted:
-        raise AutoencodeError(f"{path}: expected columns code0, code1, ..., it holds {', '.join(names)[:200]}.")
+        raise AutoencodeError(
+            f"{path}: expected columns code0, code1, ..., it holds {', '.join(names)[:200]}."
+        )
     return wanted
 
 

@@ -57,15 +57,22 @@ def lines(told: dict[str, Any]) -> list[str]:
     height, width, channels = told["shape"]
     colour, ratio = "grey" if channels == 1 else "rgb", height * width * channels / told["code"]
     shapes = f"images of {width}x{height}, {colour}, to {told['code']} numbers and back ({ratio:,.0f} values a number)"
-    words = [f"{told['name']}: {shapes}; {told['parameters']:,} parameters", f"file: {told['file']}"]
+    words = [
+        f"{told['name']}: {shapes}; {told['parameters']:,} parameters",
+        f"file: {told['file']}",
+    ]
     if "source" in told:
         words += _trained(told)
     else:
         words.append(
-            f"settings: {_settings(told['settings'])}" if told["settings"] else "settings: the file tells none"
+            f"settings: {_settings(told['settings'])}"
+            if told["settings"]
+            else "settings: the file tells none"
         )
         words += [f"note: {note}" for note in told["notes"]]
-    return [printable(line) for line in words]  # much of it stands in records, which may be a stranger's
+    return [
+        printable(line) for line in words
+    ]  # much of it stands in records, which may be a stranger's
 
 
 def _trained(told: dict[str, Any]) -> list[str]:
@@ -90,5 +97,7 @@ def _trained(told: dict[str, Any]) -> list[str]:
 
 
 def _settings(settings: dict[str, Any]) -> str:
-    other = {name: value for name, value in settings.items() if value != getattr(Config, name, None)}
+    other = {
+        name: value for name, value in settings.items() if value != getattr(Config, name, None)
+    }
     return ", ".join(f"{name} {value}" for name, value in other.items()) or "those of the article"

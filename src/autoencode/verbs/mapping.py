@@ -40,10 +40,14 @@ def check(method: str) -> None:
     if method not in (known := ("auto", "pca", "umap")):
         raise unknown("method", method, known)
     if method == "umap" and not _has_umap():
-        raise AutoencodeError("--method umap needs umap-learn; install it with: pip install 'autoencode[umap]'")
+        raise AutoencodeError(
+            "--method umap needs umap-learn; install it with: pip install 'autoencode[umap]'"
+        )
 
 
-def write_map(opened: Opened, stream: Stream, place: Place, *, method: str = "auto") -> dict[str, str | int]:
+def write_map(
+    opened: Opened, stream: Stream, place: Place, *, method: str = "auto"
+) -> dict[str, str | int]:
     """Write where the code of every image lies on a plane, as a table and as a picture with some of the images on it.
 
     The table has the columns `name`, `label` where there are labels, `x` and `y`. `method` is pca, umap, or auto: a code of
@@ -52,16 +56,22 @@ def write_map(opened: Opened, stream: Stream, place: Place, *, method: str = "au
     """
     check(method)
     if opened.trained.code < 2:
-        raise AutoencodeError(f"map expects codes of at least two numbers, those of {opened.saved.name} have one.")
+        raise AutoencodeError(
+            f"map expects codes of at least two numbers, those of {opened.saved.name} have one."
+        )
     codes = codes_of(opened, stream)
     method = _chosen(method, codes)
     plane = {"code": _itself, "pca": _pca, "umap": _umap}[method](codes)
     outputs.write_table(place.file, columns(stream) | dict(zip("xy", plane.points.T, strict=True)))
     shown = spread(plane.points, CELLS)
     tiles = dict(zip(shown, stream.images(shown), strict=True))
-    outputs.write_figure(place.beside(), pictures.draw_map(plane.points, plane.axes, tiles, *stream.labels()))
+    outputs.write_figure(
+        place.beside(), pictures.draw_map(plane.points, plane.axes, tiles, *stream.labels())
+    )
     redrawn = to_pixels(opened.decode(plane.back(grid(plane.points, GRID)).astype(np.float32)))
-    outputs.write_png(place.beside("-grid.png"), pictures.draw_sheet(redrawn, GRID, tile=GRID_TILE, gap=0))
+    outputs.write_png(
+        place.beside("-grid.png"), pictures.draw_sheet(redrawn, GRID, tile=GRID_TILE, gap=0)
+    )
     return {"images": len(codes), "method": method}
 
 
@@ -100,7 +110,9 @@ def _chosen(method: str, codes: np.ndarray) -> str:
 
 def _has_umap() -> bool:
     found = find_spec("umap")
-    return found is not None and found.origin is not None  # a folder of that name where we stand is none
+    return (
+        found is not None and found.origin is not None
+    )  # a folder of that name where we stand is none
 
 
 def _itself(codes: np.ndarray) -> Plane:
@@ -109,8 +121,13 @@ def _itself(codes: np.ndarray) -> Plane:
 
 def _pca(codes: np.ndarray) -> Plane:
     mean, axes, shares = measures.plane(codes)
-    names = tuple(f"component {number}, {share:.0%} of the variance" for number, share in enumerate(shares, start=1))
-    return Plane(((codes - mean) @ axes).astype(np.float32), names, lambda points: points @ axes.T + mean)
+    names = tuple(
+        f"component {number}, {share:.0%} of the variance"
+        for number, share in enumerate(shares, start=1)
+    )
+    return Plane(
+        ((codes - mean) @ axes).astype(np.float32), names, lambda points: points @ axes.T + mean
+    )
 
 
 def _umap(codes: np.ndarray) -> Plane:
@@ -125,7 +142,11 @@ def _umap(codes: np.ndarray) -> Plane:
     from sklearn.neighbors import KNeighborsRegressor  # UMAP needs it anyway
 
     if len(codes) < UMAP_NEEDS:
-        raise AutoencodeError(f"UMAP needs at least {UMAP_NEEDS} images, received {len(codes)}: choose --method pca.")
-    points = umap.UMAP(n_neighbors=min(NEIGHBOURS, len(codes) - 1), random_state=0, n_jobs=1).fit_transform(codes)
+        raise AutoencodeError(
+            f"UMAP needs at least {UMAP_NEEDS} images, received {len(codes)}: choose --method pca."
+        )
+    points = umap.UMAP(
+        n_neighbors=min(NEIGHBOURS, len(codes) - 1), random_state=0, n_jobs=1
+    ).fit_transform(codes)
     nearest = KNeighborsRegressor(min(NEAREST, len(codes)), weights="distance").fit(points, codes)
     return Plane(points, ("UMAP 1", "UMAP 2"), nearest.predict)

@@ -95,7 +95,9 @@ class Place:
 
 
 @contextmanager
-def claim(verb: str, model: str, out: Path | None = None, *, overwrite: bool = False) -> Iterator[Place]:
+def claim(
+    verb: str, model: str, out: Path | None = None, *, overwrite: bool = False
+) -> Iterator[Place]:
     """Give the place that `verb` writes to for the model called `model`, by the rule above.
 
     Half a set, which would stand in the way of the next call, is removed again, and so are folders
@@ -113,7 +115,9 @@ def claim(verb: str, model: str, out: Path | None = None, *, overwrite: bool = F
                 marks.write_marker(folder)
         yield place
     except BaseException:
-        if len(place.written()) < len(place.paths):  # all of them stay: then it was but the telling that failed
+        if len(place.written()) < len(
+            place.paths
+        ):  # all of them stay: then it was but the telling that failed
             _remove(path for path in place.paths if path not in before)
         raise
     finally:
@@ -121,9 +125,7 @@ def claim(verb: str, model: str, out: Path | None = None, *, overwrite: bool = F
             marks.remove_empty(one)  # one that holds something stays
 
 
-def find_place(
-    verb: str, model: str, out: Path | None = None, *, overwrite: bool = False
-) -> Place:
+def find_place(verb: str, model: str, out: Path | None = None, *, overwrite: bool = False) -> Place:
     """Return the place that `claim` gives, without making it. Raises `UsageError` as `claim` does.
 
     >>> find_place("map", "digits-1").file.as_posix()
@@ -138,8 +140,7 @@ def find_place(
     before = _present(place)
     if before and not overwrite:
         raise UsageError(
-            f"{before[0]} is there already: "
-            "choose another --out, or replace it with --overwrite."
+            f"{before[0]} is there already: choose another --out, or replace it with --overwrite."
         )
     folder = file.parent
     if folder.exists() and not folder.is_dir():
@@ -161,7 +162,9 @@ def _file(kind: Kind, out: Path) -> Path:
     if out.is_dir() or not out.suffix[1:2].isalpha():  # v1.2 is a folder
         return out / f"{kind.stem}{kind.suffixes[0]}"
     if out.suffix.lower() not in kind.suffixes:
-        raise UsageError(f"--out takes a folder or a file that ends in {' or '.join(kind.suffixes)}, received {out}.")
+        raise UsageError(
+            f"--out takes a folder or a file that ends in {' or '.join(kind.suffixes)}, received {out}."
+        )
     return out
 
 
@@ -211,7 +214,9 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray | Spool]) -> None:
 
 def _write_array(file: BinaryIO, array: np.ndarray | Spool) -> None:
     spooled = isinstance(array, Spool)
-    kind, shape = ("|u1", (array.count, *array.shape)) if spooled else (array.dtype.str, array.shape)
+    kind, shape = (
+        ("|u1", (array.count, *array.shape)) if spooled else (array.dtype.str, array.shape)
+    )
     told = {"descr": kind, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, told)
     # NumPy's own writing overlooks a disk that is full at the last bytes.

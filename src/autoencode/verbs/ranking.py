@@ -70,7 +70,9 @@ class Alarm:
         if self.by_folds:
             return f"{line}set on all {count:,} normal images, each scored by a model that was not trained on it"
         if self.rate is None:
-            return f"{line}set on all {count:,} held-out images, not measured: none are left for that"
+            return (
+                f"{line}set on all {count:,} held-out images, not measured: none are left for that"
+            )
         few = "" if self.measures(false_alarms) else ", which are too few to measure such a rate"
         return (
             f"{line}set on {count - self.measured:,} held-out images, "
@@ -149,10 +151,14 @@ def learn(
     batches = test.batches(opened.trained.batch_size)
     held_out = np.concatenate([normality.scores(opened.trained, batch) for batch in batches])
     count = len(dataset) if normal is None else len(normal)
-    by_folds = score_by_folds is not None and len(held_out) < anomalies.needed(false_alarms) <= count
+    by_folds = (
+        score_by_folds is not None and len(held_out) < anomalies.needed(false_alarms) <= count
+    )
     if by_folds:
         everything = read(part="all")
-        held_out = score_by_folds(np.concatenate(list(everything.batches(opened.trained.batch_size))))
+        held_out = score_by_folds(
+            np.concatenate(list(everything.batches(opened.trained.batch_size)))
+        )
         test = everything
     skipped = tuple(dict.fromkeys([*skipped, *test.skipped]))
     threshold, rate, measured = _set_threshold(held_out, false_alarms, halves=not by_folds)
@@ -162,7 +168,9 @@ def learn(
             f"only the {len(normal):,} images labelled {' or '.join(classes)} of the {len(dataset):,} "
             f"in {dataset.name} are taken as normal"
         )
-    return Alarm(normality, len(codes), held_out, threshold, rate, measured, count, skipped, note, by_folds)
+    return Alarm(
+        normality, len(codes), held_out, threshold, rate, measured, count, skipped, note, by_folds
+    )
 
 
 def _set_threshold(
@@ -216,7 +224,9 @@ def _normal_stream(
     return found
 
 
-def rank(opened: Opened, stream: Stream, alarm: Alarm, place: Place, *, examples: int = 10) -> dict[str, Any]:
+def rank(
+    opened: Opened, stream: Stream, alarm: Alarm, place: Place, *, examples: int = 10
+) -> dict[str, Any]:
     """Write all images, the strangest first, and pictures of the first `examples` and of all scores.
 
     The table has the columns `name`, `label` where there are labels, `score`, where there is a threshold `anomaly` (1 above
@@ -243,7 +253,9 @@ def rank(opened: Opened, stream: Stream, alarm: Alarm, place: Place, *, examples
         is_strange = found["score"] > alarm.threshold
         table["anomaly"] = is_strange[order].astype(np.uint8)
         counts["anomalies"] = int(is_strange.sum())
-    outputs.write_table(place.file, table | {name: found[name][order] for name in ("error", "distance")})
+    outputs.write_table(
+        place.file, table | {name: found[name][order] for name in ("error", "distance")}
+    )
     outputs.write_png(place.beside(), pictures.draw_rows(_shown(opened, stream, order[:examples])))
     figure = pictures.draw_scores(alarm.held_out, found["score"], alarm.threshold)
     outputs.write_figure(place.beside("-scores.png"), figure)
@@ -252,7 +264,9 @@ def rank(opened: Opened, stream: Stream, alarm: Alarm, place: Place, *, examples
     return counts | {"detections": detections} if detections else counts
 
 
-def measure_detections(scores: np.ndarray, labels: np.ndarray, classes: Sequence[str]) -> list[Detection]:
+def measure_detections(
+    scores: np.ndarray, labels: np.ndarray, classes: Sequence[str]
+) -> list[Detection]:
     """Return the AUROC of each class of defects against normal images, and last that of all defects together.
 
     `scores` are float (N,), higher for stranger images; `labels` integers (N,), indices into `classes`
@@ -287,4 +301,8 @@ def _shown(opened: Opened, stream: Stream, places: np.ndarray) -> dict[str, np.n
     originals = stream.images(ascending)[np.searchsorted(ascending, places)]
     floats = opened.decode(opened.encode(originals))
     heat = anomalies.heat(originals, floats)
-    return {"strangest": originals, "redrawn": to_pixels(floats), "difference": pictures.coloured(heat)}
+    return {
+        "strangest": originals,
+        "redrawn": to_pixels(floats),
+        "difference": pictures.coloured(heat),
+    }

@@ -36,7 +36,11 @@ def reconstruct(
         errors = np.concatenate(errors)
         outputs.write_arrays(place.file, {"images": spool, "errors": errors, **stream.metadata()})
     outputs.write_png(place.beside(), pictures.draw_examples(np.stack(originals), np.stack(shown)))
-    return {"images": len(errors), "mse": float(errors.mean(dtype=np.float64)), "psnr": measures.psnr(errors)}
+    return {
+        "images": len(errors),
+        "mse": float(errors.mean(dtype=np.float64)),
+        "psnr": measures.psnr(errors),
+    }
 
 
 def check(saved: Saved, add: str | None) -> None:
@@ -49,7 +53,13 @@ def check(saved: Saved, add: str | None) -> None:
 
 
 def denoise(
-    opened: Opened, stream: Stream, place: Place, *, add: str | None = None, seed: int = 0, examples: int = 10
+    opened: Opened,
+    stream: Stream,
+    place: Place,
+    *,
+    add: str | None = None,
+    seed: int = 0,
+    examples: int = 10,
 ) -> dict[str, float]:
     """Write all images without their noise, and a picture of the first `examples` with and without it.
 
@@ -76,7 +86,11 @@ def denoise(
         outputs.write_arrays(place.file, arrays | stream.metadata())
     rows = {name: np.stack(images) for name, images in shown.items() if add or name != "clean"}
     outputs.write_png(place.beside(), pictures.draw_rows(rows))
-    gains = {name: measures.psnr(np.concatenate(found)) for name, found in errors.items()} if add else {}
+    gains = (
+        {name: measures.psnr(np.concatenate(found)) for name, found in errors.items()}
+        if add
+        else {}
+    )
     return {"images": len(stream.kept), **gains}
 
 
@@ -98,7 +112,9 @@ def _as_they_are(images: np.ndarray) -> np.ndarray:
     return images
 
 
-def _redraw(opened: Opened, images: np.ndarray, clean: np.ndarray, refine: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def _redraw(
+    opened: Opened, images: np.ndarray, clean: np.ndarray, refine: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
     """What the model makes of `images`, both uint8 (n, H, W, C), and its errors against `clean`."""
     floats = opened.decode(opened.encode(images, refine))
     return to_pixels(floats), measures.squared_errors(clean, floats)

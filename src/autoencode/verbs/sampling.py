@@ -57,7 +57,9 @@ def interpolate(
     outputs.write_png(place.beside(), pictures.draw_path(ends[0], images, ends[1]))
     frames = [_frame(one) for one in images]
     rest = [frames[0]] * STILL, [frames[-1]] * STILL
-    outputs.write_gif(place.file, [*rest[0], *frames[1:-1], *rest[1], *frames[-2:0:-1]], frame_seconds)
+    outputs.write_gif(
+        place.file, [*rest[0], *frames[1:-1], *rest[1], *frames[-2:0:-1]], frame_seconds
+    )
     return images
 
 
@@ -91,9 +93,13 @@ def check(saved: Saved, words: tuple[str, str], *, spherical: bool) -> None:
     """Raise `UsageError` where a word names no picture and is no index, or `spherical` where codes lie about no sphere."""
     for word in words:
         if not word.isdecimal() and not Path(word).is_file():
-            raise UsageError(f"expected a picture's path or the index of an image of --source, received {word!r}.")
+            raise UsageError(
+                f"expected a picture's path or the index of an image of --source, received {word!r}."
+            )
     if spherical and saved.settings and not saved.is_variational:
-        raise UsageError(f"--spherical expects a variational model, and {saved.name} is none: leave it out.")
+        raise UsageError(
+            f"--spherical expects a variational model, and {saved.name} is none: leave it out."
+        )
 
 
 def check_source(saved: Saved, source: str | None) -> None:
