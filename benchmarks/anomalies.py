@@ -18,7 +18,7 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 from speed import PEERS, environment
 
-from autoencode import Autoencoder, Images, anomalies, data, measures
+from autoencode import Autoencoder, Images, anomalies, data, metrics
 
 RESULT = Path(__file__).parent / "results" / "anomalies.json"
 RECIPE = {
@@ -71,9 +71,9 @@ def pca(images: Images) -> dict[str, list[list[float]]]:
     """Return PCA's areas by its reconstruction error, and by the relative error that ours is made of."""
     areas = {"pca": [], "pca_relative": []}
     for digit in range(10):
-        found = measures.PCA.fit(images.train[images.train_labels == digit], CODE)
+        found = metrics.PCA.fit(images.train[images.train_labels == digit], CODE)
         redrawn = found.decode(found.encode(images.test))
-        squares = measures.squared_errors(images.test, redrawn)
+        squares = metrics.squared_errors(images.test, redrawn)
         for name, scores in (
             ("pca", squares),
             ("pca_relative", anomalies.relative_errors(images.test, redrawn)),
@@ -89,7 +89,7 @@ def ours(images: Images, seed: int) -> dict[str, list[float]]:
         model = Autoencoder(CODE, seed=seed, **RECIPE).fit(
             images.train[images.train_labels == digit]
         )
-        errors = measures.squared_errors(
+        errors = metrics.squared_errors(
             images.test, model.reconstruct(images.test) / np.float32(255)
         )
         for name, scores in (("error", errors), ("score", -model.score_samples(images.test))):

@@ -16,7 +16,7 @@ import numpy as np
 from scipy.ndimage import median_filter
 from skimage.restoration import denoise_nl_means
 
-from autoencode import Autoencoder, Images, data, images, measures
+from autoencode import Autoencoder, Images, data, images, metrics
 
 RESULT = Path(__file__).parent / "results" / "denoising.json"
 NOISES = (
@@ -38,7 +38,7 @@ def main() -> None:
     parser.add_argument("--noises", nargs="+", default=NOISES, choices=NOISES)
     options = parser.parse_args()
     mnist = data.load("mnist")
-    pca = measures.PCA.fit(mnist.train, mnist.train[0].size)
+    pca = metrics.PCA.fit(mnist.train, mnist.train[0].size)
     rows = json.loads(RESULT.read_text())["rows"] if RESULT.exists() else {}
     for noise in options.noises:
         noisy = disturbed(mnist.test, noise)
@@ -74,7 +74,7 @@ def disturbed(clean: np.ndarray, noise: str) -> np.ndarray:
 
 
 def classical(
-    noisy: np.ndarray, clean: np.ndarray, pca: measures.PCA
+    noisy: np.ndarray, clean: np.ndarray, pca: metrics.PCA
 ) -> dict[str, Iterator[np.ndarray]]:
     """Return what each classical method makes of `noisy` in each of its settings, uint8."""
     deviation = float((noisy / 255 - clean / 255).std())
@@ -107,17 +107,15 @@ def _each(noisy: np.ndarray, work: Callable[[np.ndarray], np.ndarray]) -> np.nda
     return images.to_pixels(np.stack([work(plane) for plane in noisy[..., 0]])[..., None])
 
 
-def _projected(noisy: np.ndarray, pca: measures.PCA, count: int) -> np.ndarray:
-    fewer = measures.PCA(pca.mean, pca.components[:, -count:], pca.shape)
+def _projected(noisy: np.ndarray, pca: metrics.PCA, count: int) -> np.ndarray:
+    fewer = metrics.PCA(pca.mean, pca.components[:, -count:], pca.shape)
     return images.to_pixels(fewer.decode(fewer.encode(noisy)))
 
 
 def _measured(clean: np.ndarray, found: np.ndarray) -> dict[str, float]:
-    errors = measures.squared_errors(clean, found / np.float32(255))
+    errors = metrics.squared_errors(clean, found / np.float32(255))
     return {
-        key: value
-        for key, value in measures.redrawing(clean, found, errors).items()
-        if key != "mse"
+        key: value for key, value in metrics.redrawing(clean, found, errors).items() if key != "mse"
     }
 
 

@@ -47,8 +47,8 @@ from autoencode import (
     runs,
 )
 from autoencode.data import idx
-from autoencode.files import is_temporary
 from autoencode.runs import records
+from autoencode.system.files import is_temporary
 
 RESULT = Path(__file__).parent / "results" / "faults.json"
 CLOCKS = {"seconds", "step_seconds", "images_per_second", "crc32"}

@@ -16,7 +16,7 @@ import machine
 import numpy as np
 from speed import PEERS, environment, measure
 
-from autoencode import Images, data, measures, models
+from autoencode import Images, data, metrics, models
 
 RESULT = Path(__file__).parent / "results" / "redrawing.json"
 MEASURED = Path(models.__file__).with_name("measured.json")
@@ -43,7 +43,7 @@ def main() -> None:
     result = json.loads(RESULT.read_text()) if RESULT.exists() else {}
     result["machine"] = machine.describe()
     images = data.load("mnist")
-    result["pca"] = measures.pca_error(images.train, images.test, 16)
+    result["pca"] = metrics.pca_error(images.train, images.test, 16)
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         if options.only in (None, "quick"):

@@ -24,7 +24,7 @@ import machine
 import numpy as np
 from PIL import Image
 
-from autoencode import Config, Images, data, measures, pipeline, training
+from autoencode import Config, Images, data, metrics, pipeline, training
 
 RESULT = Path(__file__).parent / "results" / "sets.json"
 EMOJI = "https://registry.npmjs.org/emoji-datasource-twitter/-/emoji-datasource-twitter-16.0.0.tgz"
@@ -69,7 +69,7 @@ def measure(name: str, method: str, code: int, seed: int, options: argparse.Name
     if method == "mean":
         error = float(np.square(images.test / 255 - images.train.mean(0) / 255).mean())
     elif method == "pca":
-        error = measures.pca_error(images.train, images.test, code)
+        error = metrics.pca_error(images.train, images.test, code)
     elif method == "mlp":
         error = mlp(images, code, seed)
     else:

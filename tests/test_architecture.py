@@ -15,8 +15,8 @@ from autoencode import engines
 SOURCE = Path(__file__).parents[1] / "src" / "autoencode"
 LADDER = [
     {"errors"},
-    {"config", "images", "files", "marks", "mapped", "stopping"},
-    {"pictures", "measures"},
+    {"config", "images", "system"},
+    {"pictures", "metrics"},
     {
         "data",
         "models",

@@ -21,13 +21,13 @@ from autoencode import (
     data,
     engines,
     feeding,
-    marks,
-    measures,
+    metrics,
     pipeline,
     planning,
     runs,
     training,
 )
+from autoencode.system import marks
 
 IDX_SHA256 = {  # of the original files, unpacked
     "train": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -129,7 +129,7 @@ def test_picture_lies_where_matplotlib_draws_it(run, mnist):
 
 
 def test_pca_is_the_published_error(mnist):
-    assert measures.pca_error(mnist.train, mnist.test, 16) == pytest.approx(0.02686, abs=5e-6)
+    assert metrics.pca_error(mnist.train, mnist.test, 16) == pytest.approx(0.02686, abs=5e-6)
 
 
 def small_images(count: int = 70) -> Images:

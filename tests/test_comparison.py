@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from autoencode import data, files, runs
+from autoencode import data, runs
+from autoencode.system import files
 
 
 def command(*words, cwd):

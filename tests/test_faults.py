@@ -14,7 +14,7 @@ from PIL import Image
 
 from autoencode import AutoencodeError, Config, Images, pipeline, runs
 from autoencode.data import mnist
-from autoencode.files import is_temporary
+from autoencode.system.files import is_temporary
 
 
 def command(*words: str, cwd: Path) -> subprocess.CompletedProcess:

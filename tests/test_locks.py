@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from autoencode import AutoencodeError, Config, comparison, data, files
+from autoencode import AutoencodeError, Config, comparison, data
 from autoencode.data import loading, store
+from autoencode.system import files
 
 PICTURES = 300
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from autoencode import AutoencodeError, Config, Images, comparison, marks, pictures, pipeline, runs
+from autoencode import AutoencodeError, Config, Images, comparison, pictures, pipeline, runs
+from autoencode.system import marks
 from autoencode.verbs import outputs
 
 MODES = {"L": (60, 50), "RGB": (7, 300, 3)}

@@ -18,7 +18,7 @@ from autoencode import (
     data,
     doctor,
     engines,
-    measures,
+    metrics,
     models,
     pipeline,
     planning,
@@ -702,7 +702,7 @@ def test_pca_encodes_and_decodes_as_scikit_learn_does():
 
     images = RANDOM.integers(0, 256, (300, 6, 5, 1), "uint8")
     ours, theirs = (
-        measures.PCA.fit(images, 7),
+        metrics.PCA.fit(images, 7),
         PCA(7, svd_solver="full").fit(images.reshape(300, -1) / 255),
     )
     redrawn = theirs.inverse_transform(theirs.transform(images.reshape(300, -1) / 255)).reshape(
@@ -718,23 +718,23 @@ def test_measures_of_a_redrawing_are_scikit_images():
     images = RANDOM.integers(0, 256, (4, 20, 20, 1), "uint8")
     redrawn = np.clip(images + RANDOM.integers(-30, 30, images.shape), 0, 255).astype("uint8")
     errors = np.square((images.astype(float) - redrawn) / 255).mean((1, 2, 3))
-    found = measures.redrawing(images, redrawn, errors)
+    found = metrics.redrawing(images, redrawn, errors)
     ratios = [
         peak_signal_noise_ratio(one, other) for one, other in zip(images, redrawn, strict=True)
     ]
     assert found["psnr"] == pytest.approx(np.mean(ratios), rel=1e-6)
     assert 0 < found["ssim"] < 1
-    assert measures.redrawing(images, images, errors * 0)["ssim"] == 1
+    assert metrics.redrawing(images, images, errors * 0)["ssim"] == 1
 
 
 def test_codes_that_hold_the_class_are_told_from_codes_that_do_not():
     labels = np.arange(400) % 4
     told = np.eye(4)[labels] + RANDOM.normal(0, 0.1, (400, 4))
-    found = measures.codes(told[:300], labels[:300], told[300:], labels[300:])
+    found = metrics.codes(told[:300], labels[:300], told[300:], labels[300:])
     assert found == {"probe": 1.0, "neighbours": 1.0}
     noise = RANDOM.normal(size=(400, 4))
-    assert measures.codes(noise[:300], labels[:300], noise[300:], labels[300:])["probe"] < 0.5
-    assert measures.codes(told, None, told, None) == {}
+    assert metrics.codes(noise[:300], labels[:300], noise[300:], labels[300:])["probe"] < 0.5
+    assert metrics.codes(told, None, told, None) == {}
 
 
 def test_unlabelled_images_are_ignored_by_probe_and_neighbours():
@@ -746,9 +746,9 @@ def test_unlabelled_images_are_ignored_by_probe_and_neighbours():
     partly = np.where(is_known, labels, -1)
     train, test = slice(200), slice(200, None)
 
-    found = measures.codes(codes[train], partly[train], codes[test], partly[test])
+    found = metrics.codes(codes[train], partly[train], codes[test], partly[test])
     known_train, known_test = is_known[train], is_known[test]
-    expected = measures.codes(
+    expected = metrics.codes(
         codes[train][known_train],
         labels[train][known_train],
         codes[test][known_test],
@@ -758,7 +758,7 @@ def test_unlabelled_images_are_ignored_by_probe_and_neighbours():
     assert found["neighbours"] > 0.8
 
     nobody, some = np.full(300, -1), np.where(labels == 0, 0, -1)
-    assert measures.codes(codes, nobody, codes, labels) == {}
-    assert measures.codes(codes, labels, codes, nobody) == {}
-    assert measures.codes(codes, some, codes, labels) == {}
+    assert metrics.codes(codes, nobody, codes, labels) == {}
+    assert metrics.codes(codes, labels, codes, nobody) == {}
+    assert metrics.codes(codes, some, codes, labels) == {}
     assert keras.config.backend() == "jax"

@@ -30,7 +30,6 @@ from autoencode import (
     checkpoints,
     engines,
     feeding,
-    files,
     pipeline,
     planning,
     recording,
@@ -39,6 +38,7 @@ from autoencode import (
 )
 from autoencode.data import store
 from autoencode.runs import listing, records
+from autoencode.system import files
 
 
 @pytest.fixture(scope="module", autouse=True)

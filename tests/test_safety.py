@@ -10,20 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autoencode import (
-    AutoencodeError,
-    Config,
-    Images,
-    comparison,
-    data,
-    errors,
-    files,
-    pipeline,
-    runs,
-)
+from autoencode import AutoencodeError, Config, Images, comparison, data, errors, pipeline, runs
 from autoencode.cli import screen
 from autoencode.data import store
 from autoencode.runs import records
+from autoencode.system import files
 from autoencode.verbs import coding, outputs
 
 # Temporary names

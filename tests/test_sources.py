@@ -27,14 +27,14 @@ from autoencode import (
     data,
     engines,
     feeding,
-    measures,
+    metrics,
     pipeline,
     planning,
     runs,
     training,
 )
 from autoencode.data import dataset, decode, idx, loading, preprocessing, store
-from autoencode.mapped import Reader
+from autoencode.system.memmap import Reader
 
 EACH = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -297,7 +297,7 @@ def test_nothing_one_and_all_alike(tmp_path):
     one = data.load(str(fill(tmp_path / "one", noise(1, 5, 5, 1))), Config())
     np.testing.assert_array_equal(one.train, one.test)
     alike = data.load(str(fill(tmp_path / "alike", np.zeros((6, 5, 5, 1), "uint8"))), Config())
-    assert measures.pca_error(alike.train, alike.test, 2) == 0
+    assert metrics.pca_error(alike.train, alike.test, 2) == 0
 
 
 # Arrays
@@ -759,9 +759,9 @@ def test_pca_by_iteration_is_the_exact_one(monkeypatch):
     from sklearn.decomposition import PCA
 
     pixels = data.load("mnist").train[:3000]
-    exact = measures.pca_error(pixels, pixels[:500], 16)
-    monkeypatch.setattr(measures, "EXACT", 0)
-    assert measures.pca_error(pixels, pixels[:500], 16) == pytest.approx(exact, rel=2e-4)
+    exact = metrics.pca_error(pixels, pixels[:500], 16)
+    monkeypatch.setattr(metrics, "EXACT", 0)
+    assert metrics.pca_error(pixels, pixels[:500], 16) == pytest.approx(exact, rel=2e-4)
     flat = pixels.reshape(3000, -1) / 255
     model = PCA(16, svd_solver="full").fit(flat)
     redrawn = model.inverse_transform(model.transform(flat[:500]))

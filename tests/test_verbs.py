@@ -29,7 +29,6 @@ from autoencode import (
     anomalies,
     data,
     engines,
-    marks,
     pictures,
     pipeline,
     refinement,
@@ -40,6 +39,7 @@ from autoencode.config import DataConfig
 from autoencode.data import dataset, loading, streaming
 from autoencode.data.decode import Plan
 from autoencode.images import to_pixels
+from autoencode.system import marks
 from autoencode.verbs import coding, describing, mapping, outputs, ranking, redrawing, sampling
 
 EACH = settings(

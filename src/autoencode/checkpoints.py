@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from autoencode.errors import newer, reason
-from autoencode.files import replacing, synchronise, synchronise_names
+from autoencode.system.files import replacing, synchronise, synchronise_names
 
 MAGIC, VERSION = b"autoencode-state", 1
 HEAD = struct.Struct("<16sIIQ")

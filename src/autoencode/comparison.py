@@ -25,12 +25,13 @@ from typing import Any
 
 import numpy as np
 
-from autoencode import data, marks, measures, pictures, pipeline, runs, stopping
+from autoencode import data, metrics, pictures, pipeline, runs
 from autoencode.config import Config
 from autoencode.data.store import WAITING
 from autoencode.errors import AutoencodeError, UsageError, not_written, reason
-from autoencode.files import replacing, synchronise
 from autoencode.images import Images, to_pixels
+from autoencode.system import marks, signals
+from autoencode.system.files import replacing, synchronise
 from autoencode.training import evaluate
 
 SETTINGS, MEASURES, LEADERBOARD = "comparison.json", "measures.json", "leaderboard"
@@ -286,8 +287,8 @@ def _measure_training(
     images, engine = training.images, training.engine
     test = evaluate(engine, images.test, len(images.test))
     train_codes = evaluate(engine, images.train, 0).codes
-    found = measures.redrawing(images.test, test.examples, test.errors)
-    found |= measures.codes(train_codes, images.train_labels, test.codes, images.test_labels)
+    found = metrics.redrawing(images.test, test.examples, test.errors)
+    found |= metrics.codes(train_codes, images.train_labels, test.codes, images.test_labels)
     return found | {
         "parameters": engine.model.count_params(),
         "epochs": len(epochs),
@@ -312,16 +313,16 @@ def _take_up(folder: Path, config: Config) -> tuple[Config, pipeline.Resumed | N
 
 def _measure_pca(images: Images, components: int, folder: Path) -> dict[str, Any]:
     started = time.perf_counter()
-    pca = measures.PCA.fit(images.train, components)
+    pca = metrics.PCA.fit(images.train, components)
     seconds = time.perf_counter() - started
     train_codes, test_codes = pca.encode(images.train), pca.encode(images.test)
     redrawn = pca.decode(test_codes)
-    errors = measures.squared_errors(images.test, redrawn)
+    errors = metrics.squared_errors(images.test, redrawn)
     pixels = to_pixels(redrawn)
     _write_array(folder / "originals.npy", images.test[:SHOWN])
     _write_array(folder / "reconstructions.npy", pixels[:SHOWN])
-    found = measures.redrawing(images.test, pixels, errors)
-    found |= measures.codes(train_codes, images.train_labels, test_codes, images.test_labels)
+    found = metrics.redrawing(images.test, pixels, errors)
+    found |= metrics.codes(train_codes, images.train_labels, test_codes, images.test_labels)
     parameters = images.train[0].size * (pca.components.shape[1] + 1)
     told = {"notes": list(images.notes), "skipped": len(images.skipped), "findings": []}
     return (
@@ -472,7 +473,7 @@ if __name__ == "__main__":
         if sys.argv[1] == "look":
             _look(json.loads(sys.argv[2]))
         else:
-            with stopping.noted(numbers=(signal.SIGTERM,)) as received:
+            with signals.noted(numbers=(signal.SIGTERM,)) as received:
                 _measure(json.loads(sys.argv[2]), lambda: bool(received))
     except AutoencodeError as error:
         sys.stderr.write(f"{error}\n")  # for the process that began this one

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from autoencode.engines import Engine
-from autoencode.mapped import Reader, aligned, is_mapped
+from autoencode.system.memmap import Reader, aligned, is_mapped
 
 # A row of 784 bytes read on its own costs more than training on it: 2.2 microseconds. Neighbours read together cost 0.2.
 NEIGHBOURS_BYTES = 2**16

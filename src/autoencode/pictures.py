@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
-from autoencode import marks
+from autoencode.system import marks
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -10,7 +10,7 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-from autoencode import data, engines, measures, models, objectives, planning, runs
+from autoencode import data, engines, metrics, models, objectives, planning, runs
 from autoencode.config import Config, seconds
 from autoencode.data import Source, preprocessing
 from autoencode.doctor import Finding, examine_images
@@ -247,9 +247,9 @@ def _examine(loading: Future[Images]) -> list[Finding]:
     return examine_images(loading.result())
 
 
-def _measure_baseline(loading: Future[Images], components: int) -> measures.Baseline:
+def _measure_baseline(loading: Future[Images], components: int) -> metrics.Baseline:
     images = loading.result()
-    return measures.measure_baseline(images.train, images.test, components)
+    return metrics.measure_baseline(images.train, images.test, components)
 
 
 def _import_for_the_end() -> None:

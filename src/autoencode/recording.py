@@ -25,7 +25,7 @@ from autoencode.config import Config
 from autoencode.doctor import Finding
 from autoencode.errors import AutoencodeError, UsageError, out_of_memory, reason
 from autoencode.images import Images
-from autoencode.measures import Baseline
+from autoencode.metrics import Baseline
 from autoencode.runs import records
 from autoencode.training import (
     Best,

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autoencode import engines, measures, models, refinement
+from autoencode import engines, metrics, models, refinement
 from autoencode.errors import AutoencodeError, not_written, reason
-from autoencode.files import check_unpacked, replacing
-from autoencode.mapped import release
+from autoencode.system.files import check_unpacked, replacing
+from autoencode.system.memmap import release
 
 if TYPE_CHECKING:
     import keras
@@ -105,7 +105,7 @@ class Trained:
     def errors(self, images: np.ndarray) -> np.ndarray:
         """Return the mean squared errors of the reconstructions of uint8 (N, H, W, C), pixels in [0, 1], float32 (N,)."""
         return np.concatenate(
-            [measures.squared_errors(batch, floats) for batch, _, floats in self.redraw(images)]
+            [metrics.squared_errors(batch, floats) for batch, _, floats in self.redraw(images)]
         )
 
     def _refined(self, images: np.ndarray, steps: int) -> np.ndarray:

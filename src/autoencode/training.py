@@ -20,7 +20,7 @@ from autoencode.engines import Engine
 from autoencode.errors import AutoencodeError
 from autoencode.feeding import Feed, feed
 from autoencode.images import Images, evenly
-from autoencode.mapped import release
+from autoencode.system.memmap import release
 
 if TYPE_CHECKING:
     import keras

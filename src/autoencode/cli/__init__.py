@@ -11,10 +11,10 @@ import warnings
 
 from cyclopts import CycloptsError
 
-from autoencode import stopping
 from autoencode.cli import looking, screen, training, using  # each adds its commands
 from autoencode.cli.screen import app
 from autoencode.errors import AutoencodeError, UsageError, reason
+from autoencode.system import signals
 
 __all__ = ["app", "looking", "main", "screen", "training", "using"]
 
@@ -35,7 +35,7 @@ def main() -> None:
     except KeyboardInterrupt as error:
         print("autoencode: interrupted", file=sys.stderr, flush=True)
         os._exit(
-            stopping.exit_status(error)
+            signals.exit_status(error)
         )  # threads that load would be waited for, deaf to another Ctrl-C
     except (
         BrokenPipeError

@@ -59,7 +59,7 @@ def _sheet(name: str, out: Path | None, *, overwrite: bool) -> Iterator[Path]:
 
     One of an earlier look is replaced, any other file only with `overwrite`.
     """
-    from autoencode import marks
+    from autoencode.system import marks
     from autoencode.verbs import outputs
 
     place = outputs.find_place("look", name, out, overwrite=True)

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
-from autoencode import stopping
 from autoencode.cli.screen import app, bar, decoding, prepare_process, tell_skipped
 from autoencode.config import Config
 from autoencode.errors import UsageError, printable
+from autoencode.system import signals
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -59,7 +59,7 @@ def train(
     from autoencode import pipeline, runs
 
     prepare = partial(pipeline.prepare, alone=True)
-    with stopping.ended_by_sigterm():
+    with signals.ended_by_sigterm():
         if resume is None:
             config = config or Config()
             name, _ = pipeline.check(source, config)
@@ -101,7 +101,7 @@ def _train(
     again = shlex.join(["autoencode", "train", "--resume", str(folder)])
     with ExitStack() as around:
         received = around.enter_context(
-            stopping.noted(f"autoencode: ended at once; go on with: {again}")
+            signals.noted(f"autoencode: ended at once; go on with: {again}")
         )
         shown = around.enter_context(bar(console))
         events = around.enter_context(
@@ -170,7 +170,7 @@ def _tell_stop(position: Position, *, again: str, received: list[int], shown: Pr
         file=sys.stderr,
         flush=True,
     )
-    stopping.let_kill()
+    signals.let_kill()
     if len(received) > 1:
         signal.raise_signal(received[-1])
 
@@ -270,7 +270,7 @@ def compare(
     folder = comparison.claim(folder, source, config)
     done = 0
     try:
-        with stopping.ended_by_sigterm():
+        with signals.ended_by_sigterm():
             for entry, found, before in comparison.run(folder, source, config, entries):
                 done += 1
                 _tell_entry(console, entry.folder, found, first=done == 1, before=before)
@@ -279,7 +279,7 @@ def compare(
             f"autoencode: stopped early, {done} of {len(entries)} done; the same command goes on",
             file=sys.stderr,
         )
-        sys.exit(stopping.exit_status(error))
+        sys.exit(signals.exit_status(error))
     for line in comparison.write(folder):
         print(line)
     console.tell(f"leaderboard.md, leaderboard.csv, error.png and reconstructions.png in {folder}")

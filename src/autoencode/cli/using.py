@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
-from autoencode import stopping
 from autoencode.cli.screen import app, decoding, prepare_process, tell_skipped
+from autoencode.system import signals
 
 if TYPE_CHECKING:
     import numpy as np
@@ -150,7 +150,7 @@ def working(verb: str, model: Path, writing: Writing | None) -> Iterator[Work]:
     writing = writing or Writing()
     saved, console = verbs.find(model), Screen()
     with (
-        stopping.ended_by_sigterm(),
+        signals.ended_by_sigterm(),
         outputs.claim(verb, saved.name, writing.out, overwrite=writing.overwrite) as place,
         decoding(console) as progress,
     ):

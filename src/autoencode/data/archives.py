@@ -17,12 +17,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, Protocol
 
-from autoencode import marks
 from autoencode.data import formats, layout
 from autoencode.data.decode import MAX_BYTES, NOT_REGULAR, Unreadable
 from autoencode.errors import AutoencodeError, printable, reason
-from autoencode.files import check_unpacked
 from autoencode.images import Skipped, Unused
+from autoencode.system import marks
+from autoencode.system.files import check_unpacked
 
 MAX_SPARSE = 2**24  # bytes that a picture may have however small it is packed
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"

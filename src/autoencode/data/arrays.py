@@ -18,9 +18,9 @@ from autoencode.config import cache_folder
 from autoencode.data.dataset import ArrayDataset
 from autoencode.data.decode import CHANNELS, OPAQUE_SHARE, alpha_share, channels_last, is_alpha
 from autoencode.errors import AutoencodeError, reason
-from autoencode.files import check_unpacked
 from autoencode.images import UNLABELLED, Unused, evenly
-from autoencode.mapped import check_npy, release
+from autoencode.system.files import check_unpacked
+from autoencode.system.memmap import check_npy, release
 
 # The names under which arrays are found in .npz files, in lower case, first match first; x_train is Keras's way.
 NAMES = {

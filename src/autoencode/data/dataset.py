@@ -31,7 +31,7 @@ from autoencode.data.scaling import (
 )
 from autoencode.errors import AutoencodeError
 from autoencode.images import UNLABELLED, Images, Skipped, Unused, evenly
-from autoencode.mapped import release
+from autoencode.system.memmap import release
 
 CHUNK_BYTES = 2**23  # of an array that are handed on at a time: 10,699 rows of MNIST
 SAMPLED_IMAGES = 2000  # whose values decide percentiles

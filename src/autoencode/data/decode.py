@@ -20,7 +20,7 @@ from autoencode.data import formats
 from autoencode.data.budget import content_bytes, decoded_bytes
 from autoencode.data.scaling import Extent, Scale, add_extent, kind_of, measure_extent
 from autoencode.errors import AutoencodeError, reason
-from autoencode.mapped import check_npy
+from autoencode.system.memmap import check_npy
 
 MAX_PIXELS = (
     2**26

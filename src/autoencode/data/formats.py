@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
-from autoencode import marks
+from autoencode.system import marks
 
 # By name, so that no other decoder of Pillow's is ever tried: EPS is handed to Ghostscript, WMF and FPX to other
 # programs, MIC and HDF5 and GRIB to libraries that are not checked here.

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from autoencode.errors import AutoencodeError, reason
-from autoencode.files import check_unpacked
+from autoencode.system.files import check_unpacked
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 MOST_BYTES = 2**34  # of one unpacked file: 16 GB

@@ -28,8 +28,8 @@ from typing import Any
 import numpy as np
 
 from autoencode.errors import AutoencodeError, newer, not_written, reason
-from autoencode.files import lock_owner, locked, open_own, replacing
 from autoencode.images import Images, Skipped, Unused
+from autoencode.system.files import lock_owner, locked, open_own, replacing
 
 MAGIC, END, VERSION = b"autoencode-store", b"store-ends-here\n", 2
 HEAD = struct.Struct("<16sI44x")

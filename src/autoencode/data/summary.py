@@ -20,8 +20,8 @@ from autoencode.data.loading import load_dataset
 from autoencode.data.open import Source, open_dataset
 from autoencode.data.scaling import Extent, add_extent
 from autoencode.errors import not_written
-from autoencode.files import replacing
 from autoencode.images import Images, Skipped, evenly
+from autoencode.system.files import replacing
 
 LOOKED_AT = 2000  # images whose sizes, colours and values are measured
 SHOWN = 60  # images on the contact sheet

@@ -15,7 +15,7 @@ from autoencode.data.archives import show_name, stamp_of
 from autoencode.data.decode import MAX_BYTES, Unreadable
 from autoencode.data.pictures import Entry, PictureDataset
 from autoencode.errors import AutoencodeError, reason
-from autoencode.files import check_unpacked
+from autoencode.system.files import check_unpacked
 
 IMAGE_COLUMNS = ("image", "img", "picture", "jpg", "png")
 LABEL_COLUMNS = ("label", "labels", "fine_label", "class", "target")

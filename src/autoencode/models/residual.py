@@ -16,7 +16,7 @@ import numpy as np
 from keras import layers, ops
 
 from autoencode.images import evenly
-from autoencode.measures import PCA
+from autoencode.metrics import PCA
 
 COMPONENTS = 256  # 512 gain nothing: 0.0142 on 3,400 emoji at a code of 16 with either
 SMALL_SET, SMALL_COMPONENTS = 2000, 128  # fewer images: 0.0194 and not 0.0207 on 900 of MNIST

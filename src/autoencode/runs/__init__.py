@@ -27,12 +27,12 @@ import numpy as np
 from autoencode import checkpoints, models, pictures, report
 from autoencode.config import MOST_EXAMPLES
 from autoencode.errors import AutoencodeError, reason
-from autoencode.files import is_temporary, replacing
 from autoencode.images import Skipped
-from autoencode.mapped import check_npy
 from autoencode.runs import records
 from autoencode.runs.claiming import LOCK, RECORD, claim, hold, plain_name
 from autoencode.runs.records import FORMAT, damaged, not_written, seal, unseal
+from autoencode.system.files import is_temporary, replacing
+from autoencode.system.memmap import check_npy
 
 if TYPE_CHECKING:
     import keras

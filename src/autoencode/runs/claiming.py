@@ -8,10 +8,10 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from autoencode import marks
 from autoencode.errors import AutoencodeError
-from autoencode.files import lock_owner, locked
 from autoencode.runs.records import not_written
+from autoencode.system import marks
+from autoencode.system.files import lock_owner, locked
 
 RECORD, LOCK = "config.json", "lock"
 OURS = {LOCK, marks.MARKER}  # what an empty folder may hold

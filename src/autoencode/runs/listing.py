@@ -9,9 +9,9 @@ from pathlib import Path
 
 from autoencode import runs
 from autoencode.errors import AutoencodeError, reason
-from autoencode.files import is_locked
 from autoencode.runs import records
 from autoencode.runs.claiming import LOCK, RECORD
+from autoencode.system.files import is_locked
 
 
 @dataclass(frozen=True)

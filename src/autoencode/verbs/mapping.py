@@ -9,7 +9,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from autoencode import engines, measures, pictures
+from autoencode import engines, metrics, pictures
 from autoencode.data.streaming import Stream
 from autoencode.errors import AutoencodeError, unknown
 from autoencode.images import to_pixels
@@ -120,7 +120,7 @@ def _itself(codes: np.ndarray) -> Plane:
 
 
 def _pca(codes: np.ndarray) -> Plane:
-    mean, axes, shares = measures.plane(codes)
+    mean, axes, shares = metrics.plane(codes)
     names = tuple(
         f"component {number}, {share:.0%} of the variance"
         for number, share in enumerate(shares, start=1)

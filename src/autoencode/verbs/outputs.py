@@ -22,10 +22,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from PIL import Image
 
-from autoencode import marks, pictures
+from autoencode import pictures
 from autoencode.errors import AutoencodeError, UsageError, not_written
-from autoencode.files import replacing
 from autoencode.images import Skipped
+from autoencode.system import marks
+from autoencode.system.files import replacing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from autoencode import anomalies, measures, pictures
+from autoencode import anomalies, metrics, pictures
 from autoencode.anomalies import Normality
 from autoencode.config import DataConfig
 from autoencode.data import Dataset, Progress, streaming
@@ -242,7 +242,7 @@ def rank(
         codes = opened.encode(images)
         floats, distances = opened.decode(codes), alarm.normality.distances(codes)
         found["score"].append(anomalies.scores(images, floats, distances))
-        found["error"].append(measures.squared_errors(images, floats))
+        found["error"].append(metrics.squared_errors(images, floats))
         found["distance"].append(distances)
     found = {name: np.concatenate(parts) for name, parts in found.items()}
     order = np.argsort(-found["score"], kind="stable")

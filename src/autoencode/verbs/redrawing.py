@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from autoencode import measures, objectives, pictures
+from autoencode import metrics, objectives, pictures
 from autoencode.data.streaming import Stream
 from autoencode.errors import AutoencodeError
 from autoencode.images import to_pixels
@@ -39,7 +39,7 @@ def reconstruct(
     return {
         "images": len(errors),
         "mse": float(errors.mean(dtype=np.float64)),
-        "psnr": measures.psnr(errors),
+        "psnr": metrics.psnr(errors),
     }
 
 
@@ -75,7 +75,7 @@ def denoise(
         for clean in stream.batches(opened.trained.batch_size):
             given = disturb(clean)
             made, after = _redraw(opened, given, clean)
-            before = measures.squared_errors(clean, given / np.float32(255))
+            before = metrics.squared_errors(clean, given / np.float32(255))
             for spool, images in ((denoised, made), (noisy, given)):
                 spool.add(images)
             for kept, images in zip(shown.values(), (clean, given, made), strict=True):
@@ -87,9 +87,7 @@ def denoise(
     rows = {name: np.stack(images) for name, images in shown.items() if add or name != "clean"}
     outputs.write_png(place.beside(), pictures.draw_rows(rows))
     gains = (
-        {name: measures.psnr(np.concatenate(found)) for name, found in errors.items()}
-        if add
-        else {}
+        {name: metrics.psnr(np.concatenate(found)) for name, found in errors.items()} if add else {}
     )
     return {"images": len(stream.kept), **gains}
 
@@ -117,7 +115,7 @@ def _redraw(
 ) -> tuple[np.ndarray, np.ndarray]:
     """What the model makes of `images`, both uint8 (n, H, W, C), and its errors against `clean`."""
     floats = opened.decode(opened.encode(images, refine))
-    return to_pixels(floats), measures.squared_errors(clean, floats)
+    return to_pixels(floats), metrics.squared_errors(clean, floats)
 
 
 def _keep(kept: list[np.ndarray], images: np.ndarray, most: int) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autoencode.mapped import release
+from autoencode.system.memmap import release
 
 BLOCK_BYTES = 2**23  # of rows turned to floats at a time: 2,674 images of MNIST
 EXACT = 1024  # features up to which the scatter matrix is decomposed whole; the work grows with their cube
