@@ -35,20 +35,11 @@ import machine
 import numpy as np
 from PIL import Image
 
-from autoencode import (
-    AutoencodeError,
-    Config,
-    Images,
-    checkpoints,
-    data,
-    pipeline,
-    planning,
-    recording,
-    runs,
-)
+from autoencode import AutoencodeError, Config, Images, checkpoints, data, pipeline, recording, runs
 from autoencode.data import idx
 from autoencode.runs import records
 from autoencode.system.files import is_temporary
+from autoencode.training import planning
 
 RESULT = Path(__file__).parent / "results" / "faults.json"
 CLOCKS = {"seconds", "step_seconds", "images_per_second", "crc32"}

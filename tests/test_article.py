@@ -14,20 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from autoencode import (
-    Config,
-    Images,
-    UsageError,
-    data,
-    engines,
-    feeding,
-    metrics,
-    pipeline,
-    planning,
-    runs,
-    training,
-)
+from autoencode import Config, Images, UsageError, data, engines, metrics, pipeline, runs, training
 from autoencode.system import marks
+from autoencode.training import batches, planning
 
 IDX_SHA256 = {  # of the original files, unpacked
     "train": "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
@@ -147,7 +136,7 @@ def test_compiled_epoch_equals_a_loop_of_single_steps():
     config, images = planning.complete(Config(epochs=1, batch_size=16, code=4)), small_images()
     compiled, stepped = start(config), start(config)
     epoch = list(training.train(compiled, images, config))[-1]
-    order, total = feeding.shuffled(0, 1, 70), 0.0
+    order, total = batches.shuffled(0, 1, 70), 0.0
     for first in range(0, 70, 16):
         rows = order[first : first + 16]
         batch = stepped.place(images.train[rows])

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from autoencode import Config, Images, data, doctor, pipeline
+from autoencode import Config, Images, data, pipeline
+from autoencode.training import doctor
 
 RANDOM = np.random.default_rng(0)
 

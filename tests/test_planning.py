@@ -5,7 +5,8 @@ import math
 import numpy as np
 import pytest
 
-from autoencode import Config, Images, UsageError, pipeline, planning
+from autoencode import Config, Images, UsageError, pipeline
+from autoencode.training import planning
 
 
 def some(count, shape=(6, 5, 1)):

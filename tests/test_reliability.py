@@ -29,9 +29,7 @@ from autoencode import (
     UsageError,
     checkpoints,
     engines,
-    feeding,
     pipeline,
-    planning,
     recording,
     runs,
     training,
@@ -39,6 +37,7 @@ from autoencode import (
 from autoencode.data import store
 from autoencode.runs import listing, records
 from autoencode.system import files
+from autoencode.training import batches, loop, planning
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -55,7 +54,7 @@ def whole(tmp_path_factory) -> Path:
 @pytest.fixture
 def single_steps(monkeypatch):
     monkeypatch.setattr(
-        training, "_Pace", lambda: SimpleNamespace(steps=1, measure=lambda *_: None)
+        loop, "Pace", lambda: SimpleNamespace(steps=1, measure=lambda *_: None)
     )
 
 
@@ -97,7 +96,7 @@ def packed(pixels: np.ndarray, path: Path) -> Images:
 
 
 def test_a_training_out_of_a_file_goes_on_within_a_window(tmp_path, single_steps, monkeypatch):
-    monkeypatch.setattr(feeding, "WINDOW_BYTES", 32 * 30)
+    monkeypatch.setattr(batches, "WINDOW_BYTES", 32 * 30)
     images = packed(faults.PIXELS, tmp_path / "noise.store")
     whole = pipeline.run(images, faults.CONFIG, tmp_path / "whole")
     folder = stop(9, tmp_path / "run", images)  # in the second of three windows
@@ -360,14 +359,14 @@ def test_an_exploding_loss_goes_back_and_halves_the_learning_rate(batch_size, ep
 def test_a_variational_term_that_warms_up_is_no_explosion(warm_up, explodes):
     config = planning.complete(Config(variational=1.0, warm_up=warm_up))
     position = training.Position(3, first=0.2, losses=(0.1, 0.3))
-    assert bool(training._diverged(0.9, position, training.warming_up(config))) == explodes
+    assert bool(loop._diverged(0.9, position, training.warming_up(config))) == explodes
     beginning = training.Position(1, first=0.2)
-    assert bool(training._diverged(9.0, beginning, training.warming_up(config))) == explodes
+    assert bool(loop._diverged(9.0, beginning, training.warming_up(config))) == explodes
 
 
 def test_a_saturated_model_has_exploded():
-    assert training._diverged(0.333, training.Position(2, first=0.23, losses=(0.231,)), 0)
-    assert not training._diverged(0.28, training.Position(2, first=0.23, losses=(0.231,)), 0)
+    assert loop._diverged(0.333, training.Position(2, first=0.23, losses=(0.231,)), 0)
+    assert not loop._diverged(0.28, training.Position(2, first=0.23, losses=(0.231,)), 0)
 
 
 def test_after_three_halvings_it_fails_at_the_last_good_epoch():
@@ -382,7 +381,7 @@ def test_after_three_halvings_it_fails_at_the_last_good_epoch():
 
 
 def test_a_loss_that_is_no_number_is_told_and_recorded(tmp_path, single_steps, monkeypatch):
-    spoiled, train = [], feeding.Resident.train
+    spoiled, train = [], batches.Resident.train
 
     def spoil(self, first, steps, batch_size, total):
         total = train(self, first, steps, batch_size, total)
@@ -391,7 +390,7 @@ def test_a_loss_that_is_no_number_is_told_and_recorded(tmp_path, single_steps, m
             return total if len(spoiled) == 1 else float("nan")  # in the second epoch
         return total
 
-    monkeypatch.setattr(feeding.Resident, "train", spoil)
+    monkeypatch.setattr(batches.Resident, "train", spoil)
     events = list(pipeline.record(pipeline.prepare(faults.IMAGES, faults.CONFIG), tmp_path))
     (setback,) = [event for event in events if isinstance(event, training.Setback)]
     assert setback.what == "epoch 2: the loss became nan"
@@ -409,7 +408,7 @@ def test_memory_that_runs_out_is_one_line_and_earlier_epochs_stay(tmp_path, monk
     recorded = pipeline.record(training_, tmp_path)
     for event in recorded:
         if isinstance(event, training.Epoch):
-            monkeypatch.setattr(feeding.Resident, "train", fill)
+            monkeypatch.setattr(batches.Resident, "train", fill)
             break
     with pytest.raises(AutoencodeError, match="--batch-size below 16"):
         list(recorded)

@@ -19,22 +19,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from autoencode import (
-    AutoencodeError,
-    Config,
-    Images,
-    UsageError,
-    data,
-    engines,
-    feeding,
-    metrics,
-    pipeline,
-    planning,
-    runs,
-    training,
-)
+from autoencode import AutoencodeError, Config, Images, UsageError, data, engines, metrics, pipeline, runs, training
 from autoencode.data import dataset, decode, idx, loading, preprocessing, store
 from autoencode.system.memmap import Reader
+from autoencode.training import batches, planning
 
 EACH = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -690,16 +678,16 @@ def test_training_from_a_store_is_bit_for_bit_that_from_memory_in_the_same_order
     images = Images("noise", pixels, pixels[:90])
     config = planning.complete(Config(epochs=3, batch_size=16, code=4))
     data.pack(images, tmp_path / "s.store", config)
-    monkeypatch.setattr(feeding, "NEIGHBOURS_BYTES", 4 * 30)
+    monkeypatch.setattr(batches, "NEIGHBOURS_BYTES", 4 * 30)
     monkeypatch.setattr(
-        feeding, "WINDOW_BYTES", 5 * 16 * 30
+        batches, "WINDOW_BYTES", 5 * 16 * 30
     )  # nine windows an epoch, the last one not full
 
     def order(seed, number, count):
-        rows = feeding.grouped(seed, number, count, neighbours=4)
+        rows = batches.grouped(seed, number, count, neighbours=4)
         windows = [rows[first : first + 80] for first in range(0, count, 80)]
         within = [
-            feeding.shuffled_window(seed, number, 80 * index, len(one))
+            batches.shuffled_window(seed, number, 80 * index, len(one))
             for index, one in enumerate(windows)
         ]
         return np.concatenate(
@@ -718,7 +706,7 @@ def test_training_from_a_store_is_bit_for_bit_that_from_memory_in_the_same_order
         return [epoch.val_loss for epoch in epochs], engine.state()
 
     losses, weights = trained(store.open_store(tmp_path / "s.store"))
-    monkeypatch.setattr(feeding, "shuffled", order)
+    monkeypatch.setattr(batches, "shuffled", order)
     others, other_weights = trained(images)
     assert losses == others
     assert all(

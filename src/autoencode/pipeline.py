@@ -10,10 +10,9 @@ from functools import partial
 from importlib import import_module
 from pathlib import Path
 
-from autoencode import data, engines, metrics, models, objectives, planning, runs
+from autoencode import data, engines, metrics, models, objectives, runs
 from autoencode.config import Config, seconds
 from autoencode.data import Source, preprocessing
-from autoencode.doctor import Finding, examine_images
 from autoencode.errors import AutoencodeError
 from autoencode.images import Images
 from autoencode.recording import (
@@ -26,7 +25,8 @@ from autoencode.recording import (
     restore,
     take_up,
 )
-from autoencode.training import Epoch, epoch_seconds, train
+from autoencode.training import Epoch, epoch_seconds, planning, train
+from autoencode.training.doctor import Finding, examine_images
 
 MAX_HOLDOUT_BYTES = 2**30  # of training images, which holding out some copies in memory
 

@@ -20,9 +20,8 @@ from typing import Any
 
 import numpy as np
 
-from autoencode import doctor, engines, models, objectives, planning, runs
+from autoencode import engines, models, objectives, runs
 from autoencode.config import Config
-from autoencode.doctor import Finding
 from autoencode.errors import AutoencodeError, UsageError, out_of_memory, reason
 from autoencode.images import Images
 from autoencode.metrics import Baseline
@@ -36,10 +35,13 @@ from autoencode.training import (
     Evaluation,
     Position,
     Setback,
+    doctor,
     evaluate,
+    planning,
     train_error,
     warming_up,
 )
+from autoencode.training.doctor import Finding
 
 CHECKPOINT_SECONDS = 10.0  # between two checkpoints within an epoch, at least
 CHECKPOINT_SHARE = (

@@ -32,10 +32,10 @@ def look(
     overwrite
         Replace a file that is there already, and is not the contact sheet of an earlier look.
     """
-    from autoencode import doctor
     from autoencode.cli.console import Screen
     from autoencode.data import summary
     from autoencode.runs import plain_name
+    from autoencode.training import doctor
 
     console = Screen()
     if out is not None:  # before the work

@@ -487,9 +487,10 @@ def anomalies(
 
 def _fold_scorer(work: Work, given: bool | None) -> Callable[[np.ndarray], np.ndarray] | None:
     """What scores normal images by models trained on the others; None where it is not wanted, or would take long."""
-    from autoencode import engines, planning
+    from autoencode import engines
     from autoencode.folds import FOLDS, score_by_folds
     from autoencode.runs import records
+    from autoencode.training import planning
 
     run = work.saved.run
     taken = sum(epoch["seconds"] for epoch in run.metrics())

@@ -1,0 +1,56 @@
+"""What a model makes of images: the errors and codes of all, the pixels of a few."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from autoencode.engines import Engine
+from autoencode.images import Images, evenly
+from autoencode.system.memmap import release
+from autoencode.training.events import Evaluation
+
+EVALUATION_VALUES = 2**20  # pixels in a batch of test images: 4 MB as float32
+MOST_VALUES = 2**26  # pixels of training images that are looked at once the model is trained
+
+
+def evaluate(engine: Engine, images: np.ndarray, examples: int) -> Evaluation:
+    """Return what the engine's model makes of uint8 (N, H, W, C); the reconstructions of the first `examples` are kept."""
+    first, codes, errors, extremes = [], [], [], []
+    for batch in batches_of(images):
+        redrawn = engine.reconstruct(batch)
+        if sum(map(len, first)) < examples:
+            first.append(redrawn.images)
+        codes.append(redrawn.codes)
+        errors.append(redrawn.errors)
+        extremes += [float(redrawn.least), float(redrawn.largest)]
+    release(images)
+    count = len(images)
+    return Evaluation(
+        examples=np.concatenate(first)[: min(examples, count)]
+        if first
+        else np.empty((0, *images.shape[1:]), np.uint8),
+        errors=np.concatenate(errors)[:count],
+        codes=np.concatenate(codes)[:count],
+        least=min(extremes),
+        largest=max(extremes),
+    )
+
+
+def train_error(engine: Engine, images: Images) -> float:
+    """Return the mean squared error of training images, undisturbed: as many as there are test images at most, drawn evenly."""
+    most = max(1, MOST_VALUES // math.prod(images.shape))
+    drawn = images.train[evenly(len(images.train), min(len(images.test), most))]
+    release(images.train)
+    return evaluate(engine, drawn, 0).error
+
+
+def batches_of(images: np.ndarray) -> Iterator[np.ndarray]:
+    """Batches of one shape, so that they need one compiled program: the last is filled up with its last image."""
+    largest = max(1, EVALUATION_VALUES // math.prod(images.shape[1:]))
+    size = math.ceil(len(images) / math.ceil(len(images) / largest))
+    for first in range(0, len(images), size):
+        batch = images[first : first + size]
+        yield np.concatenate([batch, batch[-1:].repeat(size - len(batch), 0)])

@@ -1,0 +1,210 @@
+"""The training loop: a generator of chunks and epochs, with rollback and early stopping."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import numpy as np
+
+from autoencode import models
+from autoencode.config import Config
+from autoencode.engines import Engine
+from autoencode.images import Images
+from autoencode.training.batches import feed
+from autoencode.training.evaluation import evaluate
+from autoencode.training.events import HALVINGS, Best, BestEpoch, Chunk, Diverged, Epoch, Position, Setback
+from autoencode.training.pace import Pace, chunks, compile_programs
+
+# An epoch's loss that is so many times the lowest so far, and above the first, has exploded; so has one that is clearly
+# above the first, since outputs between 0 and 1 bound the squared error: saturated models end at 1.4 times the first.
+# Judged by whole epochs, so that it does not depend on where chunks end; the first epoch against its first step.
+EXPLODED, ABOVE_FIRST = 10.0, 1.25
+# Below that loss, 30 dB, a model that starts as PCA has not exploded: its start may be perfect.
+PCA_FLOOR = 1e-3
+# An epoch counts as better than PCA, as which some models start, where its hold-out error is that
+# much lower: less may be chance, and PCA is fitted on all training images once more.
+BEATS_START = 0.98
+# Training stops when the hold-out error has not improved for that share of all epochs, and for ten.
+# Epochs in the first half of a falling learning rate do not count: there the error often rises
+# above that of the start, and falls below it at lower rates (0.95 of PCA's on photograph patches).
+PATIENCE_SHARE, MIN_PATIENCE = 0.3, 10
+
+
+def train(
+    engine: Engine,
+    images: Images,
+    config: Config,
+    start: Position | None = None,
+    good: list[np.ndarray] | None = None,
+    best: list[np.ndarray] | None = None,
+) -> Iterator[Chunk | Epoch | Setback | BestEpoch]:
+    """Return an iterator over every epoch of a training, its chunks before it, and what set it back.
+
+    With held-out images, `BestEpoch` comes last, unless the iteration is stopped early.
+    To go on from `start`, the engine has been given its state there; `good` is the state at the end of the epoch before,
+    `best` that at the end of the best one.
+    The end is then bit for bit that of a training that was never interrupted.
+    The iterator raises `Diverged` where the loss becomes no number, or explodes, after the learning rate has been halved
+    three times.
+    """
+    good = good or engine.state()
+    return _events(engine, images, config, start or Position(), good, best or good)
+
+
+def _events(
+    engine: Engine,
+    images: Images,
+    config: Config,
+    position: Position,
+    good: list[np.ndarray],
+    best: list[np.ndarray],
+) -> Iterator[Chunk | Epoch | Setback | BestEpoch]:
+    count = len(images.train)
+    starts_as_pca = models.find(config.model).starts_as_pca
+    if images.holdout is not None and position == Position() and starts_as_pca:
+        error = evaluate(engine, images.holdout, 0).error
+        position = replace(position, best=Best(0, error))
+    rows, pace, compiling = feed(engine, images.train, config.batch_size), Pace(), None
+    with ThreadPoolExecutor(1) as beside:
+        while position.number <= config.epochs and not _is_exhausted(position, config):
+            before, started = position, time.perf_counter() - position.seconds
+            if position.step * config.batch_size < count:  # else only the evaluation is left
+                rows.begin(config.seed, position.number, position.step * config.batch_size)
+                compiling = compiling or beside.submit(
+                    compile_programs, engine, rows, images, config
+                )
+            for chunk in chunks(rows, position, count, config.batch_size, pace):
+                position = chunk.position
+                if not math.isfinite(chunk.loss):
+                    break
+                yield chunk
+            floor = PCA_FLOOR if starts_as_pca else 0.0
+            what = _diverged(position.total / count, position, warming_up(config), floor)
+            epoch = None if what else _epoch(engine, images, config, position, started)
+            if epoch and math.isfinite(epoch.val_loss):
+                good, position = engine.state(), epoch.position
+                if position.best is not None and position.best.epoch == epoch.number:
+                    best = good
+                yield epoch
+            else:
+                what = f"epoch {position.number}: {what or f'val_loss became {epoch.val_loss}'}"
+                good, position = _set_back(engine, good, before, what, config)
+                yield Setback(what, position)
+    if position.best is not None:
+        yield _restore_best(engine, images, config, position, best)
+
+
+def _is_exhausted(position: Position, config: Config) -> bool:
+    """Whether the hold-out error has not improved for so long that it will not any more."""
+    if position.best is None or position.step:
+        return False
+    patience = max(MIN_PATIENCE, math.ceil(PATIENCE_SHARE * config.epochs))
+    first = 0 if config.schedule == "constant" else config.epochs // 2
+    return position.number - 1 - max(position.best.epoch, first) >= patience
+
+
+def _restore_best(
+    engine: Engine, images: Images, config: Config, position: Position, best: list[np.ndarray]
+) -> BestEpoch:
+    """Give the engine the weights of the best epoch, or, where that is the start, PCA of all training images."""
+    found = position.best
+    loss = position.losses[found.epoch - 1] if found.epoch else None
+    if found.epoch:
+        engine.restore(best)
+        engine.update_model()
+    else:
+        everything = np.concatenate([images.train, images.holdout])
+        models.initialise(config.model, engine.model, everything)
+        engine.read_model()
+    evaluation = evaluate(engine, images.test, config.examples)
+    return BestEpoch(found.epoch, loss, found.error, evaluation, position)
+
+
+def warming_up(config: Config) -> int:
+    """Return over how many epochs the loss grows by design, since the variational term does."""
+    return 0 if config.variational is None else math.ceil(config.warm_up)
+
+
+def _diverged(loss: float, position: Position, warming: int, floor: float = 0.0) -> str:
+    """What is wrong with the loss of an epoch, given those before it; nothing where it is well, as below `floor`."""
+    if loss < floor:
+        return ""
+    if not math.isfinite(loss):
+        return f"the loss became {loss}"
+    if not position.losses:
+        # One batch says little: only a multiple of it counts; and nothing where its loss lacked a term that grows since.
+        before, first = () if warming else (position.first,), math.inf
+    else:
+        before = position.losses[warming:]
+        first = ABOVE_FIRST * before[0] if before else math.inf
+    if before and loss > min(first, max(EXPLODED * min(before), before[0])):
+        return f"the loss rose to {loss:.4g}, from {before[0]:.4g} at first and {min(before):.4g} at best"
+    return ""
+
+
+def _set_back(
+    engine: Engine, good: list[np.ndarray], start: Position, what: str, config: Config
+) -> tuple[list[np.ndarray], Position]:
+    """Put the engine back to the last good epoch at half the learning rate; return that state and where it stands."""
+    engine.restore(good)
+    setbacks = (*start.setbacks, what)
+    if len(setbacks) > HALVINGS:
+        engine.update_model()
+        raise Diverged(
+            f"{what}, with the learning rate halved {HALVINGS} times: it is most likely still far too high, or the loss "
+            f"has no bound; try a --learning-rate below an eighth of {config.learning_rate}, or another --loss. "
+            "Earlier epochs are kept."
+        )
+    engine.scale_learning_rate(0.5)
+    position = Position(
+        start.number,
+        first=start.first,
+        losses=start.losses,
+        setbacks=setbacks,
+        best=start.best,
+    )
+    return engine.state(), position
+
+
+def _epoch(
+    engine: Engine, images: Images, config: Config, position: Position, started: float
+) -> Epoch:
+    evaluation = evaluate(engine, images.test, config.examples)
+    engine.update_model()
+    count, loss = len(images.train), position.total / len(images.train)
+    holdout_loss, best = None, position.best
+    if images.holdout is not None:
+        holdout_loss = evaluate(engine, images.holdout, 0).error
+        if _is_better(holdout_loss, best):
+            best = Best(position.number, holdout_loss)
+    return Epoch(
+        number=position.number,
+        steps=position.step,
+        seconds=time.perf_counter() - started,
+        step_seconds=position.seconds / position.step,
+        images_per_second=count / position.seconds,
+        loss=loss,
+        val_loss=evaluation.error,
+        originals=np.asarray(images.test[: config.examples]),
+        reconstructions=evaluation.examples,
+        evaluation=evaluation,
+        model=engine.model,
+        position=Position(
+            position.number + 1,
+            first=position.first,
+            losses=(*position.losses, loss),
+            setbacks=position.setbacks,
+            best=best,
+        ),
+        holdout_loss=holdout_loss,
+    )
+
+
+def _is_better(error: float, best: Best | None) -> bool:
+    if best is None:
+        return True
+    return error < (best.error if best.epoch else BEATS_START * best.error)
