@@ -35,9 +35,9 @@ import machine
 import numpy as np
 from PIL import Image
 
-from autoencode import AutoencodeError, Config, Images, checkpoints, data, pipeline, recording, runs
+from autoencode import AutoencodeError, Config, Images, data, pipeline, runs
 from autoencode.data import idx
-from autoencode.runs import records
+from autoencode.runs import checkpoints, resume, schema
 from autoencode.system.files import is_temporary
 from autoencode.training import planning
 
@@ -322,7 +322,7 @@ def damaged_files(folder: Path) -> list[str]:
 
 def _read(path: Path) -> None:
     if path.suffix == ".json":
-        records.unseal(json.loads(path.read_text()))
+        schema.unseal(json.loads(path.read_text()))
     elif path.suffix == ".jsonl":
         runs.parse_metrics(path.read_bytes())
     elif path.suffix == ".npy":
@@ -399,7 +399,7 @@ def _damage_run(whole: Path, draw: random.Random) -> str:
     try:
         run = runs.Run.open(folder)
         run.show()
-        _, resumed = recording.take_up(run, epochs=9)
+        _, resumed = resume.take_up(run, epochs=9)
     except AutoencodeError as error:
         if "\n" in str(error):
             raise ValueError("more than one line") from error

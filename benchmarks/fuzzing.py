@@ -26,9 +26,9 @@ from typing import Any
 
 import faults
 
-from autoencode import AutoencodeError, Config, checkpoints, data, pipeline, recording, runs
+from autoencode import AutoencodeError, Config, data, pipeline, runs
 from autoencode.data import store
-from autoencode.runs import records
+from autoencode.runs import checkpoints, resume, schema
 
 CRASHES = Path(__file__).parents[1] / ".bench" / "crashes"  # inputs that a reader did not survive
 RUN_FILES = {
@@ -39,7 +39,7 @@ RUN_FILES = {
         lambda run: run._read_array("originals", run.record["originals"]),
     ),
     "state": ("state.json", lambda run: run.state()),
-    "checkpoint": ("checkpoint/0.checkpoint", lambda run: recording.take_up(run, epochs=9)),
+    "checkpoint": ("checkpoint/0.checkpoint", lambda run: resume.take_up(run, epochs=9)),
 }
 SOURCES = {kind: f"set.{kind}" for kind in ("store", "npz", "npy", "zip", "tar")}
 SOURCES |= {"idx": "set-idx3-ubyte", "idx.gz": "set-idx3-ubyte.gz"}
@@ -231,8 +231,8 @@ def _sealed(content: bytes) -> bytes:
     record = json.loads(content)
     if not isinstance(record, dict):
         return content
-    record.pop(records.CHECKSUM, None)
-    return json.dumps(records.seal(record)).encode()
+    record.pop(schema.CHECKSUM, None)
+    return json.dumps(schema.seal(record)).encode()
 
 
 def main() -> None:

@@ -20,8 +20,8 @@ import h5py
 import numpy as np
 from PIL import Image
 
-from autoencode import Config, checkpoints, data, runs, trained
-from autoencode.runs import listing, records
+from autoencode import Config, data, runs, trained
+from autoencode.runs import checkpoints, listing, schema
 from autoencode.trained import MOST_TEXT
 
 HUGE = 10**12
@@ -815,12 +815,12 @@ def run_folder(path: Path, **changes: Any) -> Path:
         "originals": runs.checksum(np.zeros((1, 4, 4, 1), np.uint8)),
         "started": "now",
     }
-    line = {key: 1 for key in records.METRICS} | {"reconstructions": record["originals"]}
+    line = {key: 1 for key in schema.METRICS} | {"reconstructions": record["originals"]}
     (path / "arrays").mkdir()
     for name in ("originals", "reconstructions0"):
         np.save(path / "arrays" / f"{name}.npy", np.zeros((1, 4, 4, 1), np.uint8))
-    (path / "config.json").write_text(json.dumps(records.seal(record | changes)))
-    (path / "metrics.jsonl").write_text(json.dumps(records.seal(line)) + "\n")
+    (path / "config.json").write_text(json.dumps(schema.seal(record | changes)))
+    (path / "metrics.jsonl").write_text(json.dumps(schema.seal(line)) + "\n")
     return path
 
 
@@ -873,8 +873,8 @@ def run_of_a_text_for_a_shape(path: Path) -> Any:
 @case
 def run_whose_metrics_are_no_numbers(path: Path) -> Any:
     run_folder(path)
-    line = {key: 1 for key in records.METRICS} | {"loss": float("nan")}
-    (path / "metrics.jsonl").write_text(json.dumps(records.seal(line)) + "\n")
+    line = {key: 1 for key in schema.METRICS} | {"loss": float("nan")}
+    (path / "metrics.jsonl").write_text(json.dumps(schema.seal(line)) + "\n")
     return show(path)
 
 

@@ -22,20 +22,9 @@ import hostile
 import numpy as np
 import pytest
 
-from autoencode import (
-    AutoencodeError,
-    Config,
-    Images,
-    UsageError,
-    checkpoints,
-    engines,
-    pipeline,
-    recording,
-    runs,
-    training,
-)
+from autoencode import AutoencodeError, Config, Images, UsageError, engines, pipeline, runs, training
 from autoencode.data import store
-from autoencode.runs import listing, records
+from autoencode.runs import checkpoints, listing, resume, schema
 from autoencode.system import files
 from autoencode.training import batches, loop, planning
 
@@ -115,7 +104,7 @@ def test_from_a_damaged_checkpoint_it_falls_back_to_the_one_before(
     content = bytearray(newest.read_bytes())
     content[place] ^= 1
     newest.write_bytes(content)
-    _, resumed = recording.take_up(runs.Run.open(folder))
+    _, resumed = resume.take_up(runs.Run.open(folder))
     assert resumed.position.number in (
         2,
         3,
@@ -145,7 +134,7 @@ def test_more_epochs_go_on_from_the_last(whole, tmp_path):
         pipeline.resume(folder, source=faults.IMAGES)
     with pytest.raises(UsageError, match="--epochs 2 is less than the 3"):
         pipeline.resume(folder, 2, source=faults.IMAGES)
-    _, resumed = recording.take_up(runs.Run.open(folder), 4)
+    _, resumed = resume.take_up(runs.Run.open(folder), 4)
     assert any("cosine schedule now ends after epoch 4" in note for note in resumed.notes)
     pipeline.resume(folder, 4, source=faults.IMAGES)
     run = runs.Run.open(folder)
@@ -244,7 +233,7 @@ def test_what_hangs_is_ended_by_a_second_signal():
 def test_words_of_a_record_steer_no_terminal(whole, tmp_path):
     folder = shutil.copytree(whole, tmp_path / "run")
     state = {"state": "failed", "why": "a\x1b[2Jb\nrun2  finished", "epochs": 3}
-    (folder / "state.json").write_text(json.dumps(records.seal(state)))
+    (folder / "state.json").write_text(json.dumps(schema.seal(state)))
     words = [sys.executable, "-m", "autoencode", "runs", str(tmp_path)]
     lines = subprocess.run(words, check=True, capture_output=True, text=True).stdout.splitlines()
     assert len(lines) == 2
@@ -272,7 +261,7 @@ def test_runs_are_listed_with_what_became_of_them(whole, tmp_path, single_steps)
     stop(8, tmp_path / "stopped")
     killed = shutil.copytree(tmp_path / "stopped", tmp_path / "killed")
     (killed / "state.json").write_text(
-        json.dumps(records.seal({"state": "training", "why": "", "epochs": 0}))
+        json.dumps(schema.seal({"state": "training", "why": "", "epochs": 0}))
     )
     damaged = shutil.copytree(whole, tmp_path / "unreadable")
     (damaged / "config.json").write_text("{}")
@@ -458,7 +447,7 @@ def test_a_second_signal_stops_at_once_and_loses_nothing_that_is_told(tmp_path, 
     run = runs.Run.open(tmp_path / "run")
     assert run.state()["state"] == "stopped"
     assert not (run.folder / "report.html").exists()
-    resumed = recording.take_up(run)[1]
+    resumed = resume.take_up(run)[1]
     assert (
         f"after step {resumed.position.step} of epoch" in line
         or f"after epoch {resumed.position.number - 1};" in line

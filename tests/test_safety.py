@@ -13,7 +13,7 @@ import pytest
 from autoencode import AutoencodeError, Config, Images, comparison, data, errors, pipeline, runs
 from autoencode.cli import screen
 from autoencode.data import store
-from autoencode.runs import records
+from autoencode.runs import schema
 from autoencode.system import files
 from autoencode.verbs import coding, outputs
 
@@ -280,7 +280,7 @@ ADVICE = {
 def test_advice_fits_the_systems_reason(number):
     error = OSError(number, os.strerror(number))
     lines = {
-        "--run folder": str(records.not_written("gone/a.png", error)),
+        "--run folder": str(schema.not_written("gone/a.png", error)),
         "--out": str(errors.not_written("gone/a.png", error, "--out")),
     }
     for elsewhere, line in lines.items():

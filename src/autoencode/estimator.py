@@ -17,7 +17,7 @@ from autoencode import anomalies, engines, models, pipeline, trained
 from autoencode.config import Config
 from autoencode.errors import AutoencodeError, reason
 from autoencode.images import Images, evenly, to_pixels
-from autoencode.recording import memory_told
+from autoencode.runs.recorder import memory_told
 from autoencode.training import Epoch, train
 
 try:

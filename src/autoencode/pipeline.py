@@ -15,16 +15,9 @@ from autoencode.config import Config, seconds
 from autoencode.data import Source, preprocessing
 from autoencode.errors import AutoencodeError
 from autoencode.images import Images
-from autoencode.recording import (
-    Resumed,
-    Stopped,
-    Training,
-    describe_epoch,
-    memory_told,
-    record,
-    restore,
-    take_up,
-)
+from autoencode.runs.description import describe_epoch
+from autoencode.runs.recorder import Stopped, Training, memory_told, record
+from autoencode.runs.resume import Resumed, restore, take_up
 from autoencode.training import Epoch, epoch_seconds, planning, train
 from autoencode.training.doctor import Finding, examine_images
 

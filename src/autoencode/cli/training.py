@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from autoencode.cli.console import Screen
-    from autoencode.recording import Training
+    from autoencode.runs.recorder import Training
     from autoencode.training import Epoch, Position
 
 

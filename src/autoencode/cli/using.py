@@ -489,14 +489,14 @@ def _fold_scorer(work: Work, given: bool | None) -> Callable[[np.ndarray], np.nd
     """What scores normal images by models trained on the others; None where it is not wanted, or would take long."""
     from autoencode import engines
     from autoencode.folds import FOLDS, score_by_folds
-    from autoencode.runs import records
+    from autoencode.runs import schema
     from autoencode.training import planning
 
     run = work.saved.run
     taken = sum(epoch["seconds"] for epoch in run.metrics())
     if given is False or (given is None and taken > MAX_FOLD_SECONDS):
         return None
-    config = planning.complete(records.settings(run.record))
+    config = planning.complete(schema.settings(run.record))
 
     def score(images: np.ndarray) -> np.ndarray:
         minutes = math.ceil(FOLDS * taken / 60)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from autoencode import runs
 from autoencode.errors import AutoencodeError, reason
-from autoencode.runs import records
-from autoencode.runs.claiming import LOCK, RECORD
+from autoencode.runs import schema
+from autoencode.runs.locks import LOCK, RECORD
 from autoencode.system.files import is_locked
 
 
@@ -49,7 +49,7 @@ def _look(path: Path) -> Listed:
         run = runs.Run.open(path)
         ended = run.state()
         metrics = run.metrics() if run.has_metrics() else []
-        epochs = records.settings(run.record).epochs
+        epochs = schema.settings(run.record).epochs
     except AutoencodeError as error:
         return Listed(path.name, "damaged", seen=seen, why=str(error))
     if is_locked(path / LOCK):

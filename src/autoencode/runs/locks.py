@@ -9,7 +9,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from autoencode.errors import AutoencodeError
-from autoencode.runs.records import not_written
+from autoencode.runs.schema import not_written
 from autoencode.system import marks
 from autoencode.system.files import lock_owner, locked
 

@@ -1,33 +1,24 @@
-"""A training and its run folder: events are written on their way, and a training that stopped is taken up again.
-
-Knows the loop, the run folder and the doctor; loads no source and starts no engine.
-"""
+"""The events of a training, written into its run folder."""
 
 from __future__ import annotations
 
 import dataclasses
-import math
-import platform
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from autoencode import engines, models, objectives, runs
 from autoencode.config import Config
-from autoencode.errors import AutoencodeError, UsageError, out_of_memory, reason
+from autoencode.errors import AutoencodeError, out_of_memory, reason
 from autoencode.images import Images
 from autoencode.metrics import Baseline
-from autoencode.runs import records
+from autoencode.runs.description import describe, describe_epoch
+from autoencode.runs.resume import Resumed
 from autoencode.training import (
-    Best,
     BestEpoch,
     Chunk,
     Diverged,
@@ -37,7 +28,6 @@ from autoencode.training import (
     Setback,
     doctor,
     evaluate,
-    planning,
     train_error,
     warming_up,
 )
@@ -48,24 +38,6 @@ CHECKPOINT_SHARE = (
     0.01  # of the time that taking and writing them may cost: a large model's are rarer
 )
 CHECKPOINT_SECONDS_MOST = 300.0  # whatever they cost
-
-
-@dataclass(frozen=True)
-class Resumed:
-    """What a stopped training goes on from: its folder, where it stood, and the engine's state there.
-
-    `good` is the state at the end of the epoch before, both None where there is no checkpoint yet; `lines` are those of
-    metrics.jsonl. `notes` tell what the user should know.
-    """
-
-    run: runs.Run
-    position: Position
-    state: list[np.ndarray] | None = None
-    good: list[np.ndarray] | None = None
-    best: list[np.ndarray] | None = None
-    lines: bytes = b""
-    sequence: int = -1
-    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -148,7 +120,7 @@ class _Scribe:
         originals = training.images.test[: training.config.examples]
         if training.resumed is None:
             self.run = runs.Run.create(
-                folder, _describe(training), originals, training.images.skipped
+                folder, describe(training), originals, training.images.skipped
             )
         else:
             resumed = training.resumed
@@ -277,54 +249,6 @@ class _Scribe:
         )
 
 
-def describe_epoch(epoch: Epoch) -> dict[str, Any]:
-    """Return the numbers of an epoch as metrics.jsonl and --json hold them."""
-    return {
-        "epoch": epoch.number,
-        "steps": epoch.steps,
-        "seconds": epoch.seconds,
-        "step_seconds": epoch.step_seconds,
-        "images_per_second": epoch.images_per_second,
-        "loss": epoch.loss,
-        "val_loss": epoch.val_loss,
-    } | ({} if epoch.holdout_loss is None else {"holdout_loss": epoch.holdout_loss})
-
-
-def _describe(training: Training) -> dict[str, Any]:
-    images, engine = training.images, training.engine
-    return {
-        "source": training.source,
-        "location": training.location,
-        "settings": dataclasses.asdict(training.config),
-        "command": training.command,
-        "engine": engine.name,
-        "device": engine.device,
-        "versions": _versions(engine.name),
-        "images": _describe_images(images),
-        "ranges": {kind: list(limits) for kind, limits in images.ranges.items()},
-        "notes": list(images.notes),
-        "parameters": engine.model.count_params(),
-        "comparable": objectives.is_plain(training.config),
-        "started": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-def _versions(engine: str) -> dict[str, str]:
-    packages = ["autoencode", "keras", engine, "numpy"]
-    return {"python": platform.python_version()} | {
-        name: metadata.version(name) for name in packages
-    }
-
-
-def _describe_images(images: Images) -> dict[str, Any]:
-    return {
-        "shape": list(images.shape),
-        "train": len(images.train),
-        "test": len(images.test),
-        "fingerprint": images.fingerprint(),
-    } | ({} if images.holdout is None else {"holdout": len(images.holdout)})
-
-
 @contextmanager
 def memory_told(config: Config) -> Iterator[None]:
     """Turn an end of memory into one line."""
@@ -337,116 +261,3 @@ def memory_told(config: Config) -> Iterator[None]:
             f"memory ran out ({reason(error)[:200]}): try a --batch-size below {config.batch_size}, a smaller --width, --code or "
             "--size. What was written before is intact."
         ) from error
-
-
-# Taking up again
-
-
-def take_up(
-    run: runs.Run, epochs: int | None = None, *, measuring: bool = False
-) -> tuple[Config, Resumed]:
-    """Return the settings of a run that stopped, with its own engine and `epochs` in all, and what it goes on from.
-
-    With `measuring`, a run that has all of its epochs is given as well: nothing is left to train, but the engine to use.
-    Raises `UsageError` for `epochs` that it has passed, and `AutoencodeError` where it is finished or damaged.
-    """
-    before = planning.complete(records.settings(run.record))  # runs of older versions lack some
-    if run.record["engine"] not in engines.MODULES:
-        raise records.damaged(
-            run.folder / runs.RECORD, f"it knows no engine {run.record['engine']!r}"
-        )
-    config = dataclasses.replace(
-        before, engine=run.record["engine"], epochs=epochs or before.epochs
-    )
-    resumed = _last_checkpoint(run)
-    done = resumed.position.number - 1
-    if config.epochs < done:
-        raise UsageError(
-            f"--epochs {config.epochs} is less than the {done} that {run.folder} holds."
-        )
-    if config.epochs == done and run.state()["state"] == "finished" and not measuring:
-        raise UsageError(
-            f"{run.folder} has all of its {done} epochs: go on with more of them by --epochs {2 * done}."
-        )
-    notes = list(resumed.notes)
-    if config.epochs != before.epochs and config.schedule != "constant":
-        notes.append(
-            f"the {config.schedule} schedule now ends after epoch {config.epochs}: the learning rate goes on from "
-            "another place of it, and the end is not that of one training"
-        )
-    now = _versions(config.engine)
-    changed = [name for name, version in run.record["versions"].items() if now.get(name) != version]
-    if changed:
-        notes.append(f"{', '.join(changed)} changed since: the end may differ in the last digits")
-    return config, dataclasses.replace(resumed, notes=tuple(notes))
-
-
-def _last_checkpoint(run: runs.Run) -> Resumed:
-    checkpoint, wrong = run.checkpoint()
-    notes = tuple(f"{one}: going on from the other checkpoint" for one in wrong)
-    if checkpoint is None and not wrong and run.state()["state"] != "finished":
-        return Resumed(run, Position(), notes=("no checkpoint was written yet: beginning anew",))
-    if checkpoint is None:
-        raise AutoencodeError(
-            f"{'; '.join(wrong) or f'{run.folder} has lost its checkpoints'}: train into a new folder."
-        )
-    try:
-        lines = b"".join(part.tobytes() for part in checkpoint.arrays.get("metrics", ()))
-        position = _position(
-            checkpoint.notes, tuple(line["loss"] for line in runs.parse_metrics(lines))
-        )
-        good = checkpoint.arrays["good"]
-        best = checkpoint.arrays.get("best", good)
-        state = checkpoint.arrays["state"] if position.step else good
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
-        raise records.damaged(run.folder / runs.CHECKPOINT, reason(error)) from error
-    return Resumed(run, position, state, good, best, lines, checkpoint.sequence, notes)
-
-
-def _position(notes: dict[str, Any], losses: tuple[float, ...]) -> Position:
-    best = notes.pop("best", None)
-    position = Position(
-        **notes, losses=losses, best=None if best is None else _best(best, len(losses))
-    )
-    whole = (
-        type(position.number) is int and type(position.step) is int and 0 <= position.step < 2**31
-    )
-    floats = (position.total, position.seconds, position.first)
-    numbers = all(isinstance(one, (int, float)) and math.isfinite(one) for one in floats)
-    texts = isinstance(position.setbacks, list) and all(
-        isinstance(one, str) for one in position.setbacks
-    )
-    if not (whole and numbers and texts and position.number == len(losses) + 1):
-        raise ValueError("it is not where a training stood")
-    return dataclasses.replace(position, setbacks=tuple(position.setbacks))
-
-
-def _best(notes: dict[str, Any], done: int) -> Best:
-    best = Best(**notes)
-    if type(best.epoch) is not int or not 0 <= best.epoch <= done:
-        raise ValueError("its best epoch is none")
-    if not isinstance(best.error, float) or not math.isfinite(best.error):
-        raise ValueError("its best epoch has no error")
-    return best
-
-
-def restore(engine: engines.Engine, images: Images, resumed: Resumed) -> None:
-    """Give `engine` the state of a resumed training; raise `AutoencodeError` where images or model are others."""
-    before, now = resumed.run.record["images"], _describe_images(images)
-    if now != before:
-        told = " and ".join(
-            f"{one['train']:,} + {one['test']:,} images of {one['shape']}" for one in (before, now)
-        )
-        same = "" if now["fingerprint"] == before["fingerprint"] else ", with other pixels"
-        raise AutoencodeError(
-            f"{resumed.run.folder} was trained on other images than {images.name} holds now ({told}{same}): "
-            "bring the same images back, or train into a new folder."
-        )
-    expected = [(array.shape, array.dtype) for array in engine.state()]
-    for state in filter(None, (resumed.state, resumed.good, resumed.best)):
-        if [(array.shape, array.dtype) for array in state] != expected:
-            raise records.damaged(
-                resumed.run.folder / runs.CHECKPOINT, "it is the state of another model"
-            )
-    if resumed.state:
-        engine.restore(resumed.state)

@@ -1,0 +1,150 @@
+"""A stopped run is opened again, checked, and its training goes on bit for bit."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from autoencode import engines, runs
+from autoencode.config import Config
+from autoencode.errors import AutoencodeError, UsageError, reason
+from autoencode.images import Images
+from autoencode.runs import schema
+from autoencode.runs.description import describe_images, versions
+from autoencode.training import (
+    Best,
+    Position,
+    planning,
+)
+
+
+@dataclass(frozen=True)
+class Resumed:
+    """What a stopped training goes on from: its folder, where it stood, and the engine's state there.
+
+    `good` is the state at the end of the epoch before, both None where there is no checkpoint yet; `lines` are those of
+    metrics.jsonl. `notes` tell what the user should know.
+    """
+
+    run: runs.Run
+    position: Position
+    state: list[np.ndarray] | None = None
+    good: list[np.ndarray] | None = None
+    best: list[np.ndarray] | None = None
+    lines: bytes = b""
+    sequence: int = -1
+    notes: tuple[str, ...] = ()
+
+
+def take_up(
+    run: runs.Run, epochs: int | None = None, *, measuring: bool = False
+) -> tuple[Config, Resumed]:
+    """Return the settings of a run that stopped, with its own engine and `epochs` in all, and what it goes on from.
+
+    With `measuring`, a run that has all of its epochs is given as well: nothing is left to train, but the engine to use.
+    Raises `UsageError` for `epochs` that it has passed, and `AutoencodeError` where it is finished or damaged.
+    """
+    before = planning.complete(schema.settings(run.record))  # runs of older versions lack some
+    if run.record["engine"] not in engines.MODULES:
+        raise schema.damaged(
+            run.folder / runs.RECORD, f"it knows no engine {run.record['engine']!r}"
+        )
+    config = dataclasses.replace(
+        before, engine=run.record["engine"], epochs=epochs or before.epochs
+    )
+    resumed = _last_checkpoint(run)
+    done = resumed.position.number - 1
+    if config.epochs < done:
+        raise UsageError(
+            f"--epochs {config.epochs} is less than the {done} that {run.folder} holds."
+        )
+    if config.epochs == done and run.state()["state"] == "finished" and not measuring:
+        raise UsageError(
+            f"{run.folder} has all of its {done} epochs: go on with more of them by --epochs {2 * done}."
+        )
+    notes = list(resumed.notes)
+    if config.epochs != before.epochs and config.schedule != "constant":
+        notes.append(
+            f"the {config.schedule} schedule now ends after epoch {config.epochs}: the learning rate goes on from "
+            "another place of it, and the end is not that of one training"
+        )
+    now = versions(config.engine)
+    changed = [name for name, version in run.record["versions"].items() if now.get(name) != version]
+    if changed:
+        notes.append(f"{', '.join(changed)} changed since: the end may differ in the last digits")
+    return config, dataclasses.replace(resumed, notes=tuple(notes))
+
+
+def _last_checkpoint(run: runs.Run) -> Resumed:
+    checkpoint, wrong = run.checkpoint()
+    notes = tuple(f"{one}: going on from the other checkpoint" for one in wrong)
+    if checkpoint is None and not wrong and run.state()["state"] != "finished":
+        return Resumed(run, Position(), notes=("no checkpoint was written yet: beginning anew",))
+    if checkpoint is None:
+        raise AutoencodeError(
+            f"{'; '.join(wrong) or f'{run.folder} has lost its checkpoints'}: train into a new folder."
+        )
+    try:
+        lines = b"".join(part.tobytes() for part in checkpoint.arrays.get("metrics", ()))
+        position = _position(
+            checkpoint.notes, tuple(line["loss"] for line in runs.parse_metrics(lines))
+        )
+        good = checkpoint.arrays["good"]
+        best = checkpoint.arrays.get("best", good)
+        state = checkpoint.arrays["state"] if position.step else good
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise schema.damaged(run.folder / runs.CHECKPOINT, reason(error)) from error
+    return Resumed(run, position, state, good, best, lines, checkpoint.sequence, notes)
+
+
+def _position(notes: dict[str, Any], losses: tuple[float, ...]) -> Position:
+    best = notes.pop("best", None)
+    position = Position(
+        **notes, losses=losses, best=None if best is None else _best(best, len(losses))
+    )
+    whole = (
+        type(position.number) is int and type(position.step) is int and 0 <= position.step < 2**31
+    )
+    floats = (position.total, position.seconds, position.first)
+    numbers = all(isinstance(one, (int, float)) and math.isfinite(one) for one in floats)
+    texts = isinstance(position.setbacks, list) and all(
+        isinstance(one, str) for one in position.setbacks
+    )
+    if not (whole and numbers and texts and position.number == len(losses) + 1):
+        raise ValueError("it is not where a training stood")
+    return dataclasses.replace(position, setbacks=tuple(position.setbacks))
+
+
+def _best(notes: dict[str, Any], done: int) -> Best:
+    best = Best(**notes)
+    if type(best.epoch) is not int or not 0 <= best.epoch <= done:
+        raise ValueError("its best epoch is none")
+    if not isinstance(best.error, float) or not math.isfinite(best.error):
+        raise ValueError("its best epoch has no error")
+    return best
+
+
+def restore(engine: engines.Engine, images: Images, resumed: Resumed) -> None:
+    """Give `engine` the state of a resumed training; raise `AutoencodeError` where images or model are others."""
+    before, now = resumed.run.record["images"], describe_images(images)
+    if now != before:
+        told = " and ".join(
+            f"{one['train']:,} + {one['test']:,} images of {one['shape']}" for one in (before, now)
+        )
+        same = "" if now["fingerprint"] == before["fingerprint"] else ", with other pixels"
+        raise AutoencodeError(
+            f"{resumed.run.folder} was trained on other images than {images.name} holds now ({told}{same}): "
+            "bring the same images back, or train into a new folder."
+        )
+    expected = [(array.shape, array.dtype) for array in engine.state()]
+    for state in filter(None, (resumed.state, resumed.good, resumed.best)):
+        if [(array.shape, array.dtype) for array in state] != expected:
+            raise schema.damaged(
+                resumed.run.folder / runs.CHECKPOINT, "it is the state of another model"
+            )
+    if resumed.state:
+        engine.restore(resumed.state)
