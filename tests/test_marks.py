@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from autoencode import AutoencodeError, Config, Images, comparison, pictures, pipeline, runs
+from autoencode import AutoencodeError, Config, Images, comparison, pipeline, runs
+from autoencode.plots import charts, grids
 from autoencode.system import marks
 from autoencode.verbs import outputs
 
@@ -26,7 +27,7 @@ def picture(mode: str) -> Image.Image:
 
 def png(image: Image.Image) -> bytes:
     file = io.BytesIO()
-    pictures.write_png(image, file)
+    grids.write_png(image, file)
     return file.getvalue()
 
 
@@ -56,7 +57,7 @@ def test_a_png_is_marked_right_after_its_head_and_keeps_its_pixels(mode):
 def test_a_gif_is_marked_within_the_head_and_keeps_its_pixels(mode, frames):
     images = [picture(mode).rotate(90 * number) for number in range(frames)]
     file, plain = io.BytesIO(), io.BytesIO()
-    pictures.write_gif([png(image) for image in images], file, 0.5)
+    grids.write_gif([png(image) for image in images], file, 0.5)
     images[0].save(
         plain, format="GIF", save_all=True, append_images=images[1:], duration=500, loop=0
     )
@@ -75,7 +76,7 @@ def test_a_gif_is_marked_within_the_head_and_keeps_its_pixels(mode, frames):
 
 def test_a_figure_is_marked():
     file = io.BytesIO()
-    pictures.write_curve(pictures.draw_curve([1.0, 0.5], [1.0, 0.6], 0.4, 3), file)
+    charts.write_curve(charts.draw_curve([1.0, 0.5], [1.0, 0.6], 0.4, 3), file)
     assert marks.is_marked_picture(file.getvalue()[:256])
     assert Image.open(file).size == (800, 500)
 
@@ -118,7 +119,7 @@ def test_what_others_write_has_no_mark(name):
 def test_any_cut_or_changed_head_is_looked_at_without_an_error():
     draw = np.random.default_rng(0)
     file = io.BytesIO()
-    pictures.write_gif([png(picture("L"))], file, 1)
+    grids.write_gif([png(picture("L"))], file, 1)
     for whole in (png(picture("RGB"))[:256], file.getvalue()[: marks.HEAD_BYTES]):
         for size in range(len(whole)):
             marks.is_marked_picture(whole[:size])

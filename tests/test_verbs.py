@@ -29,7 +29,6 @@ from autoencode import (
     anomalies,
     data,
     engines,
-    pictures,
     pipeline,
     refinement,
     verbs,
@@ -39,6 +38,7 @@ from autoencode.config import DataConfig
 from autoencode.data import dataset, loading, streaming
 from autoencode.data.decode import Plan
 from autoencode.images import to_pixels
+from autoencode.plots import charts, grids
 from autoencode.system import marks
 from autoencode.verbs import coding, describing, mapping, outputs, ranking, redrawing, sampling
 
@@ -826,12 +826,12 @@ def test_on_the_sphere_the_angle_grows_evenly(angle, share):
 
 def test_pictures_of_many_examples_go_on_below():
     images = np.random.default_rng(0).integers(0, 256, (45, 8, 8, 1), "uint8")
-    rows = pictures.draw_rows({"noisy": images, "denoised": 255 - images})
+    rows = grids.draw_rows({"noisy": images, "denoised": 255 - images})
     assert rows.size == (120 + 20 * 104, 3 * 2 * 104 + 2 * 20)
-    page = pictures.draw_examples(images, 255 - images)
+    page = grids.draw_examples(images, 255 - images)
     assert page.size == (3600, 3 * 400)
     for first in (0, 20):
-        part = pictures.draw_examples(images[first : first + 20], 255 - images[first : first + 20])
+        part = grids.draw_examples(images[first : first + 20], 255 - images[first : first + 20])
         top = 400 * (first // 20)
         assert page.crop((0, top, 3600, top + 400)).tobytes() == part.tobytes()
 
@@ -909,8 +909,8 @@ def test_the_names_of_classes_stay_on_the_page_and_apart():
         *(f"brain tumour of a long kind, number {place}" for place in range(9)),
     ]
     points = np.zeros((13, 2))
-    figure = pictures.draw_map(points, ("x", "y"), {}, np.arange(13), classes)
-    pictures.write_curve(figure, io.BytesIO())
+    figure = charts.draw_map(points, ("x", "y"), {}, np.arange(13), classes)
+    charts.write_curve(figure, io.BytesIO())
     texts = figure.axes[0].get_legend().get_texts()
     assert max(text.get_window_extent().x1 for text in texts) <= figure.bbox.x1
     shown = [text.get_text() for text in texts]
@@ -924,27 +924,27 @@ def test_unlabelled_images_are_grey_on_a_map(count):
     labels = np.arange(60) % count
     labels[::4] = -1
     tiles = {0: np.zeros((4, 4, 1), np.uint8)}
-    figure = pictures.draw_map(
+    figure = charts.draw_map(
         points, ("x", "y"), tiles, labels, [f"class {index}" for index in range(count)]
     )
     axes = figure.axes[0]
 
     drawn = axes.collections[0]
     order = [int(np.argmin(np.abs(points - offset).sum(1))) for offset in drawn.get_offsets()]
-    is_grey = (drawn.get_facecolors()[:, :3] == pictures.UNLABELLED_COLOUR[:3]).all(1)
+    is_grey = (drawn.get_facecolors()[:, :3] == charts.UNLABELLED_COLOUR[:3]).all(1)
     np.testing.assert_array_equal(is_grey, labels[order] == -1)
     if count == 3:
         texts = [text.get_text() for text in axes.get_legend().get_texts()]
         assert texts == ["class 0", "class 1", "class 2", "unlabelled"]
     else:
         assert axes.get_title().endswith("; unlabelled images are grey")
-    pictures.write_curve(figure, io.BytesIO())
-    full = pictures.draw_map(points, ("x", "y"), {}, np.arange(60) % 3, ["a", "b", "c"])
+    charts.write_curve(figure, io.BytesIO())
+    full = charts.draw_map(points, ("x", "y"), {}, np.arange(60) % 3, ["a", "b", "c"])
     assert len(full.axes[0].get_legend().get_texts()) == 3
 
 
 def test_a_map_without_any_label_in_it_is_all_grey():
-    figure = pictures.draw_map(np.eye(2), ("x", "y"), {}, np.array([-1, -1]), ())
+    figure = charts.draw_map(np.eye(2), ("x", "y"), {}, np.array([-1, -1]), ())
     assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["unlabelled"]
 
 
@@ -1087,10 +1087,10 @@ def test_a_long_way_goes_on_below(opened, digits, place):
     sampling.interpolate(opened, ends, place("interpolate"), steps=45)
     with Image.open(place("interpolate").beside()) as found:
         page = np.asarray(found)
-    width, height = pictures.draw_path(ends[0], digits[0][:20], ends[1]).size
+    width, height = grids.draw_path(ends[0], digits[0][:20], ends[1]).size
     assert page.shape[1] == width
-    assert page.shape[0] == height + 2 * pictures.draw_sheet(digits[0][:1], 1).height
-    last = np.asarray(pictures.draw_sheet(digits[0][1:2], 1))
+    assert page.shape[0] == height + 2 * grids.draw_sheet(digits[0][:1], 1).height
+    last = np.asarray(grids.draw_sheet(digits[0][1:2], 1))
     np.testing.assert_array_equal(
         page[-last.shape[0] :, -last.shape[1] :], last
     )  # B stands beside the last

@@ -25,11 +25,12 @@ from typing import Any
 
 import numpy as np
 
-from autoencode import data, metrics, pictures, pipeline, runs
+from autoencode import data, metrics, pipeline, runs
 from autoencode.config import Config
 from autoencode.data.store import WAITING
 from autoencode.errors import AutoencodeError, UsageError, not_written, reason
 from autoencode.images import Images, to_pixels
+from autoencode.plots import charts, grids
 from autoencode.system import marks, signals
 from autoencode.system.files import replacing, synchronise
 from autoencode.training import evaluate
@@ -350,15 +351,15 @@ def write(folder: Path) -> list[str]:
     _write(folder / f"{LEADERBOARD}.csv", _csv(dict(ordered)).encode())
     sizes = [code for _, code in groups]
     shown = max(set(sizes), key=lambda code: (sizes.count(code), code))
-    page = pictures.draw_rows(_rows(folder, [entry for entry, _ in results if entry.code == shown]))
+    page = grids.draw_rows(_rows(folder, [entry for entry, _ in results if entry.code == shown]))
     written = io.BytesIO()
-    pictures.write_png(page, written)
+    grids.write_png(page, written)
     _write(folder / "reconstructions.png", written.getvalue())
     errors: dict[str, list[tuple[int, float, float]]] = {}
     for (model, code), found in sorted(groups.items(), key=lambda item: item[0][1]):
         errors.setdefault(model, []).append((code, _mean(found, "mse"), _spread(found, "mse")))
     written = io.BytesIO()
-    pictures.write_curve(pictures.draw_errors(errors), written)
+    charts.write_curve(charts.draw_errors(errors), written)
     _write(folder / "error.png", written.getvalue())
     return lines
 

@@ -12,7 +12,6 @@ from pathlib import Path
 
 import numpy as np
 
-from autoencode import pictures
 from autoencode.config import DataConfig
 from autoencode.data import preprocessing
 from autoencode.data.dataset import Progress
@@ -21,6 +20,7 @@ from autoencode.data.open import Source, open_dataset
 from autoencode.data.scaling import Extent, add_extent
 from autoencode.errors import not_written
 from autoencode.images import Images, Skipped, evenly
+from autoencode.plots import grids
 from autoencode.system.files import replacing
 
 LOOKED_AT = 2000  # images whose sizes, colours and values are measured
@@ -129,6 +129,6 @@ def write_sheet(summary: DatasetSummary, path: Path) -> None:
     try:
         with replacing(path) as temporary, temporary.open("wb") as file:
             columns = min(len(summary.shown), math.ceil(math.sqrt(len(summary.shown) * 5 / 3)))
-            pictures.write_png(pictures.draw_sheet(summary.shown, columns), file)
+            grids.write_png(grids.draw_sheet(summary.shown, columns), file)
     except OSError as error:
         raise not_written(path, error, "--out") from error

@@ -24,10 +24,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from autoencode import models, pictures
+from autoencode import models
 from autoencode.config import MOST_EXAMPLES
 from autoencode.errors import AutoencodeError, reason
 from autoencode.images import Skipped
+from autoencode.plots import charts, grids
 from autoencode.runs import checkpoints, report, schema
 from autoencode.runs.locks import LOCK, RECORD, hold
 from autoencode.runs.schema import FORMAT, damaged, not_written, seal, unseal
@@ -302,19 +303,19 @@ class Run:
         self._unsynchronised.append(path)
 
     def _draw_example(self, index: int, originals: np.ndarray, reconstructions: np.ndarray) -> None:
-        picture = pictures.draw_examples(originals, reconstructions)
+        picture = grids.draw_examples(originals, reconstructions)
         with self._replacing(f"example{index}.png") as file:
-            pictures.write_png(picture, file)
+            grids.write_png(picture, file)
 
     def _draw_gif(self, epochs: int) -> None:
         seconds = self.record["settings"]["frame_seconds"]
         seconds = 1.0 if seconds == "auto" else seconds
         with self._replacing("output.gif") as file:
-            pictures.write_gif(self._examples(epochs), file, seconds)
+            grids.write_gif(self._examples(epochs), file, seconds)
 
     def _draw_curve(self, metrics: list[dict[str, Any]]) -> Figure:
         baseline = self.baseline()
-        curve = pictures.draw_curve(
+        curve = charts.draw_curve(
             [line["loss"] for line in metrics],
             [line["val_loss"] for line in metrics],
             baseline.get("pca"),
@@ -322,11 +323,11 @@ class Run:
             comparable=self.record["comparable"],
         )
         with self._replacing("curve.png") as file:
-            pictures.write_curve(curve, file)
+            charts.write_curve(curve, file)
         return curve
 
     def _write_report(self, metrics: list[dict[str, Any]], curve: Figure) -> None:
-        drawn, svg = self._examples(len(metrics)), pictures.curve_as_svg(curve)
+        drawn, svg = self._examples(len(metrics)), charts.curve_as_svg(curve)
         page = report.render(
             self.record,
             metrics,

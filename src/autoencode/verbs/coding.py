@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from autoencode import pictures
 from autoencode.data.streaming import Stream
 from autoencode.errors import AutoencodeError, UsageError, reason
 from autoencode.images import evenly, to_pixels
+from autoencode.plots import charts
 from autoencode.verbs import Opened, outputs
 from autoencode.verbs.outputs import Place, spooled
 
@@ -39,7 +39,7 @@ def encode(opened: Opened, stream: Stream, place: Place, *, refine: int = 0) -> 
         numbers = {f"code{number}": column for number, column in enumerate(codes.T)}
         outputs.write_table(place.file, columns(stream) | numbers)
     outputs.write_figure(
-        place.beside(), pictures.draw_codes(codes[evenly(len(codes), LOOKED_AT)], len(codes))
+        place.beside(), charts.draw_codes(codes[evenly(len(codes), LOOKED_AT)], len(codes))
     )
     return {"images": len(codes)}
 
@@ -74,7 +74,7 @@ def columns(stream: Stream) -> dict[str, list[str]]:
     names = {"name": stream.names()}
     if labels is None:
         return names
-    texts = [classes[label] if label >= 0 else pictures.UNLABELLED for label in labels.tolist()]
+    texts = [classes[label] if label >= 0 else charts.UNLABELLED for label in labels.tolist()]
     return names | {"label": texts}
 
 

@@ -9,10 +9,11 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from autoencode import engines, metrics, pictures
+from autoencode import engines, metrics
 from autoencode.data.streaming import Stream
 from autoencode.errors import AutoencodeError, unknown
 from autoencode.images import to_pixels
+from autoencode.plots import charts, grids
 from autoencode.verbs import Opened, outputs
 from autoencode.verbs.coding import codes_of, columns
 from autoencode.verbs.outputs import Place
@@ -66,11 +67,11 @@ def write_map(
     shown = spread(plane.points, CELLS)
     tiles = dict(zip(shown, stream.images(shown), strict=True))
     outputs.write_figure(
-        place.beside(), pictures.draw_map(plane.points, plane.axes, tiles, *stream.labels())
+        place.beside(), charts.draw_map(plane.points, plane.axes, tiles, *stream.labels())
     )
     redrawn = to_pixels(opened.decode(plane.back(grid(plane.points, GRID)).astype(np.float32)))
     outputs.write_png(
-        place.beside("-grid.png"), pictures.draw_sheet(redrawn, GRID, tile=GRID_TILE, gap=0)
+        place.beside("-grid.png"), grids.draw_sheet(redrawn, GRID, tile=GRID_TILE, gap=0)
     )
     return {"images": len(codes), "method": method}
 

@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import numpy as np
 from PIL import Image
 
-from autoencode import pictures
 from autoencode.errors import AutoencodeError, UsageError, not_written
 from autoencode.images import Skipped
+from autoencode.plots import charts, grids
 from autoencode.system import marks
 from autoencode.system.files import replacing
 
@@ -275,25 +275,25 @@ def parquet() -> ModuleType:
 def write_png(path: Path, picture: Image.Image) -> None:
     """Write a picture."""
     with _written(path) as file:
-        pictures.write_png(picture, file)
+        grids.write_png(picture, file)
 
 
 def write_gif(path: Path, frames: Sequence[bytes], seconds: float) -> None:
     """Write `frames`, PNG files, as a GIF that shows each for `seconds`."""
     with _written(path) as file:
-        pictures.write_gif(frames, file, seconds)
+        grids.write_gif(frames, file, seconds)
 
 
 def write_figure(path: Path, figure: Figure) -> None:
     """Write a figure of matplotlib's as PNG."""
     with _written(path) as file:
-        pictures.write_curve(figure, file)
+        charts.write_curve(figure, file)
 
 
 def write_sheet(path: Path, images: np.ndarray) -> None:
     """Write a contact sheet of the first hundred images, uint8 (N, H, W, C), about as wide as high."""
     shown = images[:SHOWN]
-    write_png(path, pictures.draw_sheet(shown, columns=int(np.ceil(np.sqrt(len(shown))))))
+    write_png(path, grids.draw_sheet(shown, columns=int(np.ceil(np.sqrt(len(shown))))))
 
 
 def write_skipped(path: Path, skipped: Sequence[Skipped]) -> None:

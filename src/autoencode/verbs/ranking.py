@@ -10,13 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from autoencode import anomalies, metrics, pictures
+from autoencode import anomalies, metrics
 from autoencode.anomalies import Normality
 from autoencode.config import DataConfig
 from autoencode.data import Dataset, Progress, streaming
 from autoencode.data.streaming import Stream
 from autoencode.errors import AutoencodeError, UsageError
 from autoencode.images import Skipped, to_pixels
+from autoencode.plots import charts, grids
 from autoencode.trained import KEPT_CODES
 from autoencode.verbs import Opened, outputs
 from autoencode.verbs.coding import codes_of, columns
@@ -256,8 +257,8 @@ def rank(
     outputs.write_table(
         place.file, table | {name: found[name][order] for name in ("error", "distance")}
     )
-    outputs.write_png(place.beside(), pictures.draw_rows(_shown(opened, stream, order[:examples])))
-    figure = pictures.draw_scores(alarm.held_out, found["score"], alarm.threshold)
+    outputs.write_png(place.beside(), grids.draw_rows(_shown(opened, stream, order[:examples])))
+    figure = charts.draw_scores(alarm.held_out, found["score"], alarm.threshold)
     outputs.write_figure(place.beside("-scores.png"), figure)
     labels, classes = stream.labels()
     detections = [] if labels is None else measure_detections(found["score"], labels, classes)
@@ -304,5 +305,5 @@ def _shown(opened: Opened, stream: Stream, places: np.ndarray) -> dict[str, np.n
     return {
         "strangest": originals,
         "redrawn": to_pixels(floats),
-        "difference": pictures.coloured(heat),
+        "difference": grids.coloured(heat),
     }

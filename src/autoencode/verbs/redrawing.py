@@ -6,10 +6,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from autoencode import metrics, objectives, pictures
+from autoencode import metrics, objectives
 from autoencode.data.streaming import Stream
 from autoencode.errors import AutoencodeError
 from autoencode.images import to_pixels
+from autoencode.plots import grids
 from autoencode.verbs import Opened, Saved, outputs
 from autoencode.verbs.outputs import Place, spooled
 
@@ -35,7 +36,7 @@ def reconstruct(
             _keep(shown, redrawn, examples)
         errors = np.concatenate(errors)
         outputs.write_arrays(place.file, {"images": spool, "errors": errors, **stream.metadata()})
-    outputs.write_png(place.beside(), pictures.draw_examples(np.stack(originals), np.stack(shown)))
+    outputs.write_png(place.beside(), grids.draw_examples(np.stack(originals), np.stack(shown)))
     return {
         "images": len(errors),
         "mse": float(errors.mean(dtype=np.float64)),
@@ -85,7 +86,7 @@ def denoise(
         arrays = {"images": denoised, "noisy": noisy} if add else {"images": denoised}
         outputs.write_arrays(place.file, arrays | stream.metadata())
     rows = {name: np.stack(images) for name, images in shown.items() if add or name != "clean"}
-    outputs.write_png(place.beside(), pictures.draw_rows(rows))
+    outputs.write_png(place.beside(), grids.draw_rows(rows))
     gains = (
         {name: metrics.psnr(np.concatenate(found)) for name, found in errors.items()} if add else {}
     )

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from autoencode import pictures
 from autoencode.data import decode, preprocessing
 from autoencode.data.streaming import Stream
 from autoencode.errors import AutoencodeError, UsageError
 from autoencode.images import to_pixels
+from autoencode.plots import grids
 from autoencode.trained import new_codes
 from autoencode.verbs import Opened, Saved, outputs
 from autoencode.verbs.outputs import Place
@@ -54,7 +54,7 @@ def interpolate(
     first, last = opened.encode(np.stack(ends))
     way = (sphere if spherical else line)(first, last, np.linspace(0, 1, steps))
     images = to_pixels(opened.decode(way.astype(np.float32)))
-    outputs.write_png(place.beside(), pictures.draw_path(ends[0], images, ends[1]))
+    outputs.write_png(place.beside(), grids.draw_path(ends[0], images, ends[1]))
     frames = [_frame(one) for one in images]
     rest = [frames[0]] * STILL, [frames[-1]] * STILL
     outputs.write_gif(
@@ -134,5 +134,5 @@ def picture(word: str, opened: Opened, stream: Stream | None, fit: str | None) -
 
 def _frame(image: np.ndarray) -> bytes:
     written = io.BytesIO()
-    pictures.write_png(pictures.draw_sheet(image[np.newaxis], 1, tile=FRAME, gap=0), written)
+    grids.write_png(grids.draw_sheet(image[np.newaxis], 1, tile=FRAME, gap=0), written)
     return written.getvalue()

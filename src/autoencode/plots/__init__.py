@@ -1,0 +1,1 @@
+"""Arrays become figures: grids of images by Pillow, charts by Matplotlib."""
