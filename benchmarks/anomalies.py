@@ -18,7 +18,8 @@ import numpy as np
 from sklearn.metrics import roc_auc_score
 from speed import PEERS, environment
 
-from autoencode import Autoencoder, Images, anomalies, data, metrics
+from autoencode import Autoencoder, Images, data, metrics
+from autoencode.inference import anomalies
 
 RESULT = Path(__file__).parent / "results" / "anomalies.json"
 RECIPE = {

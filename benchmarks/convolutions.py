@@ -24,7 +24,8 @@ SIZES = {
 PROGRAM = """
 import json, sys, time
 import numpy as np
-from autoencode import Config, engines, pipeline, planning
+from autoencode import Config, engines, pipeline
+from autoencode.training import planning
 how, engine_name = sys.argv[1:3]
 side, channels, batch, count, passes = map(int, sys.argv[3:])
 engines.load(engine_name, alone=True)

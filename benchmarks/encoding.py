@@ -36,10 +36,10 @@ print(json.dumps(time.perf_counter() - started))
 OURS = """
 import json, sys, time
 from pathlib import Path
-from autoencode import verbs
+from autoencode.inference import opening
 from autoencode.data import store
 rows = store.open_store(Path(sys.argv[1])).train
-opened = verbs.open_model(verbs.find(sys.argv[2]), alone=True)
+opened = opening.open_model(opening.find(sys.argv[2]), alone=True)
 started = time.perf_counter()
 codes = opened.encode(rows)
 print(json.dumps(time.perf_counter() - started))

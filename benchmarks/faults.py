@@ -135,8 +135,8 @@ def _alike(one: list[np.ndarray], other: list[np.ndarray]) -> bool:
 
 # The command, with checkpoints within epochs that last a moment.
 COMMAND = (
-    "from autoencode import recording, training;"
-    "training.CHUNK_SECONDS, recording.CHECKPOINT_SECONDS, recording.CHECKPOINT_SHARE = 0.01, 0.005, 1.0;"
+    "from autoencode.runs import recorder; from autoencode.training import pace;"
+    "pace.CHUNK_SECONDS, recorder.CHECKPOINT_SECONDS, recorder.CHECKPOINT_SHARE = 0.01, 0.005, 1.0;"
     "from autoencode.cli import main; main()"
 )
 KILLED = ["--epochs", "6", "--batch-size", "32", "--noise", "gaussian", "--quiet"]

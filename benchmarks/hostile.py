@@ -20,9 +20,10 @@ import h5py
 import numpy as np
 from PIL import Image
 
-from autoencode import Config, data, runs, trained
+from autoencode import Config, data, runs
+from autoencode.inference import keras_file
+from autoencode.inference.keras_file import MOST_TEXT
 from autoencode.runs import checkpoints, listing, schema
-from autoencode.trained import MOST_TEXT
 
 HUGE = 10**12
 CONFIG = Config(size="8", colour="grey", fit="crop")
@@ -599,7 +600,7 @@ def model_file(
 
 def open_model(path: Path, content: bytes) -> Any:
     (path / "a.keras").write_bytes(content)
-    return trained.read_model(path / "a.keras")
+    return keras_file.read_model(path / "a.keras")
 
 
 def inner(config: dict) -> dict:

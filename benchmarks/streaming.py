@@ -27,7 +27,8 @@ OURS = """
 import json, resource, sys
 import numpy as np
 from pathlib import Path
-from autoencode import Config, Images, engines, pipeline, planning, training
+from autoencode import Config, Images, engines, pipeline, training
+from autoencode.training import planning
 from autoencode.data import store
 where, path, epochs, model = sys.argv[1:]
 engines.load("jax", alone=True)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import mahalanobis
 
-from autoencode import AutoencodeError, anomalies
+from autoencode import AutoencodeError
+from autoencode.inference import anomalies
 
 RANDOM = np.random.default_rng(0)
 

@@ -16,18 +16,17 @@ SOURCE = Path(__file__).parents[1] / "src" / "autoencode"
 LADDER = [
     {"errors"},
     {"config", "images", "system"},
-    {"pictures", "metrics"},
+    {"plots", "metrics"},
     {
         "data",
         "models",
         "objectives",
         "engines",
-        "refinement",
     },
-    {"training", "trained"},
+    {"training"},
     {"runs"},
-    {"pipeline", "anomalies"},
-    {"comparison", "estimator", "folds", "verbs"},
+    {"inference", "pipeline"},
+    {"comparison", "estimator", "folds"},
     {"cli"},
     {"__init__", "__main__"},
 ]

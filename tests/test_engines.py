@@ -18,7 +18,8 @@ from autoencode import AutoencodeError, engines, models
 JOB = """
 import json, sys
 import numpy as np
-from autoencode import Config, Images, engines, pipeline, planning, training
+from autoencode import Config, Images, engines, pipeline, training
+from autoencode.training import planning
 
 name, start, folder = sys.argv[1:]
 engines.load(name)
@@ -109,7 +110,8 @@ def test_a_convolutional_model_on_jax_trains_as_on_tensorflow_whatever_the_chunk
     code = """
 import sys
 import numpy as np
-from autoencode import Config, engines, pipeline, planning
+from autoencode import Config, engines, pipeline
+from autoencode.training import planning
 name, chunk = sys.argv[1], int(sys.argv[2])
 engines.load(name)
 import keras
@@ -237,7 +239,9 @@ def test_a_command_process_saves_without_tensorflow_and_does_not_hide_it():
 
 FORMATS = """
 import keras, numpy as np
-from autoencode import Config, models, pipeline, planning, trained
+from autoencode import Config, models, pipeline
+from autoencode.training import planning
+from autoencode.inference import trained
 
 keras.config.set_image_data_format("channels_first")
 pixels = np.random.default_rng(0).integers(0, 256, (20, 9, 10, 3), "uint8")

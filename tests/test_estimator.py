@@ -22,17 +22,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator, estimator_checks_generator
 
 import autoencode
-from autoencode import (
-    AutoencodeError,
-    Autoencoder,
-    anomalies,
-    config,
-    data,
-    engines,
-    estimator,
-    pipeline,
-)
+from autoencode import AutoencodeError, Autoencoder, config, data, engines, estimator, pipeline
 from autoencode.estimator import InvalidError
+from autoencode.inference import anomalies
 
 # scipy, not this package, must be told to take arrays of other libraries before it is imported.
 NOT_RUN = {"check_array_api_input"}

@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from autoencode import AutoencodeError, Config, Images, comparison, pipeline, runs
+from autoencode.inference import outputs
 from autoencode.plots import charts, grids
 from autoencode.system import marks
-from autoencode.verbs import outputs
 
 MODES = {"L": (60, 50), "RGB": (7, 300, 3)}
 

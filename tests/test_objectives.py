@@ -80,7 +80,8 @@ JOB = """
 import json, sys
 from pathlib import Path
 import numpy as np
-from autoencode import Config, Images, engines, models, pipeline, planning
+from autoencode import Config, Images, engines, models, pipeline
+from autoencode.training import planning
 engine, folder = sys.argv[1:]
 pixels = np.random.default_rng(0).integers(0, 256, (40, 9, 7, 3), "uint8")
 images = Images("noise", pixels, pixels[:8])

@@ -155,7 +155,7 @@ def test_other_images_are_refused(tmp_path):
 
 def test_a_folder_that_another_process_has_is_refused(whole, tmp_path):
     folder = shutil.copytree(whole, tmp_path / "run")
-    code = "import sys; from pathlib import Path; from autoencode import files\nwith files.locked(Path(sys.argv[1])): print(1, flush=True); input()"
+    code = "import sys; from pathlib import Path; from autoencode.system import files\nwith files.locked(Path(sys.argv[1])): print(1, flush=True); input()"
     words = [sys.executable, "-c", code, str(folder / "lock")]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         holder.stdout.readline()
@@ -214,9 +214,9 @@ def test_a_checkpoint_that_cannot_be_written_ends_the_run_as_failed(tmp_path, mo
 
 def test_what_hangs_is_ended_by_a_second_signal():
     code = (
-        "import time; from autoencode import stopping\n"
-        "stopping.GRACE = 0.2\n"
-        "with stopping.noted('last words') as received: print('ready', flush=True); time.sleep(60)"
+        "import time; from autoencode.system import signals\n"
+        "signals.GRACE = 0.2\n"
+        "with signals.noted('last words') as received: print('ready', flush=True); time.sleep(60)"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

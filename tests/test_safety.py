@@ -13,9 +13,9 @@ import pytest
 from autoencode import AutoencodeError, Config, Images, comparison, data, errors, pipeline, runs
 from autoencode.cli import screen
 from autoencode.data import store
+from autoencode.inference import encoding, outputs
 from autoencode.runs import schema
 from autoencode.system import files
-from autoencode.verbs import coding, outputs
 
 # Temporary names
 
@@ -208,7 +208,7 @@ def test_codes_under_such_names_are_read_back_as_they_were(tmp_path):
     columns = {f"code{number}": column for number, column in enumerate(codes.T)}
     for name in ("a.csv", "a.parquet"):
         outputs.write_table(tmp_path / name, {"name": TEXTS} | columns)
-        np.testing.assert_array_equal(coding.read_codes(tmp_path / name, 3), codes)
+        np.testing.assert_array_equal(encoding.read_codes(tmp_path / name, 3), codes)
     found = outputs.parquet().parquet.read_table(tmp_path / "a.parquet")["name"]
     assert found.to_pylist() == TEXTS  # no spreadsheet opens it
 

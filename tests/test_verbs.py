@@ -20,27 +20,26 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from autoencode import (
-    AutoencodeError,
-    Autoencoder,
-    Config,
-    Images,
-    UsageError,
-    anomalies,
-    data,
-    engines,
-    pipeline,
-    refinement,
-    verbs,
-)
+from autoencode import AutoencodeError, Autoencoder, Config, Images, UsageError, data, engines, pipeline
 from autoencode.cli import main
 from autoencode.config import DataConfig
 from autoencode.data import dataset, loading, streaming
 from autoencode.data.decode import Plan
 from autoencode.images import to_pixels
+from autoencode.inference import (
+    anomalies,
+    encoding,
+    generation,
+    opening,
+    outputs,
+    projection,
+    ranking,
+    reconstruction,
+    refinement,
+    summary,
+)
 from autoencode.plots import charts, grids
 from autoencode.system import marks
-from autoencode.verbs import coding, describing, mapping, outputs, ranking, redrawing, sampling
 
 EACH = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -70,8 +69,8 @@ def run(tmp_path_factory, source) -> Path:
 
 
 @pytest.fixture(scope="module")
-def opened(run) -> verbs.Opened:
-    return verbs.open_model(verbs.find(run))
+def opened(run) -> opening.Opened:
+    return opening.open_model(opening.find(run))
 
 
 @pytest.fixture
@@ -89,7 +88,7 @@ def rows(source) -> data.Dataset:
     return data.open_dataset(source)
 
 
-def streamed(opened: verbs.Opened, source, **options) -> streaming.Stream:
+def streamed(opened: opening.Opened, source, **options) -> streaming.Stream:
     config = DataConfig(
         **{name: options.pop(name) for name in ("fit", "strict", "split_seed") if name in options}
     )
@@ -117,7 +116,7 @@ def test_the_numbers_are_those_of_plain_keras(opened, source, digits, place):
     floats = digits[0] / np.float32(255)
     redrawn = model.predict(floats, verbose=0)
     errors = np.square(redrawn - floats).mean((1, 2, 3))
-    told = redrawing.reconstruct(opened, streamed(opened, source), place("reconstruct"))
+    told = reconstruction.reconstruct(opened, streamed(opened, source), place("reconstruct"))
     found = arrays(place("reconstruct").file)
     assert np.abs(found["images"] - np.clip(redrawn, 0, 1) * 255).max() <= 0.501
     np.testing.assert_allclose(found["errors"], errors, rtol=1e-4)
@@ -128,7 +127,7 @@ def test_the_numbers_are_those_of_plain_keras(opened, source, digits, place):
     assert found["names"].tolist() == [f"digits train {index}" for index in range(COUNT)]
     np.testing.assert_array_equal(found["labels"], digits[1])
     assert size(place("reconstruct").beside()) == (1800, 400)
-    codes = coding.codes_of(opened, streamed(opened, source))
+    codes = encoding.codes_of(opened, streamed(opened, source))
     np.testing.assert_allclose(
         codes, model.get_layer("encoder").predict(floats, verbose=0), rtol=1e-4, atol=1e-5
     )
@@ -137,16 +136,16 @@ def test_the_numbers_are_those_of_plain_keras(opened, source, digits, place):
 def test_a_saved_estimator_gives_what_it_gave(tmp_path, digits, source, place):
     estimator = Autoencoder(code=3, epochs=1, batch_size=60, noise="mask:0.2").fit(digits[0])
     estimator.save(tmp_path / "digits.keras")
-    opened = verbs.open_model(verbs.find(tmp_path / "digits.keras"))
+    opened = opening.open_model(opening.find(tmp_path / "digits.keras"))
     assert opened.saved.settings["noise"] == "mask:0.2"
     np.testing.assert_array_equal(
-        coding.codes_of(opened, streamed(opened, source)), estimator.transform(digits[0])
+        encoding.codes_of(opened, streamed(opened, source)), estimator.transform(digits[0])
     )
-    redrawing.denoise(opened, streamed(opened, source), place("denoise"))
+    reconstruction.denoise(opened, streamed(opened, source), place("denoise"))
     np.testing.assert_array_equal(
         arrays(place("denoise").file)["images"], estimator.denoise(digits[0])
     )
-    sampling.sample(opened, opened.saved.codes, place("sample"), count=20, seed=5)
+    generation.sample(opened, opened.saved.codes, place("sample"), count=20, seed=5)
     np.testing.assert_array_equal(
         arrays(place("sample").file)["images"], estimator.sample(20, seed=5)
     )
@@ -162,25 +161,25 @@ def test_a_model_of_plain_keras_alone_will_do(tmp_path, digits, source):
     )
     model = keras.Model(flat, decoder(encoder(flat)))
     model.save(tmp_path / "plain.keras")
-    saved = verbs.find(tmp_path / "plain.keras")
+    saved = opening.find(tmp_path / "plain.keras")
     assert (saved.name, saved.run, saved.settings) == ("plain", None, {})
-    opened = verbs.open_model(saved)
+    opened = opening.open_model(saved)
     kernel, bias = encoder.get_weights()
     expected = digits[0].reshape(COUNT, -1) / 255 @ kernel + bias
     np.testing.assert_allclose(
-        coding.codes_of(opened, streamed(opened, source)), expected, rtol=1e-3, atol=1e-5
+        encoding.codes_of(opened, streamed(opened, source)), expected, rtol=1e-3, atol=1e-5
     )
     decoder.set_weights([weight * np.nan for weight in decoder.get_weights()])
     model.save(tmp_path / "nan.keras")
     with pytest.raises(AutoencodeError, match="NaN or infinite"):
-        verbs.open_model(verbs.find(tmp_path / "nan.keras")).decode(np.zeros((3, 2)))
+        opening.open_model(opening.find(tmp_path / "nan.keras")).decode(np.zeros((3, 2)))
 
 
 def test_anomalies_are_ranked_by_the_score_of_plain_keras_and_found(
     source, digits, tmp_path, place
 ):
     config = Config(code=8, epochs=20, batch_size=10, seed=1)
-    opened = verbs.open_model(verbs.find(pipeline.run(str(source), config, tmp_path / "normal")))
+    opened = opening.open_model(opening.find(pipeline.run(str(source), config, tmp_path / "normal")))
     noise = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 1), "uint8")
     mixed = np.concatenate([digits[0][:40], noise])
     np.save(tmp_path / "mixed.npy", mixed)
@@ -220,7 +219,7 @@ def test_anomalies_are_ranked_by_the_score_of_plain_keras_and_found(
     ]
 
 
-def scores_by_keras(opened: verbs.Opened, known: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+def scores_by_keras(opened: opening.Opened, known: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
     import keras
 
     model = keras.saving.load_model(opened.saved.file)
@@ -244,7 +243,7 @@ def test_anomalies_of_a_saved_estimator_have_its_scores(digits, tmp_path, place)
         ("one", digits[0][150:151]),
     ):
         np.save(tmp_path / f"{name}.npy", images)
-    opened = verbs.open_model(verbs.find(tmp_path / "digits.keras"))
+    opened = opening.open_model(opening.find(tmp_path / "digits.keras"))
     alarm = ranking.learn(opened, data.open_dataset(tmp_path / "normal.npy"), 0.1)
     np.testing.assert_allclose(
         alarm.held_out, -estimator.score_samples(digits[0][150:250]), rtol=1e-5
@@ -362,7 +361,7 @@ def test_an_estimator_too_takes_only_good_images_as_normal(digits, tmp_path):
     Autoencoder(code=3, epochs=1, batch_size=60).fit(digits[0][:150]).save(
         tmp_path / "digits.keras"
     )
-    opened = verbs.open_model(verbs.find(tmp_path / "digits.keras"))
+    opened = opening.open_model(opening.find(tmp_path / "digits.keras"))
     labels = np.arange(100) % 2
     mixed = Images(
         "mixed", digits[0][150:200], digits[0][200:250], labels[:50], labels[50:], ("dent", "ok")
@@ -498,7 +497,7 @@ def test_refined_codes_redraw_better_alike_from_every_verb(
 ):
     import keras
 
-    plain = redrawing.reconstruct(opened, streamed(opened, source), place("reconstruct"))
+    plain = reconstruction.reconstruct(opened, streamed(opened, source), place("reconstruct"))
     before = arrays(place("reconstruct").file)["errors"]
     calls = [["reconstruct", str(run), str(source), "--refine", "20", "--out", "refined"]]
     done = called(
@@ -521,7 +520,7 @@ def test_refined_codes_redraw_better_alike_from_every_verb(
 
 def test_codes_of_few_values_are_not_refined(opened, source, place):
     saved = replace(opened.saved, settings=opened.saved.settings | {"quantize": 3})
-    for verb, work in (("encode", coding.encode), ("reconstruct", redrawing.reconstruct)):
+    for verb, work in (("encode", encoding.encode), ("reconstruct", reconstruction.reconstruct)):
         with pytest.raises(UsageError, match="8 values a number"):
             work(replace(opened, saved=saved), streamed(opened, source), place(verb), refine=5)
 
@@ -531,11 +530,11 @@ def test_codes_of_few_values_are_not_refined(opened, source, place):
 
 @pytest.mark.parametrize("ending", [".npz", ".csv", ".parquet"])
 def test_codes_in_a_file_decode_to_the_reconstructions(opened, source, digits, place, ending):
-    redrawing.reconstruct(opened, streamed(opened, source), place("reconstruct"))
-    coding.encode(opened, streamed(opened, source), place("encode", ending))
-    codes = coding.read_codes(place("encode", ending).file, 4)
+    reconstruction.reconstruct(opened, streamed(opened, source), place("reconstruct"))
+    encoding.encode(opened, streamed(opened, source), place("encode", ending))
+    codes = encoding.read_codes(place("encode", ending).file, 4)
     np.testing.assert_array_equal(codes, opened.trained.encode(digits[0]))
-    assert coding.decode(opened, codes, place("decode")) == {"images": COUNT}
+    assert encoding.decode(opened, codes, place("decode")) == {"images": COUNT}
     expected = arrays(place("reconstruct").file)["images"]
     np.testing.assert_array_equal(arrays(place("decode").file)["images"], expected)
     assert size(place("encode").beside()) == (800, 500)
@@ -547,19 +546,19 @@ def test_quantized_codes_take_a_byte_or_two_and_come_back(tmp_path, digits, bits
     Autoencoder(code=16, quantize=bits, epochs=1, batch_size=60).fit(digits[0]).save(
         tmp_path / "bits.keras"
     )
-    opened = verbs.open_model(verbs.find(tmp_path / "bits.keras"))
+    opened = opening.open_model(opening.find(tmp_path / "bits.keras"))
     place = outputs.Place(tmp_path / "codes.NPZ")
-    coding.encode(opened, streamed(opened, digits[0][:7]), place)
+    encoding.encode(opened, streamed(opened, digits[0][:7]), place)
     found = arrays(place.file)
     assert set(found) == {"levels", "bits", "names"}
     assert found["levels"].nbytes == 7 * 16 * (1 if bits <= 8 else 2)
     assert found["bits"] == bits and found["levels"].max() <= 2**bits - 1
     expected = np.asarray(opened.trained.encoder(digits[0][:7] / np.float32(255)))
     np.testing.assert_allclose(
-        coding.read_codes(place.file, 16), expected, atol=1e-6 if bits < 11 else 1e-3
+        encoding.read_codes(place.file, 16), expected, atol=1e-6 if bits < 11 else 1e-3
     )
     np.testing.assert_allclose(
-        coding.read_codes(place.file, 16), opened.encode(digits[0][:7]), atol=1e-6
+        encoding.read_codes(place.file, 16), opened.encode(digits[0][:7]), atol=1e-6
     )
 
 
@@ -576,7 +575,7 @@ def test_tables_open_in_pandas_with_names_and_classes(opened, digits, tmp_path):
     folder = fill(tmp_path / "pictures", digits[0][:6], "class {}")
     for ending, read in ((".csv", pandas.read_csv), (".parquet", pandas.read_parquet)):
         place = outputs.Place(tmp_path / f"codes{ending}")
-        coding.encode(opened, streamed(opened, folder), place)
+        encoding.encode(opened, streamed(opened, folder), place)
         table = read(place.file)
         assert table.columns.tolist() == ["name", "label", "code0", "code1", "code2", "code3"]
         assert table["name"].tolist() == [
@@ -615,12 +614,12 @@ def test_any_codes_come_back_bit_for_bit(tmp_path, codes, name, ending):
     else:
         columns = {f"code{number}": column for number, column in enumerate(codes.T)}
         outputs.write_table(path, {"name": [name] * len(codes), **columns})
-    np.testing.assert_array_equal(coding.read_codes(path, codes.shape[1]), codes)
+    np.testing.assert_array_equal(encoding.read_codes(path, codes.shape[1]), codes)
 
 
 def test_what_verbs_write_is_a_source_again(opened, source, place):
     for ending in (".npz", ".npy"):
-        redrawing.reconstruct(opened, streamed(opened, source), place("reconstruct", ending))
+        reconstruction.reconstruct(opened, streamed(opened, source), place("reconstruct", ending))
         again = data.load(str(place("reconstruct", ending).file))
         assert (len(again.train) + len(again.test), again.shape) == (COUNT, (8, 8, 1))
     np.testing.assert_array_equal(
@@ -651,8 +650,8 @@ def test_a_store_and_a_folder_give_what_memory_gives(opened, digits, tmp_path):
     (tmp_path / "pictures" / "45x.png").write_bytes(b"no picture")
     data.pack(Images("mine", images[:80], images[80:]), tmp_path / "mine.store", Config())
     folder, store = (streamed(opened, tmp_path / name) for name in ("pictures", "mine.store"))
-    np.testing.assert_array_equal(coding.codes_of(opened, store), expected)
-    codes = coding.codes_of(opened, folder)
+    np.testing.assert_array_equal(encoding.codes_of(opened, store), expected)
+    codes = encoding.codes_of(opened, folder)
     by_name = dict(zip(folder.names(), codes, strict=True))
     assert len(by_name) == 90
     for index in range(90):
@@ -697,7 +696,7 @@ def test_neighbouring_rows_are_not_copied(digits):
 
 def test_the_test_part_is_what_the_run_was_tested_on(run, source):
     trained_on = data.load(str(source), Config(split_seed=3))
-    opened, stream = verbs.begin(verbs.find(run), source, part="test")
+    opened, stream = opening.begin(opening.find(run), source, part="test")
     np.testing.assert_array_equal(np.concatenate(list(stream.batches(64))), trained_on.test)
     assert any("drawn for testing by split seed 3" in note for note in stream.notes)
     np.testing.assert_array_equal(stream.labels()[0], trained_on.test_labels)
@@ -709,7 +708,7 @@ def test_classes_without_names_are_numbered_in_their_order(opened, digits, tmp_p
     wanted = np.isin(digits[1], (3, 7))
     np.savez(tmp_path / "some.npz", images=digits[0][wanted], labels=digits[1][wanted])
     stream = streamed(opened, tmp_path / "some.npz")
-    coding.codes_of(opened, stream)
+    encoding.codes_of(opened, stream)
     labels, classes = stream.labels()
     assert [int(classes[label]) for label in labels] == digits[1][wanted].tolist()
 
@@ -718,7 +717,7 @@ def test_classes_without_names_are_numbered_in_their_order(opened, digits, tmp_p
 
 
 def test_noise_is_put_on_and_measured(opened, source, digits, place):
-    told = redrawing.denoise(
+    told = reconstruction.denoise(
         opened, streamed(opened, source), place("denoise"), add="salt:0.2", seed=1
     )
     found = arrays(place("denoise").file)
@@ -735,30 +734,30 @@ def test_noise_is_put_on_and_measured(opened, source, digits, place):
         [told["psnr_before"], told["psnr"]], [psnr(noisy), psnr(denoised)], atol=0.02
     )
     np.testing.assert_array_equal(
-        found["images"], redrawing.to_pixels(opened.decode(opened.encode(found["noisy"])))
+        found["images"], reconstruction.to_pixels(opened.decode(opened.encode(found["noisy"])))
     )
     assert size(place("denoise").beside())[1] == 3 * 104
-    again, other = (redrawing.corruption("salt:0.2", seed)(digits[0]) for seed in (1, 2))
+    again, other = (reconstruction.corruption("salt:0.2", seed)(digits[0]) for seed in (1, 2))
     np.testing.assert_array_equal(again, found["noisy"])
     assert (other != again).any()
 
 
 def test_without_noise_there_is_nothing_to_remove(opened, run):
-    saved = verbs.find(run)
-    redrawing.check(saved, None)
+    saved = opening.find(run)
+    reconstruction.check(saved, None)
     with pytest.raises(AutoencodeError, match="--noise gaussian:0.3"):
-        redrawing.check(
-            verbs.Saved(**vars(saved) | {"settings": saved.settings | {"noise": "none"}}), None
+        reconstruction.check(
+            opening.Saved(**vars(saved) | {"settings": saved.settings | {"noise": "none"}}), None
         )
     with pytest.raises(UsageError, match="did you mean 'gaussian'"):
-        redrawing.check(saved, "gausian:1")
+        reconstruction.check(saved, "gausian:1")
 
 
 # New images
 
 
 def test_normal_codes_without_training_codes(opened, place):
-    sampling.sample(opened, None, place("sample"), count=500, seed=7)
+    generation.sample(opened, None, place("sample"), count=500, seed=7)
     found = arrays(place("sample").file)
     assert np.abs(found["codes"].mean(0)).max() < 0.2
     assert np.abs(found["codes"].std(0) - 1).max() < 0.2
@@ -770,25 +769,25 @@ def test_normal_codes_without_training_codes(opened, place):
 
 
 def test_codes_near_those_of_training_images(opened, source, place):
-    learnt = coding.codes_of(opened, streamed(opened, source, part="train", split_seed=3))
-    sampling.sample(opened, learnt, place("sample"), count=2000, seed=7)
+    learnt = encoding.codes_of(opened, streamed(opened, source, part="train", split_seed=3))
+    generation.sample(opened, learnt, place("sample"), count=2000, seed=7)
     drawn = arrays(place("sample").file)["codes"]
     np.testing.assert_allclose(drawn.mean(0), learnt.mean(0), atol=0.15 * learnt.std())
     np.testing.assert_allclose(np.cov(drawn.T), np.cov(learnt.T), atol=0.3 * learnt.var())
     with pytest.raises(AutoencodeError, match="at least 2"):
-        sampling.sample(opened, learnt[:1], place("sample"))
+        generation.sample(opened, learnt[:1], place("sample"))
 
 
 def test_the_way_ends_at_both_reconstructions(opened, source, digits, place, tmp_path):
-    redrawing.reconstruct(opened, streamed(opened, source), place("reconstruct"))
+    reconstruction.reconstruct(opened, streamed(opened, source), place("reconstruct"))
     expected = arrays(place("reconstruct").file)["images"][[3, 250]]
     stream = streamed(opened, source)
     Image.fromarray(digits[0][250, ..., 0]).save(tmp_path / "b.png")
     ends = tuple(
-        sampling.picture(word, opened, stream, None) for word in ("3", str(tmp_path / "b.png"))
+        generation.picture(word, opened, stream, None) for word in ("3", str(tmp_path / "b.png"))
     )
     for spherical in (False, True):
-        images = sampling.interpolate(
+        images = generation.interpolate(
             opened, ends, place("interpolate"), steps=6, spherical=spherical
         )
         np.testing.assert_array_equal(images[[0, -1]], expected)
@@ -810,7 +809,7 @@ vectors = hnp.arrays(np.float64, 5, elements=st.floats(-3, 3))
 @given(first=vectors, last=vectors, count=st.integers(2, 9))
 def test_both_ways_begin_and_end_where_they_should(first, last, count):
     shares = np.linspace(0, 1, count)
-    for way in (sampling.line, sampling.sphere):
+    for way in (generation.line, generation.sphere):
         points = way(first, last, shares)
         assert points.shape == (count, 5)
         np.testing.assert_allclose(points[[0, -1]], [first, last], atol=1e-6)
@@ -820,7 +819,7 @@ def test_both_ways_begin_and_end_where_they_should(first, last, count):
 @given(angle=st.floats(0.05, 3.0), share=st.floats(0, 1))
 def test_on_the_sphere_the_angle_grows_evenly(angle, share):
     last = np.array([np.cos(angle), np.sin(angle)])
-    point = sampling.sphere(np.array([1.0, 0.0]), last, np.array([share]))[0]
+    point = generation.sphere(np.array([1.0, 0.0]), last, np.array([share]))[0]
     np.testing.assert_allclose(point, [np.cos(share * angle), np.sin(share * angle)], atol=1e-9)
 
 
@@ -840,7 +839,7 @@ def test_pictures_of_many_examples_go_on_below():
 
 
 def test_the_plane_is_that_of_scikit_learn(opened, source, digits, place):
-    told = mapping.write_map(opened, streamed(opened, source), place("map"), method="pca")
+    told = projection.write_map(opened, streamed(opened, source), place("map"), method="pca")
     assert told == {"images": COUNT, "method": "pca"}
     codes = opened.trained.encode(digits[0])
     oracle = PCA(2).fit(codes)
@@ -851,7 +850,7 @@ def test_the_plane_is_that_of_scikit_learn(opened, source, digits, place):
     np.testing.assert_allclose(points, oracle.transform(codes), atol=1e-3 * codes.std())
     assert table["label"].tolist() == digits[1].tolist()
     assert table["name"][5] == "digits train 5"
-    plane = mapping._pca(codes)
+    plane = projection._pca(codes)
     assert (
         plane.axes[0] == f"component 1, {oracle.explained_variance_ratio_[0]:.0%} of the variance"
     )
@@ -869,22 +868,22 @@ def test_the_plane_is_that_of_scikit_learn(opened, source, digits, place):
 
 def test_umap_is_asked_for_by_name_or_found():
     with mock.patch.dict(sys.modules, {"umap": None}):  # as if it were not installed
-        assert [mapping._chosen("auto", np.zeros((9, size))) for size in (2, 3)] == ["code", "pca"]
+        assert [projection._chosen("auto", np.zeros((9, size))) for size in (2, 3)] == ["code", "pca"]
         with pytest.raises(
             AutoencodeError, match="umap-learn; install it with: pip install 'autoencode\\[umap\\]'"
         ):
-            mapping.check("umap")
+            projection.check("umap")
     with pytest.raises(UsageError, match="Known: auto, pca, umap"):
-        mapping.check("tsne")
+        projection.check("tsne")
 
 
 def test_too_few_images_for_umap_lie_on_pcas_plane(opened, digits, place):
     for count in (1, 2, 3):
-        told = mapping.write_map(opened, streamed(opened, digits[0][:count]), place("map"))
+        told = projection.write_map(opened, streamed(opened, digits[0][:count]), place("map"))
         assert told == {"images": count, "method": "pca"}
-    assert mapping._chosen("auto", np.zeros((4, 3))) == ("umap" if mapping._has_umap() else "pca")
+    assert projection._chosen("auto", np.zeros((4, 3))) == ("umap" if projection._has_umap() else "pca")
     with pytest.raises(AutoencodeError, match="at least 4 images, received 3: choose --method pca"):
-        mapping._umap(np.zeros((3, 4)))
+        projection._umap(np.zeros((3, 4)))
 
 
 def test_umap_parts_what_lies_apart_and_a_place_decodes_to_the_codes_around_it():
@@ -892,7 +891,7 @@ def test_umap_parts_what_lies_apart_and_a_place_decodes_to_the_codes_around_it()
     codes = np.concatenate([draw.normal(0, 1, (60, 6)), draw.normal(9, 1, (60, 6))]).astype(
         np.float32
     )
-    plane = mapping._umap(codes)
+    plane = projection._umap(codes)
     middles = plane.points.reshape(2, 60, 2).mean(1)
     distances = np.linalg.norm(plane.points[:, None] - middles, axis=-1)
     assert distances.argmin(1).tolist() == [0] * 60 + [1] * 60
@@ -954,13 +953,13 @@ def test_unlabelled_images_are_so_called_in_tables(opened, digits, place):
         "partly", digits[0][:20], digits[0][20:30], labels[:20], labels[20:], ("cat", "dog")
     )
     expected = [["unlabelled", "cat", "dog"][index % 3] for index in range(30)]
-    assert coding.columns(read(streamed(opened, images)))["label"] == expected
-    coding.encode(opened, streamed(opened, images), place("encode", ".csv"))
+    assert encoding.columns(read(streamed(opened, images)))["label"] == expected
+    encoding.encode(opened, streamed(opened, images), place("encode", ".csv"))
     lines = csv.DictReader(place("encode", ".csv").file.read_text().splitlines())
     assert [line["label"] for line in lines] == expected
-    coding.encode(opened, streamed(opened, images), place("encode"))
+    encoding.encode(opened, streamed(opened, images), place("encode"))
     np.testing.assert_array_equal(arrays(place("encode").file)["labels"], labels)
-    mapping.write_map(opened, streamed(opened, images), place("map"), method="pca")
+    projection.write_map(opened, streamed(opened, images), place("map"), method="pca")
     lines = csv.DictReader(place("map").file.read_text().splitlines())
     assert [line["label"] for line in lines] == expected
 
@@ -979,10 +978,10 @@ def read(stream: streaming.Stream) -> streaming.Stream:
     )
 )
 def test_shown_images_are_spread_and_the_grid_lies_within(points):
-    shown = mapping.spread(points, 4)
+    shown = projection.spread(points, 4)
     assert shown == sorted(set(shown))
     assert 1 <= len(shown) <= min(16, len(points))
-    grid = mapping.grid(points, 3).reshape(3, 3, 2)
+    grid = projection.grid(points, 3).reshape(3, 3, 2)
     assert (grid >= points.min(0) - 1e-5).all()
     assert (grid <= points.max(0) + 1e-5).all()
     assert (np.diff(grid[..., 0], axis=1) >= 0).all()
@@ -1084,7 +1083,7 @@ def test_normal_images_that_are_left_out_are_told_and_refused_if_strict(run, dig
 
 def test_a_long_way_goes_on_below(opened, digits, place):
     ends = digits[0][0], digits[0][1]
-    sampling.interpolate(opened, ends, place("interpolate"), steps=45)
+    generation.interpolate(opened, ends, place("interpolate"), steps=45)
     with Image.open(place("interpolate").beside()) as found:
         page = np.asarray(found)
     width, height = grids.draw_path(ends[0], digits[0][:20], ends[1]).size
@@ -1102,15 +1101,15 @@ def test_a_strangers_bits_are_told(opened, source, place, bits):
     with pytest.raises(
         AutoencodeError, match="expected quantize among its settings to be 1 to 16 bits"
     ):
-        coding.encode(replace(opened, saved=saved), streamed(opened, source), place("encode"))
+        encoding.encode(replace(opened, saved=saved), streamed(opened, source), place("encode"))
 
 
 def test_a_variational_model_takes_no_source_to_sample(opened):
     saved = replace(opened.saved, settings=opened.saved.settings | {"variational": 1.0})
-    sampling.check_source(saved, None)
-    sampling.check_source(opened.saved, "mnist")
+    generation.check_source(saved, None)
+    generation.check_source(opened.saved, "mnist")
     with pytest.raises(UsageError, match="leave it out"):
-        sampling.check_source(saved, "mnist")
+        generation.check_source(saved, "mnist")
 
 
 def test_info_of_a_run_loads_no_framework(run):
@@ -1121,7 +1120,7 @@ def test_info_of_a_run_loads_no_framework(run):
 
 
 def test_info_tells_what_the_run_recorded(run, opened):
-    told = describing.describe(verbs.find(run))
+    told = summary.describe(opening.find(run))
     metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert (told["loss"], told["val_loss"], told["epochs"]) == (
         metrics[1]["loss"],
@@ -1134,15 +1133,15 @@ def test_info_tells_what_the_run_recorded(run, opened):
         opened.trained.model.count_params(),
     )
     assert told["pca"] == json.loads((run / "baseline.json").read_text())["pca"]
-    file = describing.describe_file(opened.saved, opened.trained)
+    file = summary.describe_file(opened.saved, opened.trained)
     assert all(file[name] == told[name] for name in ("shape", "code", "parameters", "settings"))
-    assert verbs.find(run / "model.keras") == verbs.Saved(
-        **vars(verbs.find(run)) | {"run": mock.ANY}
+    assert opening.find(run / "model.keras") == opening.Saved(
+        **vars(opening.find(run)) | {"run": mock.ANY}
     )
 
 
 def test_info_shows_what_a_strangers_record_holds_as_escapes(run):
-    told = describing.describe(verbs.find(run))
+    told = summary.describe(opening.find(run))
     finding = {"what": "a\nb", "cause": "\x1b[31m", "advice": "c"}
     told |= {
         "source": "\x1b]0;title\x07",
@@ -1151,7 +1150,7 @@ def test_info_shows_what_a_strangers_record_holds_as_escapes(run):
         "versions": {"keras": "3\x9b"},
     }
     told["settings"] = told["settings"] | {"noise": "\x1b[2J"}
-    lines = describing.lines(told)
+    lines = summary.lines(told)
     assert all(line.isprintable() for line in lines)
     assert "doctor: a\\nb; \\x1b[31m: c" in lines
 
@@ -1269,7 +1268,7 @@ def test_files_without_fitting_codes_are_told(tmp_path, name):
     make, words = BROKEN[name]
     make(tmp_path / name)
     with pytest.raises(AutoencodeError, match=words) as told:
-        coding.read_codes(tmp_path / name, 4)
+        encoding.read_codes(tmp_path / name, 4)
     assert "\n" not in str(told.value)
 
 
@@ -1279,18 +1278,18 @@ def test_models_of_another_kind_are_told(tmp_path):
     engines.load(engines.choose("auto"))
     keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]).save(tmp_path / "foreign.keras")
     with pytest.raises(AutoencodeError, match="layers named encoder and decoder"):
-        verbs.open_model(verbs.find(tmp_path / "foreign.keras"))
+        opening.open_model(opening.find(tmp_path / "foreign.keras"))
 
 
 def test_a_source_that_is_gone_is_told(run, opened, tmp_path):
-    saved = verbs.Saved(**vars(opened.saved) | {"run": None})
+    saved = opening.Saved(**vars(opened.saved) | {"run": None})
     with pytest.raises(UsageError, match="name a source with --source"):
-        verbs.own_source(saved, None)
-    gone = verbs.find(run)
+        opening.own_source(saved, None)
+    gone = opening.find(run)
     gone.run.record["location"] = str(tmp_path / "gone.npz")
     with pytest.raises(UsageError, match="which is not here: name a source with --source"):
-        verbs.own_source(gone, None)
-    assert verbs.own_source(saved, "mnist") == "mnist"
+        opening.own_source(gone, None)
+    assert opening.own_source(saved, "mnist") == "mnist"
 
 
 def test_what_is_there_stays_unless_it_may_be_replaced(tmp_path, monkeypatch):
@@ -1344,7 +1343,7 @@ def test_a_failure_leaves_no_half_set_and_nothing_that_was_there_goes(tmp_path):
 
 def test_sigterm_leaves_nothing(run, source, tmp_path):
     code = (
-        "import os, signal, sys\nfrom autoencode.cli import main\nfrom autoencode.verbs import coding, outputs\n"
+        "import os, signal, sys\nfrom autoencode.cli import main\nfrom autoencode.inference import encoding, outputs\n"
         "write = outputs.write_arrays\n"
         "def written(*words):\n    write(*words)\n    os.kill(os.getpid(), signal.SIGTERM)\n"
         "outputs.write_arrays = written\nmain()\n"
@@ -1361,7 +1360,7 @@ def test_sigterm_leaves_nothing(run, source, tmp_path):
 def test_a_full_disk_leaves_no_half_file(opened, source, tmp_path, digits):
     code = (
         "import resource, signal, sys\nfrom pathlib import Path\nimport numpy as np\n"
-        "from autoencode import AutoencodeError\nfrom autoencode.verbs import outputs\n"
+        "from autoencode import AutoencodeError\nfrom autoencode.inference import outputs\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nresource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))\n"
         "images = np.random.default_rng(0).integers(0, 256, (99, 9, 9, 1), 'uint8')\n"
         "def spool(path):\n"

@@ -13,10 +13,11 @@ from typing import Any, Self
 
 import numpy as np
 
-from autoencode import anomalies, engines, models, pipeline, trained
+from autoencode import engines, models, pipeline
 from autoencode.config import Config
 from autoencode.errors import AutoencodeError, reason
 from autoencode.images import Images, evenly, to_pixels
+from autoencode.inference import anomalies, keras_file, sampling, trained
 from autoencode.runs.recorder import memory_told
 from autoencode.training import Epoch, train
 
@@ -182,7 +183,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
     def transform(self, X: Any, refine: int = 0) -> np.ndarray:
         """Return the codes of X, float32 (N, code).
 
-        `refine` steps of gradient descent on each row's own error follow the encoder's code, see `autoencode.refinement`.
+        `refine` steps of gradient descent on each row's own error follow the encoder's code, see `autoencode.inference.refinement`.
         Raises `InvalidError` where the codes are quantized, and cannot be moved a little.
         """
         return self._codes_of(X, refine)
@@ -224,7 +225,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
     def score_samples(self, X: Any) -> np.ndarray:
         """Return the negative anomaly score of each row, float (N,): higher is more normal.
 
-        It holds the error of the reconstruction and the distance of the code, see `autoencode.anomalies`.
+        It holds the error of the reconstruction and the distance of the code, see `autoencode.inference.anomalies`.
         """
         model = self._trained_now()
         return -self._normality.scores(model, self._images(X))
@@ -257,13 +258,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         learnt = self._codes if self._fitted["variational"] is None else None
         with _told_in_python():
             return self._from_floats(
-                model.decode(trained.new_codes(model.code, int(n_samples), int(seed), learnt))
+                model.decode(sampling.new_codes(model.code, int(n_samples), int(seed), learnt))
             )
 
     def save(self, path: str | Path) -> None:
         """Write the model and the parameters that it was fitted with as one .keras file, which plain Keras opens too."""
         check_is_fitted(self)
-        trained.write_model(self.model_, Path(path), self._notes())
+        keras_file.write_model(self.model_, Path(path), self._notes())
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -272,7 +273,7 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         Raises `AutoencodeError` where the file is none of these or is damaged.
         """
         engines.load(engines.choose("auto"))
-        model, notes = trained.read_model(Path(path))
+        model, notes = keras_file.read_model(Path(path))
         return cls()._restore(model, notes, str(path))
 
     def __getstate__(self) -> dict[str, Any]:
@@ -281,13 +282,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
         if "model_" not in self.__dict__:
             return state
         kept = {name: value for name, value in state.items() if name not in MADE}
-        return kept | {"keras_file": trained.model_bytes(self.model_, self._notes())}
+        return kept | {"keras_file": keras_file.model_bytes(self.model_, self._notes())}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Take back what `__getstate__` gave."""
         if "keras_file" in state:
             engines.load(engines.choose("auto"))
-            self._restore(*trained.model_from(state["keras_file"]), "the pickle")
+            self._restore(*keras_file.model_from(state["keras_file"]), "the pickle")
         super().__setstate__({name: value for name, value in state.items() if name != "keras_file"})
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -7,10 +7,10 @@ from collections.abc import Callable
 import numpy as np
 
 from autoencode import pipeline
-from autoencode.anomalies import Normality
 from autoencode.config import Config
 from autoencode.images import Images
-from autoencode.trained import Trained
+from autoencode.inference.anomalies import Normality
+from autoencode.inference.trained import Trained
 from autoencode.training import train
 
 FOLDS = 5

@@ -12,9 +12,10 @@ from hypothesis.extra import numpy as hnp
 from PIL import Image
 
 import autoencode
-from autoencode import AutoencodeError, Config, UsageError, data, verbs
+from autoencode import AutoencodeError, Config, UsageError, data
 from autoencode.data import loading, scaling, store, streaming
 from autoencode.data.scaling import Extent, Scale
+from autoencode.inference import opening
 
 EACH = settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -416,8 +417,8 @@ def run(request, tmp_path_factory):
 
 
 def streamed(run: Path, source: object, **options: object) -> tuple[np.ndarray, list[str]]:
-    saved = verbs.find(run)
-    _, stream = verbs.begin(saved, source, config=saved.data_config(**options))
+    saved = opening.find(run)
+    _, stream = opening.begin(saved, source, config=saved.data_config(**options))
     pixels = np.concatenate(list(stream.batches(3)))
     return pixels, [note for note in stream.notes if "taken from" in note]
 

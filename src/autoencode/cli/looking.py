@@ -59,8 +59,8 @@ def _sheet(name: str, out: Path | None, *, overwrite: bool) -> Iterator[Path]:
 
     One of an earlier look is replaced, any other file only with `overwrite`.
     """
+    from autoencode.inference import outputs
     from autoencode.system import marks
-    from autoencode.verbs import outputs
 
     place = outputs.find_place("look", name, out, overwrite=True)
     with suppress(OSError), place.file.open("rb") as file:

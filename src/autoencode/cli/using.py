@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from autoencode.config import DataConfig
     from autoencode.data.streaming import Stream
     from autoencode.images import Skipped
-    from autoencode.verbs import Opened, Saved
-    from autoencode.verbs.outputs import Place
+    from autoencode.inference.opening import Opened, Saved
+    from autoencode.inference.outputs import Place
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,9 +92,9 @@ class Work:
 
     def open(self) -> Opened:
         """Return the model, opened."""
-        from autoencode import verbs
+        from autoencode.inference import opening
 
-        opened = verbs.open_model(self.saved, self.engine, alone=True)
+        opened = opening.open_model(self.saved, self.engine, alone=True)
         self._say_assumed(opened)
         return opened
 
@@ -102,7 +102,7 @@ class Work:
         self, source: str, reading: Reading | None, most: int | None = None
     ) -> tuple[Opened, Stream]:
         """Return the model, opened, and the images of `source`."""
-        from autoencode import verbs
+        from autoencode.inference import opening
 
         reading = reading or Reading()
         words = {
@@ -111,7 +111,7 @@ class Work:
             "most": most,
             "progress": self.progress,
         }
-        opened, stream = verbs.begin(self.saved, source, self.engine, **words, alone=True)
+        opened, stream = opening.begin(self.saved, source, self.engine, **words, alone=True)
         self._say_assumed(opened)
         self.streams.append(stream)
         self.say_notes()
@@ -129,7 +129,7 @@ class Work:
 
     def tell(self, line: str, skipped: Sequence[Skipped] = ()) -> None:
         """Print what was done, what was left out, all of it listed in a file, and where the results lie."""
-        from autoencode.verbs import outputs
+        from autoencode.inference import outputs
 
         outputs.write_skipped(self.place.skipped, skipped)
         self.say_notes()
@@ -143,12 +143,11 @@ class Work:
 def working(verb: str, model: Path, writing: Writing | None) -> Iterator[Work]:
     """Find `model`, claim the place of the results, and show a bar while images are read; SIGTERM ends it in order."""
     prepare_process()
-    from autoencode import verbs
     from autoencode.cli.console import Screen
-    from autoencode.verbs import outputs
+    from autoencode.inference import opening, outputs
 
     writing = writing or Writing()
-    saved, console = verbs.find(model), Screen()
+    saved, console = opening.find(model), Screen()
     with (
         signals.ended_by_sigterm(),
         outputs.claim(verb, saved.name, writing.out, overwrite=writing.overwrite) as place,
@@ -181,11 +180,11 @@ def reconstruct(
         Images in the picture.
     """
     with working("reconstruct", model, writing) as work:
-        from autoencode.verbs import redrawing
+        from autoencode.inference import reconstruction
 
         work.saved.check_refinable(refine)
         opened, stream = work.read(source, reading)
-        told = redrawing.reconstruct(opened, stream, work.place, refine=refine, examples=examples)
+        told = reconstruction.reconstruct(opened, stream, work.place, refine=refine, examples=examples)
         work.tell(
             f"{told['images']:,} images: mean squared error {told['mse']:.5f}, PSNR {told['psnr']:.2f} dB",
             stream.skipped,
@@ -208,11 +207,11 @@ def encode(
         Steps of gradient descent that bring each code nearer to what its image needs; 50 do most of it.
     """
     with working("encode", model, writing) as work:
-        from autoencode.verbs import coding
+        from autoencode.inference import encoding
 
         work.saved.check_refinable(refine)
         opened, stream = work.read(source, reading)
-        told = coding.encode(opened, stream, work.place, refine=refine)
+        told = encoding.encode(opened, stream, work.place, refine=refine)
         work.tell(
             f"{told['images']:,} images, a code of {opened.trained.code} numbers each",
             stream.skipped,
@@ -231,11 +230,11 @@ def decode(model: Path, codes: Path, *, writing: Writes = None) -> None:
         An .npz, .csv or .parquet file as encode writes it, or an .npy file.
     """
     with working("decode", model, writing) as work:
-        from autoencode.verbs import coding
+        from autoencode.inference import encoding
 
-        coding.check_codes(codes)
+        encoding.check_codes(codes)
         opened = work.open()
-        told = coding.decode(opened, coding.read_codes(codes, opened.trained.code), work.place)
+        told = encoding.decode(opened, encoding.read_codes(codes, opened.trained.code), work.place)
         work.tell(f"{told['images']:,} images")
 
 
@@ -266,11 +265,11 @@ def denoise(
         Images in the picture.
     """
     with working("denoise", model, writing) as work:
-        from autoencode.verbs import redrawing
+        from autoencode.inference import reconstruction
 
-        redrawing.check(work.saved, add)
+        reconstruction.check(work.saved, add)
         opened, stream = work.read(source, reading)
-        told = redrawing.denoise(opened, stream, work.place, add=add, seed=seed, examples=examples)
+        told = reconstruction.denoise(opened, stream, work.place, add=add, seed=seed, examples=examples)
         gain = (
             f": PSNR {told['psnr_before']:.2f} dB with noise, {told['psnr']:.2f} dB without"
             if add
@@ -303,19 +302,18 @@ def sample(
         a variational model.
     """
     with working("sample", model, writing) as work:
-        from autoencode import trained, verbs
-        from autoencode.verbs import coding, sampling
+        from autoencode.inference import encoding, generation, opening, trained
 
         saved = work.saved
-        sampling.check_source(saved, source)
+        generation.check_source(saved, source)
         if saved.is_variational or (saved.codes is not None and source is None):
             opened, skipped, learnt = work.open(), (), None if saved.is_variational else saved.codes
         else:
-            found = verbs.own_source(saved, source)
+            found = opening.own_source(saved, source)
             opened, stream = work.read(found, Reading(part="train"), most=trained.KEPT_CODES)
-            learnt = coding.codes_of(opened, stream)
+            learnt = encoding.codes_of(opened, stream)
             skipped = stream.skipped
-        sampling.sample(opened, learnt, work.place, count=count, seed=seed)
+        generation.sample(opened, learnt, work.place, count=count, seed=seed)
         origin = (
             "from a normal distribution"
             if learnt is None
@@ -364,18 +362,17 @@ def interpolate(
         Seconds of each step in the GIF; browsers show none for less than 0.02.
     """
     with working("interpolate", model, writing) as work:
-        from autoencode import verbs
-        from autoencode.verbs import sampling
+        from autoencode.inference import generation, opening
 
-        sampling.check(work.saved, (a, b), spherical=spherical)
+        generation.check(work.saved, (a, b), spherical=spherical)
         if a.isdecimal() or b.isdecimal():
             reading = Reading(part=part, fit=fit)
-            opened, stream = work.read(verbs.own_source(work.saved, source), reading)
+            opened, stream = work.read(opening.own_source(work.saved, source), reading)
         else:
             opened, stream = work.open(), None
-        ends = tuple(sampling.picture(word, opened, stream, fit) for word in (a, b))
+        ends = tuple(generation.picture(word, opened, stream, fit) for word in (a, b))
         way = {"steps": steps, "spherical": spherical, "frame_seconds": frame_seconds}
-        sampling.interpolate(opened, ends, work.place, **way)
+        generation.interpolate(opened, ends, work.place, **way)
         work.tell(f"{steps} images from A to B")
 
 
@@ -395,13 +392,13 @@ def map_codes(
         How: pca, umap, or auto: two numbers are a plane already; else UMAP where it is installed, else PCA.
     """
     with working("map", model, writing) as work:
-        from autoencode.verbs import mapping
+        from autoencode.inference import projection
 
-        mapping.check(method)
+        projection.check(method)
         opened, stream = work.read(source, reading)
-        told = mapping.write_map(opened, stream, work.place, method=method)
+        told = projection.write_map(opened, stream, work.place, method=method)
         work.tell(
-            f"{told['images']:,} images on a plane by {mapping.METHODS[told['method']]}",
+            f"{told['images']:,} images on a plane by {projection.METHODS[told['method']]}",
             stream.skipped,
         )
 
@@ -444,12 +441,12 @@ def anomalies(
         Images in the picture.
     """
     with working("anomalies", model, writing) as work:
-        from autoencode import data, verbs
-        from autoencode.anomalies import WARNING
-        from autoencode.verbs import ranking
+        from autoencode import data
+        from autoencode.inference import opening, ranking
+        from autoencode.inference.anomalies import WARNING
 
         ranking.check(false_alarms)
-        known = verbs.own_source(work.saved, normal, "--normal")
+        known = opening.own_source(work.saved, normal, "--normal")
         opened, stream = work.read(source, reading)
         reading = reading or Reading()
         config = reading.config(work.saved)
@@ -528,16 +525,15 @@ def info(
         What opens a .keras file: auto, jax, tensorflow or torch. A run folder is read without.
     """
     prepare_process()
-    from autoencode import verbs
-    from autoencode.verbs import describing
+    from autoencode.inference import opening, summary
 
-    saved = verbs.find(model)
+    saved = opening.find(model)
     if saved.run is not None:
-        told = describing.describe(saved)
+        told = summary.describe(saved)
     else:
-        told = describing.describe_file(saved, verbs.open_model(saved, engine, alone=True).trained)
+        told = summary.describe_file(saved, opening.open_model(saved, engine, alone=True).trained)
     if json_object:
         print(json.dumps(told))
         return
-    for line in describing.lines(told):
+    for line in summary.lines(told):
         print(line)

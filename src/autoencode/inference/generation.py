@@ -12,10 +12,11 @@ from autoencode.data import decode, preprocessing
 from autoencode.data.streaming import Stream
 from autoencode.errors import AutoencodeError, UsageError
 from autoencode.images import to_pixels
+from autoencode.inference import outputs
+from autoencode.inference.opening import Opened, Saved
+from autoencode.inference.outputs import Place
+from autoencode.inference.sampling import new_codes
 from autoencode.plots import grids
-from autoencode.trained import new_codes
-from autoencode.verbs import Opened, Saved, outputs
-from autoencode.verbs.outputs import Place
 
 FRAME = 256  # pixels of a frame of the GIF, on its longer side
 STILL = 4  # frames for which the GIF rests at either end

@@ -10,18 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from autoencode import anomalies, metrics
-from autoencode.anomalies import Normality
+from autoencode import metrics
 from autoencode.config import DataConfig
 from autoencode.data import Dataset, Progress, streaming
 from autoencode.data.streaming import Stream
 from autoencode.errors import AutoencodeError, UsageError
 from autoencode.images import Skipped, to_pixels
+from autoencode.inference import anomalies, outputs
+from autoencode.inference.anomalies import Normality
+from autoencode.inference.encoding import codes_of, columns
+from autoencode.inference.opening import Opened
+from autoencode.inference.outputs import Place
+from autoencode.inference.trained import KEPT_CODES
 from autoencode.plots import charts, grids
-from autoencode.trained import KEPT_CODES
-from autoencode.verbs import Opened, outputs
-from autoencode.verbs.coding import codes_of, columns
-from autoencode.verbs.outputs import Place
 
 # What classes of normal images are called, in any case: MVTec AD's `good`, and two that others use.
 NORMAL_CLASSES = ("good", "normal", "ok")

@@ -6,8 +6,8 @@ from typing import Any
 
 from autoencode.config import Config
 from autoencode.errors import printable
-from autoencode.trained import Trained
-from autoencode.verbs import Saved
+from autoencode.inference.opening import Saved
+from autoencode.inference.trained import Trained
 
 RECORDED = ("source", "command", "engine", "device", "versions", "started", "images", "parameters")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from autoencode.errors import AutoencodeError
-from autoencode.trained import Trained
+from autoencode.inference.trained import Trained
 
 NEIGHBOUR = 5  # whose distance counts: the nearest may be a copy
 BLURRED = (

@@ -12,9 +12,10 @@ import numpy as np
 from autoencode.data.streaming import Stream
 from autoencode.errors import AutoencodeError, UsageError, reason
 from autoencode.images import evenly, to_pixels
+from autoencode.inference import outputs
+from autoencode.inference.opening import Opened
+from autoencode.inference.outputs import Place, spooled
 from autoencode.plots import charts
-from autoencode.verbs import Opened, outputs
-from autoencode.verbs.outputs import Place, spooled
 
 LOOKED_AT = 20_000  # codes whose distribution is drawn
 

@@ -1,8 +1,6 @@
-"""What is done with a trained model: redraw, encode, decode, sample, walk between codes, map. Prints nothing.
+"""A trained model in a run folder or a .keras file, found and opened.
 
-A model is a run folder or a .keras file. `find` says what is known of it before a framework is loaded, and `begin` opens
-it while another thread opens the source. The verbs live in the files beside; each takes an `Opened` model, a
-`streaming.Stream` of images where it reads any, and the `outputs.Place` that it writes to.
+`find` says what is known of it before a framework is loaded, and `begin` opens it while another thread opens the source.
 """
 
 from __future__ import annotations
@@ -21,8 +19,9 @@ from autoencode.data import Progress, preprocessing, streaming
 from autoencode.data.scaling import EIGHT_BITS, Scale
 from autoencode.data.streaming import Stream
 from autoencode.errors import AutoencodeError, UsageError
+from autoencode.inference.keras_file import read_model, read_notes
+from autoencode.inference.trained import Trained
 from autoencode.runs import MODEL, RECORD, Run
-from autoencode.trained import Trained, read_model, read_notes
 
 
 @dataclass(frozen=True)

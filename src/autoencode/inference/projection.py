@@ -13,10 +13,11 @@ from autoencode import engines, metrics
 from autoencode.data.streaming import Stream
 from autoencode.errors import AutoencodeError, unknown
 from autoencode.images import to_pixels
+from autoencode.inference import outputs
+from autoencode.inference.encoding import codes_of, columns
+from autoencode.inference.opening import Opened
+from autoencode.inference.outputs import Place
 from autoencode.plots import charts, grids
-from autoencode.verbs import Opened, outputs
-from autoencode.verbs.coding import codes_of, columns
-from autoencode.verbs.outputs import Place
 
 METHODS = {"auto": "", "pca": "PCA", "umap": "UMAP", "code": "the two numbers of the code"}
 CELLS = 12  # of the map on either side, each with one image at most

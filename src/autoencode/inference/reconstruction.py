@@ -10,9 +10,10 @@ from autoencode import metrics, objectives
 from autoencode.data.streaming import Stream
 from autoencode.errors import AutoencodeError
 from autoencode.images import to_pixels
+from autoencode.inference import outputs
+from autoencode.inference.opening import Opened, Saved
+from autoencode.inference.outputs import Place, spooled
 from autoencode.plots import grids
-from autoencode.verbs import Opened, Saved, outputs
-from autoencode.verbs.outputs import Place, spooled
 
 
 def reconstruct(

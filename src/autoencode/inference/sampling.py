@@ -1,0 +1,49 @@
+"""New codes, drawn as the training codes lie."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from autoencode.errors import AutoencodeError
+
+
+def new_codes(size: int, count: int, seed: int, codes: np.ndarray | None) -> np.ndarray:
+    """Return `count` codes of `size` numbers, float32 (count, size), for the decoder to make new images of.
+
+    Without `codes`, for a variational model, they are standard normal; else drawn from ten Gaussians fitted to `codes`
+    (N, size), those of training images. Raises `AutoencodeError` where scikit-learn is missing.
+
+    >>> new_codes(16, 5, seed=0, codes=None).shape
+    (5, 16)
+    """
+    if codes is None:
+        return np.random.default_rng(seed).standard_normal((count, size)).astype(np.float32)
+    return _mixture(codes, count, seed)
+
+
+def _mixture(codes: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """`count` draws from Gaussians fitted to `codes`.
+
+    (Ghosh, Sajjadi, Vergari, Black and Scholkopf, "From variational to deterministic autoencoders", ICLR 2020, section 4.)
+    """
+    try:
+        from sklearn.mixture import GaussianMixture
+    except ImportError:
+        raise AutoencodeError(
+            "sampling needs scikit-learn; install it with: pip install 'autoencode[sklearn]'"
+        ) from None
+    if len(codes) < 2:
+        raise AutoencodeError(
+            f"sampling learns from the codes of at least 2 training images, received {len(codes)}."
+        )
+    codes = codes.astype(
+        np.float64
+    )  # in float32 the covariance of a dead number is not always positive
+    components = max(1, min(10, len(codes) // (4 * codes.shape[1])))
+    density = GaussianMixture(
+        components, reg_covar=1e-6 + 1e-3 * float(codes.var()), random_state=seed
+    ).fit(codes)
+    drawn = density.sample(count)[0].astype(
+        np.float32
+    )  # those of one Gaussian after those of another
+    return np.random.default_rng(seed).permutation(drawn)
