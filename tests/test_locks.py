@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from autoencode import AutoencodeError, Config, comparison, data
+from autoencode import AutoencodeError, Config, data
+from autoencode.comparison import compare
 from autoencode.data import loading, store
 from autoencode.system import files
 
@@ -166,7 +167,7 @@ def test_the_command_says_while_it_waits_that_it_does(tmp_path, pictures, monkey
 
 def test_a_comparison_tells_at_once_that_its_process_waits(caplog):
     lines = ["a warning\n", "waiting for another process that packs a.store (process 7)\n", "end\n"]
-    assert comparison._read_errors(iter(lines)) == lines
+    assert compare._read_errors(iter(lines)) == lines
     assert caplog.messages == [lines[1].strip()]
 
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autoencode import AutoencodeError, Config, Images, comparison, data, errors, pipeline, runs
+from autoencode import AutoencodeError, Config, Images, data, errors, pipeline, runs
 from autoencode.cli import screen
+from autoencode.comparison import entries
 from autoencode.data import store
 from autoencode.inference import encoding, outputs
 from autoencode.runs import schema
@@ -297,7 +298,7 @@ def test_a_folder_in_the_way_of_results_is_the_cause(tmp_path):
     with pytest.raises(AutoencodeError, match=r"\(Is a directory\): move away the folder of that"):
         outputs.write_table(tmp_path / "a.csv", {"x": [1]})
     with pytest.raises(AutoencodeError, match=r"\(Is a directory\): move away the folder of that"):
-        comparison._write(tmp_path / "a.csv", b"x")
+        entries.write_file(tmp_path / "a.csv", b"x")
     assert os.listdir(tmp_path) == ["a.csv"]
 
 

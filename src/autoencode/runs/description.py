@@ -32,6 +32,7 @@ def describe_epoch(epoch: Epoch) -> dict[str, Any]:
 
 
 def describe(training: Training) -> dict[str, Any]:
+    """Return what config.json says of `training`: source, settings, images, versions, device."""
     images, engine = training.images, training.engine
     return {
         "source": training.source,
@@ -51,6 +52,7 @@ def describe(training: Training) -> dict[str, Any]:
 
 
 def versions(engine: str) -> dict[str, str]:
+    """Return the versions of Python and of the packages that decide the numbers, by name."""
     packages = ["autoencode", "keras", engine, "numpy"]
     return {"python": platform.python_version()} | {
         name: metadata.version(name) for name in packages
@@ -58,6 +60,7 @@ def versions(engine: str) -> dict[str, str]:
 
 
 def describe_images(images: Images) -> dict[str, Any]:
+    """Return shape, counts and checksum of `images`, by which a resumed run knows them again."""
     return {
         "shape": list(images.shape),
         "train": len(images.train),

@@ -60,6 +60,7 @@ class Pace:
     steps: int = 1
 
     def measure(self, steps: int, seconds: float) -> None:
+        """Take account of `steps` that took `seconds`; a chunk grows fourfold at most."""
         fitting = int(steps * CHUNK_SECONDS / max(seconds, 1e-9))
         self.steps = max(1, min(fitting, 4 * self.steps))
 
@@ -67,6 +68,7 @@ class Pace:
 def chunks(
     rows: Feed, position: Position, count: int, batch_size: int, pace: Pace
 ) -> Iterator[Chunk]:
+    """Train the rest of an epoch of `count` images from `position` on, and yield it chunk by chunk."""
     whole, rest = divmod(count, batch_size)
     steps = whole + (rest > 0)
     step, total, started = position.step, position.total, time.perf_counter() - position.seconds
