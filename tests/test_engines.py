@@ -14,6 +14,7 @@ import pytest
 import seeds
 
 from autoencode import AutoencodeError, engines, models
+from autoencode.engines import selection
 
 JOB = """
 import json, sys
@@ -156,7 +157,7 @@ def test_auto_is_jax():
 
 @pytest.mark.parametrize(("engine", "command"), engines.INSTALL.items())
 def test_a_missing_engine_names_its_install_command(engine, command, monkeypatch):
-    monkeypatch.setattr(engines, "find_spec", lambda name: None)
+    monkeypatch.setattr(selection, "find_spec", lambda name: None)
     monkeypatch.delitem(sys.modules, "keras", raising=False)
     with pytest.raises(AutoencodeError, match=re.escape(command)):
         engines.choose(engine)

@@ -20,7 +20,7 @@ import jax
 import keras
 from keras import ops
 
-from autoencode.objectives import augmentation, corruption, optimizers, terms, variational
+from autoencode.objectives import augmentation, noise, optimizers, terms, variational
 
 RANDOM = np.random.default_rng(0)
 SHAPES = [(23, 17, 3), (9, 1, 1), (1, 1, 3), (64, 48, 1)]
@@ -243,7 +243,7 @@ def test_samples_have_the_moments_asked_for():
 
 
 def corrupted(images, **strengths):
-    return ops.convert_to_numpy(corruption.Corrupt(strengths)(images))
+    return ops.convert_to_numpy(noise.Corrupt(strengths)(images))
 
 
 def test_noise_is_as_strong_as_asked_and_falls_on_whole_pixels():
@@ -255,7 +255,7 @@ def test_noise_is_as_strong_as_asked_and_falls_on_whole_pixels():
     assert ((masked == 0).all(-1) == (masked == 0).any(-1)).all()
     salted = corrupted(grey, salt=0.2)
     assert ((salted == 0).mean(), (salted == 1).mean()) == pytest.approx((0.1, 0.1), abs=0.01)
-    layer = corruption.Corrupt({"mask": 0.5})
+    layer = noise.Corrupt({"mask": 0.5})
     assert not np.array_equal(layer(grey), layer(grey))  # anew at every call
 
 

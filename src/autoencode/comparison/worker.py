@@ -28,6 +28,7 @@ from autoencode.comparison.leaderboard import SHOWN
 from autoencode.config import Config
 from autoencode.errors import AutoencodeError
 from autoencode.images import Images, to_pixels
+from autoencode.system import signals
 from autoencode.training import evaluate
 
 

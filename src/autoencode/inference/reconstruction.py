@@ -102,7 +102,7 @@ def corruption(words: str, seed: int) -> Callable[[np.ndarray], np.ndarray]:
     strengths = objectives.noises(words)
     from keras import ops
 
-    from autoencode.objectives.corruption import Corrupt
+    from autoencode.objectives.noise import Corrupt
 
     layer = Corrupt(strengths, seed)
     return lambda images: to_pixels(ops.convert_to_numpy(layer(images / np.float32(255))))
