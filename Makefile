@@ -24,14 +24,15 @@ using: .venv/installed-test
 	.venv/bin/python benchmarks/encoding.py
 	.venv/bin/python benchmarks/tables.py
 
+faults: export PYTHONPATH = benchmarks
 faults: .venv/installed-test
-	.venv/bin/python benchmarks/faults.py kill --trials 100
-	.venv/bin/python benchmarks/faults.py kill --trials 30 --engine tensorflow
-	.venv/bin/python benchmarks/faults.py writes
-	.venv/bin/python benchmarks/faults.py damage --trials 2000
-	.venv/bin/python benchmarks/faults.py hostile
-	.venv/bin/python benchmarks/fuzzing.py --seconds 600
-	.venv/bin/python benchmarks/faults.py cost --trials 10
+	.venv/bin/python tests/robustness/faults.py kill --trials 100
+	.venv/bin/python tests/robustness/faults.py kill --trials 30 --engine tensorflow
+	.venv/bin/python tests/robustness/faults.py writes
+	.venv/bin/python tests/robustness/faults.py damage --trials 2000
+	.venv/bin/python tests/robustness/faults.py hostile
+	.venv/bin/python tests/robustness/fuzzing.py --seconds 600
+	.venv/bin/python tests/robustness/faults.py cost --trials 10
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 from sklearn.model_selection import KFold
-from test_verbs import called
+from test_inference import called
 
 from autoencode import Config, Images, data, folds, pipeline
 from autoencode.inference import anomalies, opening, ranking, trained

@@ -1,6 +1,6 @@
 """No work is lost and no harm done: resuming bit for bit, kills, failing writes, damaged and hostile files.
 
-The functions are those of benchmarks/faults.py, which runs them many more times.
+The functions are those of tests/robustness/faults.py, which runs them many more times.
 """
 
 import dataclasses

@@ -1,6 +1,6 @@
 """Coverage-guided fuzzing of every reader of files, by Atheris: whatever reaches new code of ours is changed further.
 
-`python benchmarks/fuzzing.py --seconds 600` renews its part of results/faults.json. An input begins with a byte that says
+`python tests/robustness/fuzzing.py --seconds 600` renews its part of results/faults.json. An input begins with a byte that says
 which reader it is for, so that one process can try several; tests/test_reliability.py does so for a moment.
 """
 
@@ -30,7 +30,7 @@ from autoencode import AutoencodeError, Config, data, pipeline, runs
 from autoencode.data import store
 from autoencode.runs import checkpoints, resume, schema
 
-CRASHES = Path(__file__).parents[1] / ".bench" / "crashes"  # inputs that a reader did not survive
+CRASHES = Path(__file__).parents[2] / ".bench" / "crashes"  # inputs that a reader did not survive
 RUN_FILES = {
     "config": ("config.json", lambda run: run.record),
     "metrics": ("metrics.jsonl", lambda run: run.metrics()),

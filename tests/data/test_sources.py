@@ -419,7 +419,7 @@ def test_a_damaged_npz_is_told_or_the_same(tmp_path, drawn):
 
 
 def test_the_original_mnist_files_are_the_bundled_set():
-    folder = Path(__file__).parents[1] / "src" / "autoencode" / "data" / "mnist_files"
+    folder = Path(__file__).parents[2] / "src" / "autoencode" / "data" / "mnist_files"
     bundled = data.load("mnist")
     np.testing.assert_array_equal(
         data.load(str(folder / "mnist.npz"), Config()).train, bundled.train

@@ -1,6 +1,6 @@
 """What goes wrong, many times over: kills, writes that fail, damaged files, hostile files, and what checkpoints cost.
 
-`python benchmarks/faults.py kill --trials 100` renews its part of results/faults.json; the other parts are writes, damage,
+`python tests/robustness/faults.py kill --trials 100` renews its part of results/faults.json; the other parts are writes, damage,
 hostile and cost, and fuzzing.py does its own. tests/test_reliability.py runs a small share of each.
 """
 
