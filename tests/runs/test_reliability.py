@@ -433,7 +433,7 @@ def test_a_second_signal_stops_at_once_and_loses_nothing_that_is_told(tmp_path, 
     np.save(
         tmp_path / "images.npy", np.random.default_rng(0).integers(0, 256, (6_000, 8, 8), "uint8")
     )
-    words = ["images.npy", "--batch-size", "8", "--epochs", "4", "--quiet"]
+    words = ["images.npy", "--model", "article", "--batch-size", "8", "--epochs", "4", "--quiet"]
     faults._train(tmp_path, *words, "--run", "whole").communicate(timeout=60)
     process = faults._train(tmp_path, *words, "--run", "run")
     faults._wait_for(

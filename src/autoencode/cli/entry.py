@@ -11,6 +11,7 @@ import warnings
 
 from cyclopts import CycloptsError
 
+from autoencode.cli import looking, training, using  # noqa: F401 - each adds its commands
 from autoencode.cli.screen import app
 from autoencode.errors import AutoencodeError, UsageError, reason
 from autoencode.system import signals

@@ -6,10 +6,10 @@ import math
 from typing import TYPE_CHECKING
 
 from autoencode.config import Config
+from autoencode.objectives.settings import augmentations, losses, noises
 
 if TYPE_CHECKING:
     import keras
-from autoencode.objectives.settings import augmentations, noises
 
 
 def build(model: keras.Model, config: Config, steps: int) -> keras.Model:
@@ -44,7 +44,7 @@ def build(model: keras.Model, config: Config, steps: int) -> keras.Model:
         )
     if config.sparsity:
         penalties.append(terms.Sparsity(config.sparsity)(codes))
-    loss = terms.Loss(terms(config.loss))([targets, decoder(codes)])
+    loss = terms.Loss(losses(config.loss))([targets, decoder(codes)])
     return keras.Model(images, sum(penalties, start=loss), name="objective")
 
 
