@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 from autoencode.plots.colours import BASELINE, INK, LOSS, VALIDATION
-from autoencode.plots.grids import shortened, tile
+from autoencode.plots.grids import draw_tile, shortened
 
 BINS = 80  # of the values of a code
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -256,7 +256,7 @@ def _place(axes: Axes, pixels: np.ndarray, point: np.ndarray, colour: np.ndarray
     scale = MAP_TILE / max(pixels.shape[:2])
     size = max(1, round(pixels.shape[1] * scale)), max(1, round(pixels.shape[0] * scale))
     picture = OffsetImage(
-        np.asarray(tile(pixels, size).convert("RGB")),
+        np.asarray(draw_tile(pixels, size).convert("RGB")),
         zoom=1,
         interpolation="nearest",
         dpi_cor=False,

@@ -53,7 +53,7 @@ def draw_examples(originals: np.ndarray, reconstructions: np.ndarray) -> Image.I
         for index, pixels in enumerate(images):
             band, column = divmod(index, columns)
             left = page_width * LEFT + column * box_width * (1 + GAP) + (box_width - size[0]) / 2
-            page.paste(tile(pixels, size), (round(left), round(top) + HEIGHT * band))
+            page.paste(draw_tile(pixels, size), (round(left), round(top) + HEIGHT * band))
     return page
 
 
@@ -74,12 +74,12 @@ def draw_sheet(
     for index, pixels in enumerate(images):
         row, column = divmod(index, columns)
         left, top = column * (tile_width + gap), row * (tile_height + gap)
-        page.paste(tile(pixels, (tile_width, tile_height)), (left + gap // 2, top + gap // 2))
+        page.paste(draw_tile(pixels, (tile_width, tile_height)), (left + gap // 2, top + gap // 2))
     return page
 
 
-def tile(pixels: np.ndarray, size: tuple[int, int]) -> Image.Image:
-    """An image, uint8 (H, W, C), at `size`: one that grows keeps its pixels as squares, one that shrinks is averaged."""
+def draw_tile(pixels: np.ndarray, size: tuple[int, int]) -> Image.Image:
+    """Return an image, uint8 (H, W, C), at `size`: one that grows keeps its pixels as squares, one that shrinks is averaged."""
     picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
     return picture.resize(
         size,
