@@ -56,14 +56,7 @@ def write_map(
     two numbers is the plane itself; else UMAP where it is installed and there are images enough, else PCA. A second picture shows what a grid over the
     plane decodes to. Returns the number of `images` and the `method`.
     """
-    check(method)
-    if opened.trained.code < 2:
-        raise AutoencodeError(
-            f"map expects codes of at least two numbers, those of {opened.saved.name} have one."
-        )
-    codes = codes_of(opened, stream)
-    method = _chosen(method, codes)
-    plane = {"code": _itself, "pca": _pca, "umap": _umap}[method](codes)
+    codes, method, plane = project(opened, stream, method)
     outputs.write_table(place.file, columns(stream) | dict(zip("xy", plane.points.T, strict=True)))
     shown = spread(plane.points, CELLS)
     tiles = dict(zip(shown, stream.images(shown), strict=True))
@@ -75,6 +68,23 @@ def write_map(
         place.beside("-grid.png"), grids.draw_sheet(redrawn, GRID, tile=GRID_TILE, gap=0)
     )
     return {"images": len(codes), "method": method}
+
+
+def project(opened: Opened, stream: Stream, method: str = "auto") -> tuple[np.ndarray, str, Plane]:
+    """Return the codes (N, K) of all images of `stream`, the method chosen, and the plane they lie on.
+
+    Raises `UsageError` for an unknown method, `AutoencodeError` where its package is missing, or
+    where codes have one number.
+    """
+    check(method)
+    if opened.trained.code < 2:
+        raise AutoencodeError(
+            f"map expects codes of at least two numbers, those of {opened.saved.name} have one."
+        )
+    codes = codes_of(opened, stream)
+    method = _chosen(method, codes)
+    plane = {"code": _itself, "pca": _pca, "umap": _umap}[method](codes)
+    return codes, method, plane
 
 
 def grid(points: np.ndarray, side: int) -> np.ndarray:

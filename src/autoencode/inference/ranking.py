@@ -239,14 +239,7 @@ def rank(
     """
     if place.format == ".parquet":
         outputs.parquet()  # before the work, not after
-    found = {"score": [], "error": [], "distance": []}
-    for images in stream.batches(opened.trained.batch_size):
-        codes = opened.encode(images)
-        floats, distances = opened.decode(codes), alarm.normality.distances(codes)
-        found["score"].append(anomalies.scores(images, floats, distances))
-        found["error"].append(metrics.squared_errors(images, floats))
-        found["distance"].append(distances)
-    found = {name: np.concatenate(parts) for name, parts in found.items()}
+    found = score_images(opened, stream, alarm)
     order = np.argsort(-found["score"], kind="stable")
     table = {name: [values[place] for place in order] for name, values in columns(stream).items()}
     table["score"] = found["score"][order]
@@ -264,6 +257,19 @@ def rank(
     labels, classes = stream.labels()
     detections = [] if labels is None else measure_detections(found["score"], labels, classes)
     return counts | {"detections": detections} if detections else counts
+
+
+def score_images(opened: Opened, stream: Stream, alarm: Alarm) -> dict[str, np.ndarray]:
+    """Return `score`, `error` and `distance` of all images of `stream`, each (N,), see `rank`."""
+    found = {"score": [], "error": [], "distance": []}
+    for images in stream.batches(opened.trained.batch_size):
+        codes = opened.encode(images)
+        floats = opened.decode(codes)
+        distances = alarm.normality.distances(codes)
+        found["score"].append(anomalies.scores(images, floats, distances))
+        found["error"].append(metrics.squared_errors(images, floats))
+        found["distance"].append(distances)
+    return {name: np.concatenate(parts) for name, parts in found.items()}
 
 
 def measure_detections(

@@ -30,7 +30,7 @@ def reconstruct(
     errors, originals, shown = [], [], []
     with spooled(opened.trained.shape, place.file.parent) as spool:
         for images in stream.batches(opened.trained.batch_size):
-            redrawn, found = _redraw(opened, images, images, refine)
+            redrawn, found = redraw(opened, images, images, refine)
             spool.add(redrawn)
             errors.append(found)
             _keep(originals, images, examples)
@@ -76,7 +76,7 @@ def denoise(
     with spooled(shape, folder) as denoised, spooled(shape, folder) as noisy:
         for clean in stream.batches(opened.trained.batch_size):
             given = disturb(clean)
-            made, after = _redraw(opened, given, clean)
+            made, after = redraw(opened, given, clean)
             before = metrics.squared_errors(clean, given / np.float32(255))
             for spool, images in ((denoised, made), (noisy, given)):
                 spool.add(images)
@@ -112,10 +112,10 @@ def _as_they_are(images: np.ndarray) -> np.ndarray:
     return images
 
 
-def _redraw(
+def redraw(
     opened: Opened, images: np.ndarray, clean: np.ndarray, refine: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """What the model makes of `images`, both uint8 (n, H, W, C), and its errors against `clean`."""
+    """Return what the model makes of `images`, both uint8 (n, H, W, C), and its errors (n,) against `clean`."""
     floats = opened.decode(opened.encode(images, refine))
     return to_pixels(floats), metrics.squared_errors(clean, floats)
 
