@@ -1,7 +1,20 @@
 """autoencode trains an autoencoder on images and lets you watch it learn to redraw them."""
 
 from importlib import import_module, metadata
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # what editors see
+    from autoencode.config import Config as Config
+    from autoencode.errors import AutoencodeError as AutoencodeError
+    from autoencode.errors import UsageError as UsageError
+    from autoencode.estimator import Autoencoder as Autoencoder
+    from autoencode.images import Images as Images
+    from autoencode.inference.model import Model as Model
+    from autoencode.inference.model import load as load
+    from autoencode.pipeline import resume as resume
+    from autoencode.pipeline import run as run
+    from autoencode.pipeline import watch as watch
+    from autoencode.training import Epoch as Epoch
 
 _HOMES = {
     "Autoencoder": "estimator",
@@ -10,6 +23,8 @@ _HOMES = {
     "Config": "config",
     "Images": "images",
     "Epoch": "training",
+    "Model": "inference.model",
+    "load": "inference.model",
     "watch": "pipeline",
     "run": "pipeline",
     "resume": "pipeline",
@@ -21,7 +36,9 @@ __all__ = [
     "Config",
     "Epoch",
     "Images",
+    "Model",
     "UsageError",
+    "load",
     "resume",
     "run",
     "watch",
@@ -37,3 +54,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'autoencode' has no attribute {name!r}")
     return getattr(import_module(f"autoencode.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """Return the public names, which are imported when they are first used."""
+    return sorted([*__all__, "__version__"])
