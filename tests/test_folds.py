@@ -89,6 +89,10 @@ def test_the_command_sets_a_threshold_for_a_small_set(tmp_path):
         for folder in ("by-folds", "without")
     ]
     assert ["anomaly" in names for names in columns] == [True, False]
+    words = ["anomalies", "own", "small.npy", "--normal", "small.npy", "--folds", "--out", "other"]
+    refused = called([words], tmp_path)
+    assert "expected a run folder and no --normal, received --normal small.npy" in refused.stderr
+    assert not (tmp_path / "other").exists()
 
 
 def test_too_small_a_set_is_not_trained_on_in_folds(tmp_path):

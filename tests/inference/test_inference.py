@@ -262,7 +262,7 @@ def test_anomalies_rank_without_a_threshold_and_say_how_many_images_are_missing(
 ):
     held_out = ranking.learn(opened, data.open_dataset(source), 0.5).held_out
     count = len(held_out)
-    few = ranking.learn(opened, data.open_dataset(source), 0.01)
+    few = ranking.learn(opened, data.open_dataset(source), 0.01, can_fold=True)
     told = ranking.rank(opened, streamed(opened, source), few, place("anomalies"))
     lines = list(csv.DictReader(place("anomalies").file.read_text().splitlines()))
     scores = [float(line["score"]) for line in lines]

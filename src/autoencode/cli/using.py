@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter, validators
 
 from autoencode.cli.screen import app, decoding, prepare_process, tell_skipped
+from autoencode.errors import UsageError
 from autoencode.system import signals
 
 if TYPE_CHECKING:
@@ -184,7 +185,9 @@ def reconstruct(
 
         work.saved.check_refinable(refine)
         opened, stream = work.read(source, reading)
-        told = reconstruction.reconstruct(opened, stream, work.place, refine=refine, examples=examples)
+        told = reconstruction.reconstruct(
+            opened, stream, work.place, refine=refine, examples=examples
+        )
         work.tell(
             f"{told['images']:,} images: mean squared error {told['mse']:.5f}, PSNR {told['psnr']:.2f} dB",
             stream.skipped,
@@ -269,7 +272,9 @@ def denoise(
 
         reconstruction.check(work.saved, add)
         opened, stream = work.read(source, reading)
-        told = reconstruction.denoise(opened, stream, work.place, add=add, seed=seed, examples=examples)
+        told = reconstruction.denoise(
+            opened, stream, work.place, add=add, seed=seed, examples=examples
+        )
         gain = (
             f": PSNR {told['psnr_before']:.2f} dB with noise, {told['psnr']:.2f} dB without"
             if add
@@ -446,17 +451,23 @@ def anomalies(
         from autoencode.inference.anomalies import WARNING
 
         ranking.check(false_alarms)
+        own_images = normal is None and work.saved.run is not None
+        if folds and not own_images:
+            raise UsageError(
+                "--folds trains on what a run was trained on, by its settings: expected a run folder and no --normal, "
+                f"received {f'--normal {normal}' if normal else model}."
+            )
         known = opening.own_source(work.saved, normal, "--normal")
         opened, stream = work.read(source, reading)
         reading = reading or Reading()
         config = reading.config(work.saved)
-        own_images = normal is None and work.saved.run is not None
         alarm = ranking.learn(
             opened,
             data.open_dataset(known, config),
             false_alarms,
             config=config,
             progress=work.progress,
+            can_fold=own_images,
             score_by_folds=_fold_scorer(work, folds) if own_images else None,
         )
         told = ranking.rank(opened, stream, alarm, work.place, examples=examples)

@@ -37,7 +37,7 @@ class Alarm:
     half of them sets the `threshold`, and of the other half, `measured` in number, `rate` lie above it. Where only all of
     them are enough, all set it: nothing is measured and `rate` is None. Where they are too few, `threshold` is None too,
     unless `by_folds`: then they are the scores of all normal images, each by a model that was not trained on it.
-    `total` is the number of normal images, `skipped` are those that could not be read.
+    `total` is the number of normal images that folds could be made of, `skipped` are those that could not be read.
     `note` says which images were taken as normal, where that was decided by their labels.
     """
 
@@ -119,6 +119,7 @@ def learn(
     *,
     config: DataConfig | None = None,
     progress: Progress | None = None,
+    can_fold: bool = False,
     score_by_folds: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Alarm:
     """Learn from normal images what is normal: codes from those for training, the threshold from those for testing.
@@ -128,7 +129,8 @@ def learn(
     normal, and the `note` of the result says so.
     Where those for testing are too few for the rate of `false_alarms`, and all normal images are
     enough, `score_by_folds` scores all of them, uint8 (N, H, W, C), see `folds.score_by_folds`.
-    Without it, or where all are too few, the result has no threshold.
+    Without it, or where all are too few, the result has no threshold; its description advises
+    folds where they would do and `can_fold` says that they are possible.
     Raises `AutoencodeError` where there is no normal image to learn from, or where `strict` allows none to be left out.
     """
     check(false_alarms)
@@ -171,7 +173,16 @@ def learn(
             f"in {dataset.name} are taken as normal"
         )
     return Alarm(
-        normality, len(codes), held_out, threshold, rate, measured, count, skipped, note, by_folds
+        normality,
+        len(codes),
+        held_out,
+        threshold,
+        rate,
+        measured,
+        count if can_fold else 0,
+        skipped,
+        note,
+        by_folds,
     )
 
 
