@@ -242,12 +242,12 @@ FORMATS = """
 import keras, numpy as np
 from autoencode import Config, models, pipeline
 from autoencode.training import planning
-from autoencode.inference import trained
+from autoencode.inference import keras_file, trained
 
 keras.config.set_image_data_format("channels_first")
 pixels = np.random.default_rng(0).integers(0, 256, (20, 9, 10, 3), "uint8")
 run = pipeline.run(pixels, Config(model="conv", epochs=1, code=2, batch_size=10), FOLDER)
-model, _ = trained.read_model(run / "model.keras")
+model, _ = keras_file.read_model(run / "model.keras")
 print(trained.Trained(model).encode(pixels).shape, keras.config.image_data_format())
 """
 
