@@ -19,7 +19,18 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
 
-from autoencode import AutoencodeError, Config, Images, UsageError, data, engines, metrics, pipeline, runs, training
+from autoencode import (
+    AutoencodeError,
+    Config,
+    Images,
+    UsageError,
+    data,
+    engines,
+    metrics,
+    pipeline,
+    runs,
+    training,
+)
 from autoencode.data import dataset, decode, idx, loading, preprocessing, store
 from autoencode.system.memmap import Reader
 from autoencode.training import batches, planning

@@ -20,7 +20,16 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
-from autoencode import AutoencodeError, Autoencoder, Config, Images, UsageError, data, engines, pipeline
+from autoencode import (
+    AutoencodeError,
+    Autoencoder,
+    Config,
+    Images,
+    UsageError,
+    data,
+    engines,
+    pipeline,
+)
 from autoencode.cli import main
 from autoencode.config import DataConfig
 from autoencode.data import dataset, loading, streaming
@@ -179,7 +188,9 @@ def test_anomalies_are_ranked_by_the_score_of_plain_keras_and_found(
     source, digits, tmp_path, place
 ):
     config = Config(code=8, epochs=20, batch_size=10, seed=1)
-    opened = opening.open_model(opening.find(pipeline.run(str(source), config, tmp_path / "normal")))
+    opened = opening.open_model(
+        opening.find(pipeline.run(str(source), config, tmp_path / "normal"))
+    )
     noise = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 1), "uint8")
     mixed = np.concatenate([digits[0][:40], noise])
     np.save(tmp_path / "mixed.npy", mixed)
@@ -219,7 +230,9 @@ def test_anomalies_are_ranked_by_the_score_of_plain_keras_and_found(
     ]
 
 
-def scores_by_keras(opened: opening.Opened, known: np.ndarray) -> Callable[[np.ndarray], np.ndarray]:
+def scores_by_keras(
+    opened: opening.Opened, known: np.ndarray
+) -> Callable[[np.ndarray], np.ndarray]:
     import keras
 
     model = keras.saving.load_model(opened.saved.file)
@@ -868,7 +881,10 @@ def test_the_plane_is_that_of_scikit_learn(opened, source, digits, place):
 
 def test_umap_is_asked_for_by_name_or_found():
     with mock.patch.dict(sys.modules, {"umap": None}):  # as if it were not installed
-        assert [projection._chosen("auto", np.zeros((9, size))) for size in (2, 3)] == ["code", "pca"]
+        assert [projection._chosen("auto", np.zeros((9, size))) for size in (2, 3)] == [
+            "code",
+            "pca",
+        ]
         with pytest.raises(
             AutoencodeError, match="umap-learn; install it with: pip install 'autoencode\\[umap\\]'"
         ):
@@ -881,7 +897,9 @@ def test_too_few_images_for_umap_lie_on_pcas_plane(opened, digits, place):
     for count in (1, 2, 3):
         told = projection.write_map(opened, streamed(opened, digits[0][:count]), place("map"))
         assert told == {"images": count, "method": "pca"}
-    assert projection._chosen("auto", np.zeros((4, 3))) == ("umap" if projection._has_umap() else "pca")
+    assert projection._chosen("auto", np.zeros((4, 3))) == (
+        "umap" if projection._has_umap() else "pca"
+    )
     with pytest.raises(AutoencodeError, match="at least 4 images, received 3: choose --method pca"):
         projection._umap(np.zeros((3, 4)))
 

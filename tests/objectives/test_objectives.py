@@ -11,7 +11,17 @@ import numpy as np
 import pytest
 from scipy import integrate, ndimage, stats
 
-from autoencode import Config, Images, UsageError, data, engines, metrics, models, pipeline, training
+from autoencode import (
+    Config,
+    Images,
+    UsageError,
+    data,
+    engines,
+    metrics,
+    models,
+    pipeline,
+    training,
+)
 from autoencode.training import doctor, planning
 
 engines.load("jax")

@@ -22,7 +22,16 @@ import hostile
 import numpy as np
 import pytest
 
-from autoencode import AutoencodeError, Config, Images, UsageError, engines, pipeline, runs, training
+from autoencode import (
+    AutoencodeError,
+    Config,
+    Images,
+    UsageError,
+    engines,
+    pipeline,
+    runs,
+    training,
+)
 from autoencode.data import store
 from autoencode.runs import checkpoints, listing, resume, schema
 from autoencode.system import files
@@ -42,9 +51,7 @@ def whole(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def single_steps(monkeypatch):
-    monkeypatch.setattr(
-        loop, "Pace", lambda: SimpleNamespace(steps=1, measure=lambda *_: None)
-    )
+    monkeypatch.setattr(loop, "Pace", lambda: SimpleNamespace(steps=1, measure=lambda *_: None))
 
 
 def stop(events: int, folder: Path, images=faults.IMAGES) -> Path:

@@ -26,9 +26,7 @@ def build(model: keras.Model, config: Config, steps: int) -> keras.Model:
     targets, penalties = images, []
     if strengths := augmentations(config.augment):
         targets = augmentation.Augment(strengths)(targets)
-    inputs = (
-        noise.Corrupt(strengths)(targets) if (strengths := noises(config.noise)) else targets
-    )
+    inputs = noise.Corrupt(strengths)(targets) if (strengths := noises(config.noise)) else targets
     if config.variational is None:
         codes = encoder(inputs)
     else:

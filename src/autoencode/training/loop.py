@@ -16,7 +16,16 @@ from autoencode.engines import Engine
 from autoencode.images import Images
 from autoencode.training.batches import feed
 from autoencode.training.evaluation import evaluate
-from autoencode.training.events import HALVINGS, Best, BestEpoch, Chunk, Diverged, Epoch, Position, Setback
+from autoencode.training.events import (
+    HALVINGS,
+    Best,
+    BestEpoch,
+    Chunk,
+    Diverged,
+    Epoch,
+    Position,
+    Setback,
+)
 from autoencode.training.pace import Pace, chunks, compile_programs
 
 # An epoch's loss that is so many times the lowest so far, and above the first, has exploded; so has one that is clearly
