@@ -43,7 +43,7 @@ RECIPES = (
     Recipe(250, 16, 600, 0.5, "mix:0.5", 0.0, holds_out=True),
     Recipe(1000, 32, 1000, 0.5, "mix:0.5", 0.0, holds_out=True),
     Recipe(2000, 64, 1000, 0.5, "mix:0.5", 0.0, holds_out=True),
-    Recipe(5000, 64, 1500, 0.5, "none", 1.5, holds_out=True),
+    Recipe(5000, 64, 1500, 0.5, "none", 0.0, holds_out=True),
     Recipe(20_000, 64, 1500, 0.1, "none", 1.5, holds_out=True),
     Recipe(math.inf, 128, 3000, 0.0, "none", 0.5, holds_out=False),
 )
