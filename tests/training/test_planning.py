@@ -150,3 +150,17 @@ def test_cross_entropy_by_a_clipped_model_is_noted(model, loss, is_noted):
     config = Config(model=model, loss=loss, code=2)
     images, _ = pipeline.fit(some(30), config)
     assert any("--model dense suits --loss bce" in note for note in images.notes) == is_noted
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, 1.5),
+        ({"optimizer": "adamw"}, 1.5),
+        ({"optimizer": "sgd"}, 0.0),
+        ({"model": "dense"}, 0.0),
+        ({"optimizer": "sgd", "weight_decay": 0.1}, 0.1),
+    ],
+)
+def test_weight_decay_is_chosen_for_the_optimizer_that_it_was_measured_with(options, expected):
+    assert planning.complete(Config(**options), 10_000, tutorial=False).weight_decay == expected

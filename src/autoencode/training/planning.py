@@ -111,7 +111,8 @@ def complete(config: Config, count: int | None = None, *, tutorial: bool = True)
         "schedule": own.schedule,
         "augment": recipe.augment if is_residual else "none",
         "dropout": recipe.dropout if is_residual else 0.0,
-        "weight_decay": recipe.weight_decay if is_residual else 0.0,
+        # Chosen for the rates of AdamW: at the rate of sgd, 3, a step would turn weights round.
+        "weight_decay": recipe.weight_decay if is_residual and optimizer == own.optimizer else 0.0,
         "holdout": holdout,
         "epochs": epochs,
         "batch_size": batch_size,
