@@ -15,6 +15,7 @@ from autoencode.images import evenly, to_pixels
 from autoencode.inference import outputs
 from autoencode.inference.opening import Opened
 from autoencode.inference.outputs import Place, spooled
+from autoencode.inference.results import name_labels
 from autoencode.plots import charts
 
 LOOKED_AT = 20_000  # codes whose distribution is drawn
@@ -75,8 +76,7 @@ def columns(stream: Stream) -> dict[str, list[str]]:
     names = {"name": stream.names()}
     if labels is None:
         return names
-    texts = [classes[label] if label >= 0 else charts.UNLABELLED for label in labels.tolist()]
-    return names | {"label": texts}
+    return names | {"label": name_labels(labels, classes)}
 
 
 def decode(opened: Opened, codes: np.ndarray, place: Place) -> dict[str, int]:

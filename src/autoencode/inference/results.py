@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,11 +11,10 @@ import numpy as np
 from autoencode import metrics
 from autoencode.errors import AutoencodeError
 from autoencode.images import Skipped
+from autoencode.plots.charts import UNLABELLED
 
 if TYPE_CHECKING:
     import pandas
-
-UNLABELLED = "unlabelled"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +38,7 @@ class Rows:
         """The name of each image's class, None where the source has no labels."""
         if self.labels is None:
             return None
-        return [self.classes[label] if label >= 0 else UNLABELLED for label in self.labels.tolist()]
+        return name_labels(self.labels, self.classes)
 
     def _columns(self) -> dict[str, Any]:
         columns = {"name": list(self.names)}
@@ -167,6 +167,15 @@ class Similarity(Rows):
     indices: np.ndarray
     distances: np.ndarray
     found: tuple[tuple[str, ...], ...]
+
+
+def name_labels(labels: np.ndarray, classes: Sequence[str]) -> list[str]:
+    """Return the name of the class of each of `labels`, integers (N,); "unlabelled" below 0.
+
+    >>> name_labels(np.array([1, -1]), ["cat", "dog"])
+    ['dog', 'unlabelled']
+    """
+    return [classes[label] if label >= 0 else UNLABELLED for label in labels.tolist()]
 
 
 def rows_of(stream: Any) -> dict[str, Any]:
