@@ -110,7 +110,7 @@ class Model:
         """Return the reconstructions of all images of `source`; `refine` as for `encode`."""
         self._opened.saved.check_refinable(refine)
         stream = self._stream(source, **reading)
-        return self._reconstruct(stream, lambda images: images, refine)
+        return self._reconstruct(stream, refine=refine)
 
     def denoise(
         self, source: data.Source, *, add: str | None = None, seed: int = 0, **reading: Any
@@ -123,8 +123,7 @@ class Model:
         """
         reconstruction.check(self._opened.saved, add)
         stream = self._stream(source, **reading)
-        disturb = reconstruction.corruption(add, seed) if add else lambda images: images
-        return self._reconstruct(stream, disturb)
+        return self._reconstruct(stream, add=add, seed=seed)
 
     def sample(
         self, count: int = 64, *, seed: int = 0, source: data.Source | None = None
@@ -255,19 +254,12 @@ class Model:
             dataset, self.shape, config, part=part, scale=saved.scale, most=most
         )
 
-    def _reconstruct(self, stream: Stream, disturb: Any, refine: int = 0) -> results.Reconstruction:
-        inputs, images, errors = [], [], []
-        for clean in stream.batches(self._opened.trained.batch_size):
-            given = disturb(clean)
-            made, found = reconstruction.redraw(self._opened, given, clean, refine)
-            inputs.append(given)
-            images.append(made)
-            errors.append(found)
+    def _reconstruct(self, stream: Stream, **options: Any) -> results.Reconstruction:
+        batches = reconstruction.redraw(self._opened, stream, **options)
+        _, *made = zip(*batches, strict=True)
+        inputs, images, errors = map(np.concatenate, made)
         return results.Reconstruction(
-            images=np.concatenate(images),
-            errors=np.concatenate(errors),
-            inputs=np.concatenate(inputs),
-            **results.rows_of(stream),
+            images=images, errors=errors, inputs=inputs, **results.rows_of(stream)
         )
 
     def _one(self, image: data.Source, reading: dict[str, Any]) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 
@@ -29,8 +29,7 @@ def reconstruct(
     opened.saved.check_refinable(refine)
     errors, originals, shown = [], [], []
     with spooled(opened.trained.shape, place.file.parent) as spool:
-        for images in stream.batches(opened.trained.batch_size):
-            redrawn, found = redraw(opened, images, images, refine)
+        for images, _, redrawn, found in redraw(opened, stream, refine=refine):
             spool.add(redrawn)
             errors.append(found)
             _keep(originals, images, examples)
@@ -70,13 +69,10 @@ def denoise(
     Raises `AutoencodeError` where the model was trained without noise.
     """
     check(opened.saved, add)
-    disturb = corruption(add, seed) if add else _as_they_are
     shown, errors = {"clean": [], "noisy": [], "denoised": []}, {"psnr_before": [], "psnr": []}
     shape, folder = opened.trained.shape, place.file.parent
     with spooled(shape, folder) as denoised, spooled(shape, folder) as noisy:
-        for clean in stream.batches(opened.trained.batch_size):
-            given = disturb(clean)
-            made, after = redraw(opened, given, clean)
+        for clean, given, made, after in redraw(opened, stream, add=add, seed=seed):
             before = metrics.squared_errors(clean, given / np.float32(255))
             for spool, images in ((denoised, made), (noisy, given)):
                 spool.add(images)
@@ -108,16 +104,19 @@ def corruption(words: str, seed: int) -> Callable[[np.ndarray], np.ndarray]:
     return lambda images: to_pixels(ops.convert_to_numpy(layer(images / np.float32(255))))
 
 
-def _as_they_are(images: np.ndarray) -> np.ndarray:
-    return images
-
-
 def redraw(
-    opened: Opened, images: np.ndarray, clean: np.ndarray, refine: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return what the model makes of `images`, both uint8 (n, H, W, C), and its errors (n,) against `clean`."""
-    floats = opened.decode(opened.encode(images, refine))
-    return to_pixels(floats), metrics.squared_errors(clean, floats)
+    opened: Opened, stream: Stream, *, add: str | None = None, seed: int = 0, refine: int = 0
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield the images of `stream` in batches, what the model was given, what it made, and the errors.
+
+    The first three are uint8 (n, H, W, C), the errors against the images of `stream` float32 (n,).
+    `add` and `seed` as for `denoise`: without noise, the model is given the images as they are.
+    """
+    disturb = corruption(add, seed) if add else None
+    for images in stream.batches(opened.trained.batch_size):
+        given = images if disturb is None else disturb(images)
+        floats = opened.decode(opened.encode(given, refine))
+        yield images, given, to_pixels(floats), metrics.squared_errors(images, floats)
 
 
 def _keep(kept: list[np.ndarray], images: np.ndarray, most: int) -> None:
