@@ -512,7 +512,11 @@ def _fold_scorer(work: Work, given: bool | None) -> Callable[[np.ndarray], np.nd
             f"training {FOLDS} models, each without a fifth of the {len(images):,} normal images, to set a "
             f"threshold: about {minutes} min; --no-folds leaves it out"
         )
-        return score_by_folds(images, config, engines.choose(work.engine))
+
+        def scored(done: int, total: int) -> None:
+            work.console.tell(f"fold {done} of {total} scored")
+
+        return score_by_folds(images, config, engines.choose(work.engine), progress=scored)
 
     return score
 
