@@ -184,6 +184,10 @@ def test_wrong_calls_end_in_one_line(tmp_path, model):
         UsageError, match="expected part or settings of DataConfig, received colours"
     ):
         model.encode(DIGITS[:3], colours="grey")
+    with pytest.raises(
+        UsageError, match="expected part or settings of DataConfig, received colours"
+    ):
+        model.anomalies(DIGITS[:3], normal=DIGITS[3:9], colours="grey")
     with pytest.raises(UsageError, match="there is nothing at 'gone/'"):
         model.encode("gone/")
     with pytest.raises(AutoencodeError, match=r"codes \(N, 3\), received \(2, 4\)"):

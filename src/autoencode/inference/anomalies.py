@@ -13,9 +13,8 @@ from autoencode.errors import AutoencodeError
 from autoencode.inference.trained import Trained
 
 NEIGHBOUR = 5  # whose distance counts: the nearest may be a copy
-BLURRED = (
-    28  # an error is blurred by this part of the longer side: an edge off by a pixel is no anomaly
-)
+# An error is blurred by this part of the longer side: an edge off by a pixel is no anomaly.
+BLURRED = 28
 FLAT = 0.01  # contrast, on the scale of [0, 1], below which an image is flat
 RIDGE = 1e-3  # of the mean variance of the codes, added to each: a number that never varies is no sharp measure
 PROBED = 1000  # codes from which the usual distance is taken

@@ -53,8 +53,7 @@ def interpolate(
     Returns the images on the way, uint8 (steps, H, W, C): the first and last are the reconstructions of both.
     """
     first, last = opened.encode(np.stack(ends))
-    way = (sphere if spherical else line)(first, last, np.linspace(0, 1, steps))
-    images = to_pixels(opened.decode(way.astype(np.float32)))
+    images = walk(opened, first, last, steps=steps, spherical=spherical)
     outputs.write_png(place.beside(), grids.draw_path(ends[0], images, ends[1]))
     frames = [_frame(one) for one in images]
     rest = [frames[0]] * STILL, [frames[-1]] * STILL
@@ -62,6 +61,14 @@ def interpolate(
         place.file, [*rest[0], *frames[1:-1], *rest[1], *frames[-2:0:-1]], frame_seconds
     )
     return images
+
+
+def walk(
+    opened: Opened, first: np.ndarray, last: np.ndarray, *, steps: int, spherical: bool
+) -> np.ndarray:
+    """Return the images, uint8 (steps, H, W, C), on the way between two codes, both (K,), see `interpolate`."""
+    way = (sphere if spherical else line)(first, last, np.linspace(0, 1, steps))
+    return to_pixels(opened.decode(way.astype(np.float32)))
 
 
 def line(first: np.ndarray, last: np.ndarray, shares: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autoencode import data
+from autoencode.config import DataConfig
 from autoencode.data import streaming
 from autoencode.data.streaming import Stream
 from autoencode.errors import AutoencodeError, UsageError
@@ -160,8 +161,7 @@ class Model:
         if spherical and self.settings and not self._opened.saved.is_variational:
             raise UsageError(f"spherical expects a variational model, and {self.name} is none.")
         codes = [self._one(end, reading) for end in (first, last)]
-        way = generation.sphere if spherical else generation.line
-        return self.decode(way(*codes, np.linspace(0, 1, steps)).astype(np.float32))
+        return generation.walk(self._opened, *codes, steps=steps, spherical=spherical)
 
     def map(
         self, source: data.Source, *, method: str = "auto", **reading: Any
@@ -181,6 +181,7 @@ class Model:
         *,
         normal: data.Source | None = None,
         false_alarms: float = 0.01,
+        part: str = "all",
         **reading: Any,
     ) -> results.AnomalyRanking:
         """Return how unlike normal images each image of `source` is.
@@ -189,10 +190,10 @@ class Model:
         trained on set the threshold, for a share of `false_alarms`, where they are enough.
         """
         ranking.check(false_alarms)
-        config = self._opened.saved.data_config(**_without_part(reading))
+        config = self._config(reading)
         known = data.open_dataset(self._own(normal), config)
         alarm = ranking.learn(self._opened, known, false_alarms, config=config)
-        stream = self._stream(source, **reading)
+        stream = self._stream(source, part=part, **reading)
         found = ranking.score_images(self._opened, stream, alarm)
         return results.AnomalyRanking(
             scores=found["score"],
@@ -209,6 +210,7 @@ class Model:
         *,
         among: data.Source | None = None,
         count: int = 5,
+        part: str = "all",
         **reading: Any,
     ) -> results.Similarity:
         """Return the `count` images of `among` whose codes are nearest to those of `source`.
@@ -221,10 +223,10 @@ class Model:
             raise AutoencodeError(
                 "similar needs scikit-learn; install it with: pip install 'autoencode[sklearn]'"
             ) from None
-        searched = self.encode(self._own(among), **_without_part(reading))
+        searched = self.encode(self._own(among), **reading)
         if not 1 <= count <= len(searched):
             raise UsageError(f"count must lie from 1 to {len(searched):,}, received {count}.")
-        asked = self.encode(source, **reading)
+        asked = self.encode(source, part=part, **reading)
         neighbours = NearestNeighbors(n_neighbors=count).fit(searched.values)
         distances, indices = neighbours.kneighbors(asked.values)
         found = tuple(tuple(searched.names[index] for index in row) for row in indices)
@@ -242,17 +244,18 @@ class Model:
         self, source: data.Source, *, part: str = "all", most: int | None = None, **given: Any
     ) -> Stream:
         streaming.check_part(part)
-        saved = self._opened.saved
+        config = self._config(given)
+        dataset = data.open_dataset(source, config)
+        scale = self._opened.saved.scale
+        return streaming.stream(dataset, self.shape, config, part=part, scale=scale, most=most)
+
+    def _config(self, reading: dict[str, Any]) -> DataConfig:
         try:
-            config = saved.data_config(**given)
+            return self._opened.saved.data_config(**reading)
         except TypeError:
             raise UsageError(
-                f"expected part or settings of DataConfig, received {', '.join(given)}."
+                f"expected part or settings of DataConfig, received {', '.join(reading)}."
             ) from None
-        dataset = data.open_dataset(source, config)
-        return streaming.stream(
-            dataset, self.shape, config, part=part, scale=saved.scale, most=most
-        )
 
     def _reconstruct(self, stream: Stream, **options: Any) -> results.Reconstruction:
         batches = reconstruction.redraw(self._opened, stream, **options)
@@ -274,7 +277,3 @@ class Model:
         if source is not None:
             return source
         return opening.own_source(self._opened.saved, None, "a source")
-
-
-def _without_part(reading: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in reading.items() if name != "part"}

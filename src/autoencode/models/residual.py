@@ -28,9 +28,8 @@ HIDDEN = 1024  # units of the wider hidden layer at a width of 1; the other has 
 SAMPLED = 8000  # images that the components are fitted on, drawn evenly
 PASSES = 2  # over the sample: the first components, which the code needs, are exact by then
 NEGLIGIBLE = 1e-3  # of the largest standard deviation: a component below that is rounding
-MIN_DEVIATION = (
-    1e-3  # on the scale of [0, 1], so that images that are all alike divide by something
-)
+# On the scale of [0, 1], so that images that are all alike divide by something.
+MIN_DEVIATION = 1e-3
 
 
 def build(

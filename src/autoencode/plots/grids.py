@@ -18,11 +18,8 @@ from autoencode.plots.colours import INK
 from autoencode.system import marks
 
 SHEET_TILE, SHEET_GAP = 96, 8  # pixels of a contact sheet
-NAME_WIDTH, NAME_HEIGHT, APART = (
-    120,
-    24,
-    20,
-)  # pixels of the names beside and above one, and between what is set apart
+# Pixels of the names beside and above one, and between what is set apart.
+NAME_WIDTH, NAME_HEIGHT, APART = 120, 24, 20
 COLUMN, HEIGHT = 180, 400  # pixels of the page for each column, and of the page: 1800 x 400 for ten
 MOST_COLUMNS = 20  # of a picture: what is more goes on below
 # matplotlib's default margins and gaps, as fractions of the page and of an axes box.

@@ -34,9 +34,8 @@ from autoencode.training import (
 from autoencode.training.doctor import Finding
 
 CHECKPOINT_SECONDS = 10.0  # between two checkpoints within an epoch, at least
-CHECKPOINT_SHARE = (
-    0.01  # of the time that taking and writing them may cost: a large model's are rarer
-)
+# Of the time that taking and writing them may cost: a large model's are rarer.
+CHECKPOINT_SHARE = 0.01
 CHECKPOINT_SECONDS_MOST = 300.0  # whatever they cost
 
 
