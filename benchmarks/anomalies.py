@@ -117,9 +117,8 @@ def peer(environments: Path, images: Images, seed: int) -> list[float]:
             path,
             str(seed),
         ]
-        one_thread = os.environ | {
-            "OMP_NUM_THREADS": "1"
-        }  # two that wait for each other take ten times as long
+        # Two that wait for each other take ten times as long.
+        one_thread = os.environ | {"OMP_NUM_THREADS": "1"}
         done = subprocess.run(words, check=True, capture_output=True, text=True, env=one_thread)
     return json.loads(done.stdout.splitlines()[-1])
 

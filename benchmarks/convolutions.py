@@ -16,10 +16,11 @@ import machine
 
 RESULT = Path(__file__).parent / "results" / "convolutions.json"
 PASSES = 5
+# Side, channels, batch, images.
 SIZES = {
     "28x28 grey": (28, 1, 256, 2560),
     "64x64 RGB": (64, 3, 64, 512),
-}  # side, channels, batch, images
+}
 
 PROGRAM = """
 import json, sys, time

@@ -84,9 +84,8 @@ def undocumented(node: ast.AST, inherited: set[str]) -> list[str]:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
 def test_whatever_is_public_has_a_docstring(path):
-    contract = {
-        name for name in vars(engines.Engine) if not name.startswith("_")
-    }  # told once, for every engine
+    # Told once, for every engine.
+    contract = {name for name in vars(engines.Engine) if not name.startswith("_")}
     inherited = {"engines": contract, "objectives": {"call"}}  # a Keras layer's
     assert undocumented(ast.parse(path.read_text("utf-8")), inherited.get(room(path), set())) == []
 

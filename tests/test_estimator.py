@@ -104,9 +104,8 @@ def test_the_numbers_are_those_of_plain_keras(tmp_path, digits, fitted):
         1 + anomalies.Normality(codes).distances(codes)
     )
     np.testing.assert_allclose(fitted.score_samples(digits), -expected, rtol=1e-3)
-    assert (
-        np.abs(fitted.reconstruct(digits) - np.round(redrawn[..., 0] * 255)).max() <= 1
-    )  # a half may round either way
+    # A half may round either way.
+    assert np.abs(fitted.reconstruct(digits) - np.round(redrawn[..., 0] * 255)).max() <= 1
     np.testing.assert_array_equal(
         fitted.inverse_transform(fitted.transform(digits)), fitted.reconstruct(digits)
     )

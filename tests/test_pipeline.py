@@ -62,9 +62,8 @@ def test_run_folder_holds_every_result(run):
         assert (gif.n_frames, gif.info["duration"], gif.info["loop"]) == (10, 1000, 0)
     page = (run.folder / "report.html").read_text("utf-8")
     assert "autoencode train mnist" in page
-    assert (
-        page.count("data:image/png;base64,") == 11
-    )  # ten for the slider, the last shown without a script
+    # Ten for the slider, the last shown without a script.
+    assert page.count("data:image/png;base64,") == 11
     assert not re.search(r"""(src|href|url\()\s*=?\s*["']?(https?:)?//""", page)
     assert [path.name for path in run.folder.glob(".*")] == [marks.MARKER]
 
@@ -112,9 +111,8 @@ def test_picture_lies_where_matplotlib_draws_it(run, mnist):
     plt.close(figure)
     with Image.open(run.folder / "example9.png") as picture:
         difference = np.abs(np.asarray(picture) - expected)
-    assert (
-        difference.mean() < 5
-    )  # of 255: tile edges fall on other pixels, a shifted tile gives 20 and more
+    # Of 255: tile edges fall on other pixels, a shifted tile gives 20 and more.
+    assert difference.mean() < 5
 
 
 def test_pca_is_the_published_error(mnist):

@@ -370,15 +370,13 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixi
             rows = check_array(X, dtype="numeric", allow_nd=True, estimator=self, input_name="X")
             if not reset:
                 self._check_shape(rows)
-            validate_data(
-                self, X, reset=reset, skip_check_array=True
-            )  # the names of columns, and how many
+            # The names of columns, and how many.
+            validate_data(self, X, reset=reset, skip_check_array=True)
         return rows
 
     def _check_shape(self, rows: np.ndarray) -> None:
-        flat = (
-            rows.ndim == 2 and len(self.rows_shape_) == 1
-        )  # then scikit-learn tells, in the words it checks for
+        # Then scikit-learn tells, in the words it checks for.
+        flat = rows.ndim == 2 and len(self.rows_shape_) == 1
         if not flat and list(rows.shape[1:]) != self.rows_shape_:
             expected = ", ".join(map(str, self.rows_shape_))
             raise InvalidError(

@@ -11,10 +11,8 @@ from autoencode.system.memmap import release
 
 BLOCK_BYTES = 2**23  # of rows turned to floats at a time: 2,674 images of MNIST
 EXACT = 1024  # features up to which the scatter matrix is decomposed whole; the work grows with their cube
-SPARE, PASSES = (
-    10,
-    6,
-)  # directions beyond those asked for, and passes over the data, of the iteration above that
+# Directions beyond those asked for, and passes over the data, of the iteration above that.
+SPARE, PASSES = 10, 6
 
 
 @dataclass(frozen=True)

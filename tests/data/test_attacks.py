@@ -92,9 +92,8 @@ def shared_member(path: Path) -> Path:
         with archive.open("a.bmp", "w") as file:
             file.write(header)
             for number in range(height):
-                file.write(
-                    row if number % 200 else random.bytes(length)
-                )  # so that it is no bomb by its ratio
+                # So that it is no bomb by its ratio.
+                file.write(row if number % 200 else random.bytes(length))
         first = archive.infolist()[0]
         for number in range(3):
             twin = zipfile.ZipInfo("a.bmp")

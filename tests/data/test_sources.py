@@ -690,9 +690,8 @@ def test_training_from_a_store_is_bit_for_bit_that_from_memory_in_the_same_order
     config = planning.complete(Config(epochs=3, batch_size=16, code=4))
     data.pack(images, tmp_path / "s.store", config)
     monkeypatch.setattr(batches, "NEIGHBOURS_BYTES", 4 * 30)
-    monkeypatch.setattr(
-        batches, "WINDOW_BYTES", 5 * 16 * 30
-    )  # nine windows an epoch, the last one not full
+    # Nine windows an epoch, the last one not full.
+    monkeypatch.setattr(batches, "WINDOW_BYTES", 5 * 16 * 30)
 
     def order(seed, number, count):
         rows = batches.grouped(seed, number, count, neighbours=4)

@@ -294,9 +294,8 @@ def test_warnings_as_errors_lose_no_training(engine, model, tmp_path):
     words += ["--engine", engine, "--model", model]
     code = f"import sys; from autoencode.cli import main; sys.argv[1:] = {words!r}; main()"
     _, errors, status = python(code, "-W", "error")
-    said = [
-        line for line in errors.splitlines() if not re.match(r"[IWE]\d{4} ", line)
-    ]  # TensorFlow's log
+    # TensorFlow's log.
+    said = [line for line in errors.splitlines() if not re.match(r"[IWE]\d{4} ", line)]
     assert (status, said) == (0, [])
     assert json.loads((tmp_path / "run" / "state.json").read_text())["state"] == "finished"
     assert (tmp_path / "run" / "model.keras").stat().st_size > 1000

@@ -1108,9 +1108,8 @@ def test_a_long_way_goes_on_below(opened, digits, place):
     assert page.shape[1] == width
     assert page.shape[0] == height + 2 * grids.draw_sheet(digits[0][:1], 1).height
     last = np.asarray(grids.draw_sheet(digits[0][1:2], 1))
-    np.testing.assert_array_equal(
-        page[-last.shape[0] :, -last.shape[1] :], last
-    )  # B stands beside the last
+    # B stands beside the last.
+    np.testing.assert_array_equal(page[-last.shape[0] :, -last.shape[1] :], last)
 
 
 @pytest.mark.parametrize("bits", ["8", 17, True, [1]])

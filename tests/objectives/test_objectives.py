@@ -229,10 +229,11 @@ def test_the_divergence_is_the_integral(mean, log_variance):
 
 
 def test_the_divergence_warms_up_and_spares_free_bits():
+    # 2 nats a number.
     means, log_variances = (
         np.full((4, 3), 2.0, np.float32),
         np.zeros((4, 3), np.float32),
-    )  # 2 nats a number
+    )
     layer = variational.Divergence(0.5, 0.0, warm_up=4)
     assert [float(layer([means, log_variances])) for _ in range(6)] == pytest.approx(
         [0, 0.75, 1.5, 2.25, 3, 3]
@@ -289,9 +290,8 @@ def test_a_quantized_code_has_that_many_values_and_gradients_pass(bits):
     before = engine.state()[0]
     pixels = RANDOM.integers(0, 256, (64, 6, 5, 1), "uint8")
     engine.train(engine.place(pixels), engine.place(np.arange(64, dtype="int32")), 0, 4, 16)
-    assert not np.array_equal(
-        before, engine.state()[0]
-    )  # the encoder's weights, before the rounding
+    # The encoder's weights, before the rounding.
+    assert not np.array_equal(before, engine.state()[0])
 
 
 @pytest.mark.parametrize(("bits", "precision"), [(1, "float32"), (8, "float32"), (8, "bfloat16")])
@@ -312,9 +312,8 @@ def test_a_quantized_code_learns_in_every_number_and_lies_on_the_grid(bits, prec
     codes = engine.reconstruct(images.test).codes
     assert np.ptp(codes, axis=0).min() > 0.1
     levels = (codes.astype(float) + 1) * (2**bits - 1) / 2
-    np.testing.assert_allclose(
-        levels, np.round(levels), atol=1e-4
-    )  # bfloat16 would be off by up to 0.25
+    # Bfloat16 would be off by up to 0.25.
+    np.testing.assert_allclose(levels, np.round(levels), atol=1e-4)
 
 
 def spline(values, place):
@@ -416,9 +415,8 @@ def test_augmented_images_stay_near_and_differ():
         assert 0 <= moved.min() < moved.max() <= 1 + 1e-5
         assert moved.sum((1, 2, 3)) == pytest.approx(np.full(200, 96), rel=0.35)
         left = (moved == images).all((1, 2, 3))
-        assert (
-            abs(left.sum() - 200 * augmentation.UNCHANGED) < 34
-        )  # six standard deviations of that draw
+        # Six standard deviations of that draw.
+        assert abs(left.sum() - 200 * augmentation.UNCHANGED) < 34
         assert len(np.unique(moved[~left].reshape(-1, 784), axis=0)) == (~left).sum()
         centre = ndimage.center_of_mass(moved.mean(0)[..., 0])
         assert centre == pytest.approx((13.5, 13.5), abs=0.4)

@@ -114,9 +114,8 @@ def _fuzz_apart(work: Path, seconds: float, names: list[str]) -> dict[str, Any]:
                 bytes([READERS.index(name)]) + _whole(work, name).read_bytes()
             )
         words = [sys.executable, "-c", WITHIN, str(work), own, str(corpus), *LIMITS]
-        before = (
-            resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-        )  # a new process is said to have had as much
+        # A new process is said to have had as much.
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         words += [
             f"-rss_limit_mb={before + MOST_MEMORY}",
             f"-max_total_time={max(1, round(seconds))}",

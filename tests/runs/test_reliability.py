@@ -112,10 +112,11 @@ def test_from_a_damaged_checkpoint_it_falls_back_to_the_one_before(
     content[place] ^= 1
     newest.write_bytes(content)
     _, resumed = resume.take_up(runs.Run.open(folder))
+    # The newest waiting checkpoint is written, not every one.
     assert resumed.position.number in (
         2,
         3,
-    )  # the newest waiting checkpoint is written, not every one
+    )
     assert resumed.position.step == 0
     assert (
         f"{newest} is damaged (its checksum is another): going on from the other checkpoint"
@@ -421,9 +422,8 @@ def test_a_signal_within_an_epoch_keeps_its_chunks(tmp_path, number):
     np.save(tmp_path / "images.npy", np.zeros((60_000, 8, 8), np.uint8))
     words = ["images.npy", "--batch-size", "8", "--epochs", "2", "--run", "run"]
     process = faults._train(tmp_path, *words)
-    faults._wait_for(
-        process, tmp_path / "run" / "checkpoint" / "0.checkpoint"
-    )  # the first epoch has begun
+    # The first epoch has begun.
+    faults._wait_for(process, tmp_path / "run" / "checkpoint" / "0.checkpoint")
     process.send_signal(number)
     errors = process.communicate(timeout=60)[1]
     assert process.returncode == 128 + number
@@ -443,9 +443,8 @@ def test_a_second_signal_stops_at_once_and_loses_nothing_that_is_told(tmp_path, 
     words = ["images.npy", "--model", "article", "--batch-size", "8", "--epochs", "4", "--quiet"]
     faults._train(tmp_path, *words, "--run", "whole").communicate(timeout=60)
     process = faults._train(tmp_path, *words, "--run", "run")
-    faults._wait_for(
-        process, tmp_path / "run" / "metrics.jsonl"
-    )  # from now on there is a folder to finish
+    # From now on there is a folder to finish.
+    faults._wait_for(process, tmp_path / "run" / "metrics.jsonl")
     process.send_signal(number)
     line = process.stderr.readline()
     process.send_signal(number)

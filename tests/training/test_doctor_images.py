@@ -178,9 +178,8 @@ def test_the_limits_are_where_they_are_said_to_be():
 
 def test_faults_come_together_where_they_do_not_contradict():
     assert len(found(np.zeros((5, 8, 8)))) == 2  # blank, and few
-    assert (
-        len(found(np.repeat(RANDOM.integers(0, 256, (1, 8, 8)), 5, axis=0))) == 2
-    )  # identical, and few
+    # Identical, and few.
+    assert len(found(np.repeat(RANDOM.integers(0, 256, (1, 8, 8)), 5, axis=0))) == 2
 
 
 def test_of_many_or_large_images_some_are_examined(monkeypatch):

@@ -19,9 +19,8 @@ from autoencode.system import signals
 
 def main() -> None:
     """Run the command and exit: 0, 1 for a problem to mend, 2 for a call that is off, 130 for Ctrl-C."""
-    warnings.filterwarnings(
-        "ignore", module="PIL"
-    )  # of odd tags in pictures that can be read all the same
+    # Warnings of odd tags in pictures that can be read all the same.
+    warnings.filterwarnings("ignore", module="PIL")
     # A compiled program that is broken is compiled again.
     warnings.filterwarnings("ignore", ".*persistent compilation cache")
     try:
@@ -32,9 +31,8 @@ def main() -> None:
         _fail(error)
     except KeyboardInterrupt as error:
         print("autoencode: interrupted", file=sys.stderr, flush=True)
-        os._exit(
-            signals.exit_status(error)
-        )  # threads that load would be waited for, deaf to another Ctrl-C
+        # Threads that load would be waited for, deaf to another Ctrl-C.
+        os._exit(signals.exit_status(error))
     except (
         BrokenPipeError
     ):  # whoever read our lines has gone, as `head` does; what follows must not be written either

@@ -60,9 +60,8 @@ def plan(
         raise UsageError(
             f"compare takes at least one of --models, one of --codes, and --seeds from 1 to {MOST_SEEDS}."
         )
-    dataclasses.replace(
-        config, seed=config.seed + seeds - 1
-    )  # which tells where the last seed is too large
+    # This raises where the last seed is too large.
+    dataclasses.replace(config, seed=config.seed + seeds - 1)
     for name, several in (("model", "models"), ("code", "codes")):
         if (value := getattr(config, name)) != getattr(Config, name):
             raise UsageError(

@@ -148,9 +148,8 @@ class Folder:
             self.skipped.append(Skipped(show_name(error.filename), reason(error)))
 
         start = len(os.path.join(top, ""))
-        entered = {
-            _identity(parent) for parent in top.resolve().parents
-        }  # a link to these would lead out and back
+        # A link to these would lead out and back.
+        entered = {_identity(parent) for parent in top.resolve().parents}
         for folder, below, files in os.walk(top, onerror=note, followlinks=True):
             place = _identity(folder)
             if place in entered:

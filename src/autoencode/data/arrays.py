@@ -227,9 +227,8 @@ def _check_directory(archive: zipfile.ZipFile, path: Path) -> None:
         file.seek(-min(2**16, path.stat().st_size), os.SEEK_END)
         content = file.read()
     end = content.rfind(b"PK\5\6")
-    announced = int.from_bytes(
-        content[end + 10 : end + 12], "little"
-    )  # the count of members in the end record
+    # The count of members in the end record.
+    announced = int.from_bytes(content[end + 10 : end + 12], "little")
     if announced != min(len(archive.namelist()), 0xFFFF):
         raise ValueError(f"its directory lists {len(archive.namelist())} arrays of {announced}")
 

@@ -11,9 +11,8 @@ MAX_WAITING_BYTES = (
     2**26
 )  # of files out of an archive that wait to be decoded, when another is read
 MAX_CONTENT_BYTES = 2**27  # of files in a folder that are being decoded
-MAX_DECODED_BYTES = (
-    2**29
-)  # of pictures that are being decoded: one of `decode.MAX_PIXELS`, or several smaller ones
+# Of pictures that are being decoded: one of `decode.MAX_PIXELS`, or several smaller ones.
+MAX_DECODED_BYTES = 2**29
 
 
 class Budget:

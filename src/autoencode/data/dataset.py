@@ -39,9 +39,8 @@ SAMPLED_VALUES = 2000  # of each
 SPLITS = ("train", "validation", "test")
 
 Progress = Callable[[int, int], None]
-Labels = tuple[
-    dict[str, np.ndarray], tuple[str, ...]
-]  # int32 by part, as `Images` names them, and the classes' names
+# int32 by part, as `Images` names them, and the classes' names.
+Labels = tuple[dict[str, np.ndarray], tuple[str, ...]]
 
 
 class Chunk(NamedTuple):

@@ -22,16 +22,14 @@ from autoencode.data.scaling import Extent, Scale, add_extent, kind_of, measure_
 from autoencode.errors import AutoencodeError, reason
 from autoencode.system.memmap import check_npy
 
-MAX_PIXELS = (
-    2**26
-)  # of one picture: 67 million, 268 MB as Pillow keeps RGB; more is taken for a decompression bomb
+# Of one picture: 67 million, 268 MB as Pillow keeps RGB; more is taken for a decompression bomb.
+MAX_PIXELS = 2**26
 SMALL = 2**22  # bytes of a file, or of a picture, up to which none are held for it
 EARLY_DECODERS = ("PNG", "GIF", "BMP", "PPM")
 STRIP = 2**20  # pixels that are converted at a time
 MAX_BYTES = 2**28  # of one file
-MAX_PROGRESSIVE_PIXELS = (
-    2**28
-)  # of a progressive JPEG, whose coefficients are decoded before it is made smaller
+# Of a progressive JPEG, whose coefficients are decoded before it is made smaller.
+MAX_PROGRESSIVE_PIXELS = 2**28
 TRANSPARENT = ("RGBA", "LA", "PA", "La", "RGBa")
 GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
@@ -175,9 +173,8 @@ def _as_unreadable(error: Exception) -> Unreadable:
         return Unreadable("it is not a picture of a known format")
     if isinstance(error, Image.DecompressionBombError):
         return Unreadable(f"it holds more than {MAX_PIXELS:,} pixels")
-    words = reason(
-        error
-    )  # decoders raise almost anything: OSError, SyntaxError, struct.error, MemoryError
+    # Decoders raise almost anything: OSError, SyntaxError, struct.error, MemoryError.
+    words = reason(error)
     return Unreadable(f"it is damaged ({words})" if words.startswith("decoder error") else words)
 
 
@@ -244,9 +241,8 @@ def fit(picture: Image.Image, plan: Plan) -> np.ndarray:
         page = Image.new(mode, frame)
         page.paste(picture, (left, top))
         picture = page
-    return np.frombuffer(picture.tobytes(), np.uint8).reshape(
-        plan.shape
-    )  # twice as fast as asarray
+    # Twice as fast as asarray.
+    return np.frombuffer(picture.tobytes(), np.uint8).reshape(plan.shape)
 
 
 def fit_array(values: np.ndarray, plan: Plan, tally: Tally) -> np.ndarray:
@@ -451,9 +447,8 @@ def _read_values(
 def is_grey(pixels: np.ndarray) -> bool:
     """Whether the channels of uint8 (H, W, C) differ by no more than JPEG makes them."""
     channels = [pixels[..., channel] for channel in range(pixels.shape[2])]
-    spread = reduce(np.maximum, channels) - reduce(
-        np.minimum, channels
-    )  # ten times faster than along the last axis
+    # Ten times faster than along the last axis.
+    spread = reduce(np.maximum, channels) - reduce(np.minimum, channels)
     return int(spread.max()) <= TOLERANCE
 
 
@@ -740,9 +735,8 @@ def stored_values(picture: Image.Image) -> np.ndarray | None:
         return values.astype(np.uint16, copy=False).view(np.int16)
     if picture.mode.startswith("I;16"):
         values = values.astype(np.uint16, copy=False)
-        is_negative = (
-            picture.format == "TIFF" and picture.tag_v2.get(262) == 0
-        )  # Pillow inverts 8 bits alone
+        # Pillow inverts 8 bits alone.
+        is_negative = picture.format == "TIFF" and picture.tag_v2.get(262) == 0
         return ~values if is_negative else values
     if picture.mode == "I":
         return values.astype(_integer_dtype(picture), copy=False)

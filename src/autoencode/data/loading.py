@@ -307,9 +307,8 @@ def _pack(
     wait: bool = False,
 ) -> Images:
     writer = store.Writer(path, fingerprint, wait=wait)
-    test = (
-        choice.test if len(dataset) > 1 else choice.test[:0]
-    )  # a lone image is packed once and read as both
+    # A lone image is packed once and read as both.
+    test = choice.test if len(dataset) > 1 else choice.test[:0]
     order = np.concatenate([choice.train, test])
     noted = time.monotonic()
     try:

@@ -300,9 +300,8 @@ def _group_idx(paths: Any) -> dict[str, dict[str, Path]]:
     for path in sorted(path for path in paths if idx.NAME.match(path.name)):
         word, part = idx.parse_name(path.name)
         key = str(path.parent / word) if word else str(path.parent)
-        groups.setdefault(key, {}).setdefault(
-            part, path
-        )  # of a file and the same unpacked, the first
+        # Of a file and the same unpacked, the first.
+        groups.setdefault(key, {}).setdefault(part, path)
     return groups
 
 

@@ -352,9 +352,8 @@ def on_all_cores(work: Callable, jobs: Iterator, size: Callable[[Any], int]) -> 
             while waiting:
                 yield waiting.popleft()[0].result()
         finally:
-            pool.shutdown(
-                wait=False, cancel_futures=True
-            )  # after Ctrl-C, jobs that wait are not begun
+            # After Ctrl-C, jobs that wait are not begun.
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _jobs(files: Iterator[File]) -> Iterator[list[File]]:

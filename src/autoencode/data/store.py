@@ -35,9 +35,9 @@ MAGIC, END, VERSION = b"autoencode-store", b"store-ends-here\n", 2
 HEAD = struct.Struct("<16sI44x")
 TAIL = struct.Struct("<QI4x16s")
 BLOCK = 2**23  # bytes under one checksum
-SYNCED = (
-    2**25
-)  # bytes after which the disk is asked to keep what it has, so that the end need not wait for all of it
+# Bytes after which the disk is asked to keep what it has, so that the end need not wait for all of
+# it.
+SYNCED = 2**25
 JOURNAL_SECONDS = 5.0  # between notes of how far the packing has come
 POLL_SECONDS = 0.2  # between looks whether another process still packs
 OWNER_SECONDS = 1.0  # in which a process that takes a lock writes its number

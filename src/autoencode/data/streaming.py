@@ -131,9 +131,8 @@ class Stream:
 
 
 def _pieces(chunks: list[np.ndarray], size: int) -> Iterator[np.ndarray]:
-    joined = (
-        chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
-    )  # a chunk of an array alone is not copied
+    # A chunk of an array alone is not copied.
+    joined = chunks[0] if len(chunks) == 1 else np.concatenate(chunks)
     return (joined[first : first + size] for first in range(0, len(joined), size))
 
 

@@ -122,9 +122,8 @@ def _chosen(method: str, codes: np.ndarray) -> str:
 
 def _has_umap() -> bool:
     found = find_spec("umap")
-    return (
-        found is not None and found.origin is not None
-    )  # a folder of that name where we stand is none
+    # A folder of that name where we stand is none.
+    return found is not None and found.origin is not None
 
 
 def _itself(codes: np.ndarray) -> Plane:

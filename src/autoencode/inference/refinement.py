@@ -30,9 +30,8 @@ def refine(
     [[3.0, 3.0]]
     """
     size = np.sqrt(np.square(codes).mean(1, keepdims=True))
-    size = np.where(
-        size > 0, size, 1
-    )  # a code of zeros, as a ReLU may give, has no size of its own
+    # A code of zeros, as a ReLU may give, has no size of its own.
+    size = np.where(size > 0, size, 1)
     best, least = codes, np.full(len(codes), np.inf, np.float32)
     mean = square = np.zeros_like(codes)
     for step in range(steps + 1):

@@ -36,14 +36,12 @@ def _mixture(codes: np.ndarray, count: int, seed: int) -> np.ndarray:
         raise AutoencodeError(
             f"sampling learns from the codes of at least 2 training images, received {len(codes)}."
         )
-    codes = codes.astype(
-        np.float64
-    )  # in float32 the covariance of a dead number is not always positive
+    # In float32 the covariance of a dead number is not always positive.
+    codes = codes.astype(np.float64)
     components = max(1, min(10, len(codes) // (4 * codes.shape[1])))
     density = GaussianMixture(
         components, reg_covar=1e-6 + 1e-3 * float(codes.var()), random_state=seed
     ).fit(codes)
-    drawn = density.sample(count)[0].astype(
-        np.float32
-    )  # those of one Gaussian after those of another
+    # Those of one Gaussian after those of another.
+    drawn = density.sample(count)[0].astype(np.float32)
     return np.random.default_rng(seed).permutation(drawn)

@@ -70,9 +70,8 @@ def lines(told: dict[str, Any]) -> list[str]:
             else "settings: the file tells none"
         )
         words += [f"note: {note}" for note in told["notes"]]
-    return [
-        printable(line) for line in words
-    ]  # much of it stands in records, which may be a stranger's
+    # Much of it stands in records, which may be a stranger's.
+    return [printable(line) for line in words]
 
 
 def _trained(told: dict[str, Any]) -> list[str]:

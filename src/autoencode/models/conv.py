@@ -41,9 +41,8 @@ def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.M
     features = fill(images)  # (N, rows * factor, columns * factor, C)
     for layer in halve:
         features = layer(features)  # half the height, half the width
-    codes = to_code(
-        narrow(layers.Flatten(name="flat")(features))
-    )  # (N, rows * columns * size) -> (N, units) -> (N, code)
+    # (N, rows * columns * size) -> (N, units) -> (N, code).
+    codes = to_code(narrow(layers.Flatten(name="flat")(features)))
     codes_in = keras.Input((code,), name="codes")
     features = shape_image(to_image(widen(codes_in)))  # (N, rows, columns, size)
     for layer in double:

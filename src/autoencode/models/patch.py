@@ -54,9 +54,8 @@ def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.M
     features = layers.Reshape((patches, units))(from_code(codes_in))  # (N, patches, units)
     for layer in up:
         features = layer(features)
-    features = to_patch(
-        layers.LayerNormalization(name="up")(features)
-    )  # (N, patches, side * side * C)
+    # (N, patches, side * side * C).
+    features = to_patch(layers.LayerNormalization(name="up")(features))
     squares = layers.Reshape((rows, columns, side, side, channels), dtype="float32")(features)
     joined = layers.Reshape((rows * side, columns * side, channels), dtype="float32")(
         ops.transpose(squares, (0, 1, 3, 2, 4, 5))

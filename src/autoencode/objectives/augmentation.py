@@ -63,9 +63,8 @@ class Augment(keras.layers.Layer):
             field_y = field_y + elastic * self._smooth(images)
         moved = self._uniform(images, (1, 1), 0, 1) >= UNCHANGED
         field_x, field_y = (ops.where(moved, field, 0.0) for field in (field_x, field_y))
-        planes = ops.moveaxis(
-            images, 3, 1
-        )  # (N, C, H, W): four times as fast with the pixels of a row side by side
+        # (N, C, H, W): four times as fast with the pixels of a row side by side.
+        planes = ops.moveaxis(images, 3, 1)
         reach_x, reach_y = _reaches(height, width, shift, angle, scale, elastic)
         planes = _moved(planes, field_x[:, None], 3, reach_x)
         planes = _moved(planes, field_y[:, None], 2, reach_y)

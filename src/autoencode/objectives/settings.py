@@ -9,11 +9,12 @@ from autoencode.config import Config
 from autoencode.errors import UsageError, unknown
 
 LOSSES = ("mse", "mae", "bce", "ssim")
+# Strength by default, and at most.
 NOISES = {
     "gaussian": (0.3, 10.0),
     "mask": (0.5, 0.99),
     "salt": (0.2, 0.99),
-}  # strength by default, and at most
+}
 # Pixels, degrees, share of the size, pixels, probability, share of another image.
 AUGMENTATIONS = {"shift": (2.0, 64.0), "rotate": (10.0, 45.0), "scale": (0.1, 0.5), "elastic": (1.0, 16.0), "flip": (0.5, 1.0), "mix": (0.5, 1.0)}  # fmt: skip
 OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop", "lion", "muon")

@@ -74,9 +74,8 @@ class Sparsity(keras.layers.Layer):
         self._weight = weight
 
     def call(self, codes: keras.KerasTensor) -> keras.KerasTensor:
-        size = ops.sqrt(
-            ops.mean(ops.square(codes), axis=1) + TINY**2
-        )  # a ReLU may give a code of zeros
+        # A ReLU may give a code of zeros.
+        size = ops.sqrt(ops.mean(ops.square(codes), axis=1) + TINY**2)
         return self._weight * ops.mean(ops.mean(ops.abs(codes), axis=1) / size)
 
 

@@ -239,12 +239,13 @@ def draw_scores(normal: np.ndarray, found: np.ndarray, threshold: float | None) 
     axes.set_xlabel("anomaly score", color=INK)
     axes.set_ylabel("share of the images", color=INK)
     axes.spines[["top", "right"]].set_visible(False)
+    # No line crosses it there.
     above = {
         "loc": "lower center",
         "bbox_to_anchor": (0.5, 1),
         "ncols": 3,
         "fontsize": 9,
-    }  # no line crosses it there
+    }
     axes.legend(frameon=False, labelcolor=INK, **above)
     return figure
 

@@ -133,9 +133,8 @@ def _band(rows: Mapping[str, np.ndarray], first: int) -> Image.Image:
         draw_sheet(part := images[first : first + MOST_COLUMNS], columns=len(part))
         for images in rows.values()
     ]
-    height = max(
-        sheets[0].height, NAME_HEIGHT
-    )  # of a row, whose name is higher than very flat images
+    # Of a row, whose name is higher than very flat images.
+    height = max(sheets[0].height, NAME_HEIGHT)
     page = Image.new("RGB", (NAME_WIDTH + sheets[0].width, len(sheets) * height), "white")
     drawing, font = ImageDraw.Draw(page), ImageFont.load_default(16)
     for place, (name, sheet) in enumerate(zip(rows, sheets, strict=True)):

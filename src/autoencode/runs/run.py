@@ -348,9 +348,8 @@ class Run:
             file.write(json.dumps(value, indent=2).encode() + b"\n")
 
     def _write_array(self, name: str, array: np.ndarray) -> Path:
-        written = (
-            io.BytesIO()
-        )  # into a file of its own, NumPy overlooks a disk that is full at the last bytes
+        # Into a file of its own, NumPy overlooks a disk that is full at the last bytes.
+        written = io.BytesIO()
         np.save(written, array, allow_pickle=False)
         with self._replacing(self._array(name).relative_to(self.folder)) as file:
             file.write(written.getbuffer())

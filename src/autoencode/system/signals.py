@@ -35,9 +35,8 @@ def noted(last_words: str = "", numbers: Sequence[int] = SIGNALS) -> Iterator[li
         number: signal.signal(number, lambda number, _: received.append(number))
         for number in numbers
     }
-    told, telling = (
-        socket.socketpair()
-    )  # the system's side of a signal, which Python writes to at once
+    # The system's side of a signal, which Python writes to at once.
+    told, telling = socket.socketpair()
     telling.setblocking(False)
     earlier = signal.set_wakeup_fd(telling.fileno(), warn_on_full_buffer=False)
     threading.Thread(target=_listen, args=(told, last_words), daemon=True).start()
