@@ -845,7 +845,7 @@ def test_look_and_pack_from_the_command_line(tmp_path):
     ("name", "content"),
     [
         ("a.zip", b"PK\x03\x04 and no more"),
-        ("a.tar.gz", gzip.compress(b"no archive")),
+        ("a.tar.gz", gzip.compress(b"no archive", mtime=0)),
         ("a.tar", b"no archive"),
         ("a.npy", b"\x93NUMPY\x01\x00"),
         ("a.npz", b"PK\x03\x04"),
