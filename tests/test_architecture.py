@@ -3,6 +3,7 @@
 import ast
 import itertools
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +12,9 @@ import pytest
 
 import autoencode
 from autoencode import engines
+from autoencode.cli import app
+from autoencode.cli.options import KNOWN
+from autoencode.errors import SETTING
 
 SOURCE = Path(__file__).parents[1] / "src" / "autoencode"
 LADDER = [
@@ -65,6 +69,50 @@ def test_only_the_command_prints():
         and node.func.id == "print"
     }
     assert printing == {"cli"}
+
+
+FLAG = re.compile(r"(?<![\w-])--[a-z]")
+# Options of pip and tar, in what to install or unpack.
+OTHERS = re.compile(r"pip install [^'\"]*|tar --zstd")
+
+
+def texts(path: Path) -> list[str]:
+    """The strings of a file, without its docstrings, and with f-strings as they are written."""
+    tree = ast.parse(path.read_text("utf-8"))
+    bodies = [node.body for node in ast.walk(tree) if isinstance(getattr(node, "body", None), list)]
+    loose = {id(line.value) for body in bodies for line in body if isinstance(line, ast.Expr)}
+    joined = [node for node in ast.walk(tree) if isinstance(node, ast.JoinedStr)]
+    parts = {id(part) for node in joined for part in ast.walk(node) if part is not node}
+    return [
+        ast.unparse(node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.JoinedStr)
+        or (isinstance(node, ast.Constant) and isinstance(node.value, str))
+        if id(node) not in loose | parts
+    ]
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_only_the_command_knows_its_options(path):
+    if room(path) == "cli":
+        return
+    flags = [text for text in texts(path) if FLAG.search(OTHERS.sub("", text))]
+    assert flags == []
+
+
+def test_messages_name_settings_that_the_command_has():
+    commands = [app[name] for name in app if not name.startswith("-")]
+    options = {
+        name.removeprefix("--").replace("-", "_")
+        for command in commands
+        for argument in command.assemble_argument_collection()
+        for name in argument.names
+    }
+    named = {
+        setting[1] for path in FILES for text in texts(path) for setting in SETTING.finditer(text)
+    }
+    assert named - options == set()
+    assert named <= KNOWN
 
 
 def undocumented(node: ast.AST, inherited: set[str]) -> list[str]:

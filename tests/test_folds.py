@@ -107,4 +107,4 @@ def test_too_small_a_set_is_not_trained_on_in_folds(tmp_path):
         opened, data.open_dataset(tmp_path / "tiny.npy"), 0.01, score_by_folds=never
     )
     assert alarm.threshold is None
-    assert "--folds" not in alarm.describe(0.01)
+    assert "`folds`" not in alarm.describe(0.01)

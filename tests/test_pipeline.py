@@ -179,5 +179,5 @@ def test_help_loads_no_framework(tmp_path):
 
 
 def test_config_refuses_what_is_no_number():
-    with pytest.raises(UsageError, match="--epochs must be a whole number"):
+    with pytest.raises(UsageError, match="`epochs` must be a whole number"):
         Config(epochs=True)

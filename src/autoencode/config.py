@@ -101,7 +101,7 @@ class DataConfig:
         else:
             expected = "text" if kind is str else "True or False"
         raise UsageError(
-            f"{_option(name)} must be {expected}, received {_shown(value)}: {self._spelling(name, value)}."
+            f"`{name}` must be {expected}, received {_shown(value)}: {self._spelling(name, value)}."
         )
 
     def _check_whole(self, name: str, least: int, most: int) -> None:
@@ -111,7 +111,7 @@ class DataConfig:
             return
         advice = "" if is_whole else f": {self._spelling(name, value)}"
         raise UsageError(
-            f"{_option(name)} must be a whole number from {least} to {most}, received {_shown(value)}{advice}."
+            f"`{name}` must be a whole number from {least} to {most}, received {_shown(value)}{advice}."
         )
 
     def _check_positive(self, name: str, most: float, *, zero: bool = False) -> None:
@@ -122,9 +122,7 @@ class DataConfig:
         limit = "" if most == math.inf else f" and at most {most:g}"
         least = "0 or a number above it" if zero else "a number above 0"
         advice = "" if is_number else f": {self._spelling(name, value)}"
-        raise UsageError(
-            f"{_option(name)} must be {least}{limit}, received {_shown(value)}{advice}."
-        )
+        raise UsageError(f"`{name}` must be {least}{limit}, received {_shown(value)}{advice}.")
 
     def _spelling(self, name: str, value: object) -> str:
         """What to write in place of a `value` that is of another type than the setting `name`."""
@@ -161,7 +159,7 @@ class Config(DataConfig):
     """Bits of each number of the code; without it they are floats."""
 
     variational: float | None = None
-    """Weight of the Kullback-Leibler term, which makes the autoencoder variational; 1 with --loss bce is the evidence lower bound."""
+    """Weight of the Kullback-Leibler term, which makes the autoencoder variational; 1 with the bce loss is the evidence lower bound."""
 
     warm_up: float = 1.0
     """Epochs over which the variational weight grows from 0."""
@@ -203,7 +201,7 @@ class Config(DataConfig):
     """How weights step: auto (the model's own), adam, adamw, sgd, rmsprop, lion or muon."""
 
     learning_rate: float | Literal["auto"] = "auto"
-    """Step size of the optimizer; auto by model, batch size and --optimizer, 0.001 for the original tutorial."""
+    """Step size of the optimizer; auto by model, batch size and optimizer, 0.001 for the original tutorial."""
 
     schedule: str = "auto"
     """How the step size changes: auto (the model's own), constant, cosine or linear."""
@@ -287,7 +285,7 @@ def seconds(time: str) -> float | None:
     value = float(found[1]) * {"h": 3600, "m": 60, "min": 60}.get(found[2], 1) if found else 0.0
     if not 1 <= value <= MAX_SECONDS:
         raise UsageError(
-            "--time must be auto or from 1s to 1000h, such as 90s, 5m or 1h, "
+            "`time` must be auto or from 1s to 1000h, such as 90s, 5m or 1h, "
             f"received {_shown(time)}."
         )
     return value

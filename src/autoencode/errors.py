@@ -1,14 +1,24 @@
-"""The errors a user can cause and mend. Owns their wording rules; knows nothing else of the project."""
+"""The errors that a user can cause and fix.
+
+    Exception
+    └── AutoencodeError    what was expected, what was received, what to do: one line (exit status 1)
+        └── UsageError     a setting or an argument is invalid (exit status 2)
+
+A message names settings as Python spells them, in backticks: `batch_size`, `range=0:4095`. The
+command prints them as its options: --batch-size, --range 0:4095.
+"""
 
 import difflib
 import errno
 import os
+import re
 import unicodedata
 from collections.abc import Iterable
 
 # What turns the direction of the text that follows, so that a line on the screen reads as another.
 DIRECTIONS = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 ESCAPED = ("Cc", "Cs", "Zl", "Zp")  # categories of characters
+SETTING = re.compile(r"`([a-z]\w*)(?:=([^`]*))?`")  # in a message
 
 # What to do about an error of the system. Each is followed by "or choose another ...".
 ADVICE = {
@@ -49,9 +59,21 @@ class AutoencodeError(Exception):
 
 
 class UsageError(AutoencodeError):
-    """The words of the call are off: an unknown name, a size below one. Exit status 2."""
+    """A setting or an argument is invalid: an unknown name, a size below one. Exit status 2.
+
+    `parameter` is the setting that the message is about, as Python spells it: unless it is given,
+    the first one that the message names; None where it names none.
+
+    >>> UsageError("`batch_size` must be at least 1, received 0.").parameter
+    'batch_size'
+    """
 
     exit_status = 2
+
+    def __init__(self, line: str, parameter: str | None = None) -> None:
+        super().__init__(line)
+        named = SETTING.search(line)
+        self.parameter = parameter or (named[1] if named else None)
 
 
 def unknown(kind: str, received: object, known: Iterable[str]) -> UsageError:
@@ -63,7 +85,8 @@ def unknown(kind: str, received: object, known: Iterable[str]) -> UsageError:
     names = list(known)
     near = difflib.get_close_matches(str(received), names, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(repr(name) for name in near)}? " if near else ""
-    return UsageError(f"unknown {kind} {received!r}: {hint}Known: {', '.join(names)}.")
+    line = f"unknown {kind} {received!r}: {hint}Known: {', '.join(names)}."
+    return UsageError(line, parameter=kind if kind.isidentifier() else None)
 
 
 def newer(path: object, written: str, version: str) -> AutoencodeError:
@@ -115,8 +138,8 @@ def not_written(
     `elsewhere` is what to choose another of, `kept` says what is safe all the same, and `action`
     what was tried.
 
-    >>> print(not_written("a.csv", OSError(errno.ENOSPC, "No space left on device"), "--out"))
-    could not write a.csv (No space left on device): make room or choose another --out.
+    >>> print(not_written("a.csv", OSError(errno.ENOSPC, "No space left on device"), "`out`"))
+    could not write a.csv (No space left on device): make room or choose another `out`.
     >>> print(not_written("a", OSError(errno.EIO, "I/O error"), "file", "the rest is kept"))
     could not write a (I/O error): check the disk or choose another file; the rest is kept.
     """

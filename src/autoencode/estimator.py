@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import math
 import numbers
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -442,7 +441,7 @@ class InvalidError(AutoencodeError, ValueError):
 
 @contextmanager
 def _told_in_python() -> Iterator[None]:
-    """Raise what the caller can mend as an `InvalidError`, with parameters for the options of the command."""
+    """Raise what the caller can mend as an `InvalidError`."""
     try:
         yield
     except InvalidError:
@@ -454,18 +453,13 @@ def _told_in_python() -> Iterator[None]:
             " What was written before is intact.",
         ):  # of a run folder
             line = line.removesuffix(told)
-        raise InvalidError(_in_python(line)) from error
+        raise InvalidError(line) from error
     except ValueError as error:
         if str(error).startswith(
             "The feature names"
         ):  # scikit-learn compares these several lines word for word
             raise
         raise InvalidError(reason(error)) from error
-
-
-def _in_python(line: str) -> str:
-    """A line with the options of the command as parameters: batch_size for --batch-size."""
-    return re.sub(r"--([a-z][a-z-]*)", lambda option: option[1].replace("-", "_"), line)
 
 
 def _check_whole(name: str, value: Any, least: int, most: int) -> None:

@@ -93,7 +93,7 @@ def fit_time(
     taken = epoch_seconds(engine, images, config)
     most = seconds(config.time) / taken
     epochs = max(1, min(int(most), planning.MAX_TIMED_EPOCHS))
-    note = f"{epochs} epochs chosen for --time {config.time}: one takes about {taken:.3g} s"
+    note = f"{epochs} epochs chosen for `time={config.time}`: one takes about {taken:.3g} s"
     config = dataclasses.replace(config, epochs=epochs, time="auto")
     images = dataclasses.replace(images, notes=(*images.notes, note))
     return start(engine_name, images, config), images, config
@@ -134,12 +134,12 @@ def fit(
     if models.find(config.model).starts_as_pca and "bce" in objectives.losses(config.loss):
         notes.append(
             f"bce has no gradient where the {config.model} model clips a pixel to 0 or 1, as PCA often does: "
-            "--model dense suits --loss bce"
+            "`model=dense` suits `loss=bce`"
         )
     if is_too_large:
         notes.append(
             f"no training images are held out, as copies of {images.train.nbytes / 1e9:.1f} GB would be "
-            "needed: the last epoch is kept; --holdout 0.1 holds a tenth out"
+            "needed: the last epoch is kept; `holdout=0.1` holds a tenth out"
         )
     if images.holdout is not None:
         notes.append(

@@ -203,7 +203,7 @@ def test_a_jpeg_of_any_size_is_read_small_and_another_where_it_is_allowed(tmp_pa
     config = Config(size="32", max_pixels=2**20)
     images = data.load(tmp_path, config)
     assert (len(images.train), [one.name for one in images.skipped]) == (1, ["scan.png"])
-    assert "--max-pixels 3000000" in images.skipped[0].reason
+    assert "`max_pixels=3000000`" in images.skipped[0].reason
     assert images.skipped[0].reason.startswith("it holds 3,000,000 pixels, more than 1,048,576")
     allowed = data.load(tmp_path, Config(size="32", max_pixels=3_000_000))
     assert len(allowed.train) + len(allowed.test) == 2

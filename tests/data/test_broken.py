@@ -61,7 +61,7 @@ def test_range_of_packed_pixels_is_said_to_be_unused(tmp_path: Path) -> None:
     plain = data.load(str(tmp_path / "a.store"))
     asked = data.load(str(tmp_path / "a.store"), Config(range="0:100"))
     np.testing.assert_array_equal(asked.train, plain.train)
-    assert any("--range 0:100 is not used" in note for note in asked.notes)
+    assert any("`range=0:100` is not used" in note for note in asked.notes)
 
 
 def test_range_is_applied_to_named_datasets() -> None:
@@ -313,13 +313,13 @@ def test_nan_is_counted_apart_from_values_outside_the_range(tmp_path: Path) -> N
 
 def test_channels_that_are_not_there(tmp_path: Path) -> None:
     folder = save_pictures(tmp_path)
-    with pytest.raises(AutoencodeError, match="it has 3 channels, and --bands asks for channel 7"):
+    with pytest.raises(AutoencodeError, match="it has 3 channels, and `bands` asks for channel 7"):
         data.load(str(folder), Config(bands="7"))
     with pytest.raises(
-        AutoencodeError, match="mnist: --bands asks for channel 1, counted from 0, and there are 1"
+        AutoencodeError, match="mnist: `bands` asks for channel 1, counted from 0, and there are 1"
     ):
         data.load("mnist", Config(bands="1"))
-    with pytest.raises(AutoencodeError, match="allow it with --max-pixels 30"):
+    with pytest.raises(AutoencodeError, match="allow it with `max_pixels=30`"):
         data.load(str(folder), Config(max_pixels=2))
 
 

@@ -259,7 +259,7 @@ def test_a_wrong_range_is_one_line(option):
     with pytest.raises(UsageError) as told:
         read(np.zeros((5, 4, 4)), range=option)
     assert len(str(told.value).splitlines()) == 1
-    assert "--range" in str(told.value)
+    assert "`range`" in str(told.value)
     assert repr(option) in str(told.value)
 
 
@@ -358,7 +358,7 @@ def test_constant_sets_keep_the_full_range(tmp_path, value, dtype, pixel, form):
 @pytest.mark.parametrize(("value", "option"), [(-3.5, "auto"), (1e6, "auto")])
 def test_constant_floats_outside_of_0_to_1_are_one_line(value, option):
     with pytest.raises(
-        AutoencodeError, match=r"received .* everywhere \(float\): choose a range with --range"
+        AutoencodeError, match=r"received .* everywhere \(float\): choose a range with `range`"
     ) as told:
         read(np.full((6, HEIGHT, WIDTH), value), range=option)
     assert len(str(told.value).splitlines()) == 1
@@ -468,7 +468,7 @@ def test_bands_are_taken_of_any_number(tmp_path, dtype, count, first):
         near(found, oracle(values[..., count - 1], 0, high))
         with pytest.raises(
             AutoencodeError,
-            match=f"--bands asks for channel {count}, counted from 0, and there are {count}",
+            match=f"`bands` asks for channel {count}, counted from 0, and there are {count}",
         ):
             read(source, bands=str(count))
 
@@ -496,7 +496,7 @@ def test_alpha_is_a_band_too(tmp_path):
 def test_a_band_that_is_not_there_is_one_line(tmp_path):
     Image.fromarray(np.arange(30, dtype=np.uint8).reshape(6, 5) * 8).save(tmp_path / "grey.png")
     with pytest.raises(
-        AutoencodeError, match=r"grey\.png: it has 1 channel.*--bands asks for channel 2"
+        AutoencodeError, match=r"grey\.png: it has 1 channel.*`bands` asks for channel 2"
     ) as told:
         read(tmp_path, bands="0,1,2")
     assert len(str(told.value).splitlines()) == 1
@@ -557,7 +557,7 @@ def test_a_fourth_band_that_is_no_alpha_is_refused(tmp_path, dtype, form):
     )
     source = FORMS[form](values, tmp_path)
     with pytest.raises(
-        AutoencodeError, match=r"fourth channel.* is no alpha.*--bands 0,1,2"
+        AutoencodeError, match=r"fourth channel.* is no alpha.*`bands=0,1,2`"
     ) as told:
         read(source)
     assert len(str(told.value).splitlines()) == 1

@@ -182,7 +182,7 @@ def test_auto_keeps_one_small_size_and_shrinks_the_rest(tmp_path):
 
 @pytest.mark.parametrize("size", ["0", "-3", "5x", "x5", "5000", "big", "3x4x5"])
 def test_a_wrong_size_is_refused(size):
-    with pytest.raises(UsageError, match="--size must be auto"):
+    with pytest.raises(UsageError, match="`size` must be auto"):
         preprocessing.check_options(Config(size=size))
 
 
@@ -262,7 +262,7 @@ def test_what_cannot_be_read_is_left_out_and_named(tmp_path):
     assert set(reasons) == {"empty.png", "text.jpg", "cut.png", "dangling.png", "\\xff\\xfe.png"}
     assert reasons["empty.png"] == "the file is empty"
     assert "No such file" in reasons["dangling.png"]
-    with pytest.raises(AutoencodeError, match="--strict"):
+    with pytest.raises(AutoencodeError, match="`strict`"):
         data.load(str(tmp_path), Config(strict=True))
 
 

@@ -391,7 +391,7 @@ def test_a_part_without_good_images_is_refused(opened, digits):
         "mixed", digits[0][:50], digits[0][50:100], labels[:50], labels[50:], ("dent", "good")
     )
     with pytest.raises(
-        AutoencodeError, match="mixed holds no normal image to test: .* with --normal"
+        AutoencodeError, match="mixed holds no normal image to test: .* with `normal`"
     ):
         ranking.learn(opened, rows(mixed), 0.2)
     swapped = Images(
@@ -758,7 +758,7 @@ def test_noise_is_put_on_and_measured(opened, source, digits, place):
 def test_without_noise_there_is_nothing_to_remove(opened, run):
     saved = opening.find(run)
     reconstruction.check(saved, None)
-    with pytest.raises(AutoencodeError, match="--noise gaussian:0.3"):
+    with pytest.raises(AutoencodeError, match="`noise=gaussian:0.3`"):
         reconstruction.check(
             opening.Saved(**vars(saved) | {"settings": saved.settings | {"noise": "none"}}), None
         )
@@ -900,7 +900,7 @@ def test_too_few_images_for_umap_lie_on_pcas_plane(opened, digits, place):
     assert projection._chosen("auto", np.zeros((4, 3))) == (
         "umap" if projection._has_umap() else "pca"
     )
-    with pytest.raises(AutoencodeError, match="at least 4 images, received 3: choose --method pca"):
+    with pytest.raises(AutoencodeError, match="at least 4 images, received 3: choose `method=pca`"):
         projection._umap(np.zeros((3, 4)))
 
 
@@ -1300,11 +1300,11 @@ def test_models_of_another_kind_are_told(tmp_path):
 
 def test_a_source_that_is_gone_is_told(run, opened, tmp_path):
     saved = opening.Saved(**vars(opened.saved) | {"run": None})
-    with pytest.raises(UsageError, match="name a source with --source"):
+    with pytest.raises(UsageError, match="name a source with `source`"):
         opening.own_source(saved, None)
     gone = opening.find(run)
     gone.run.record["location"] = str(tmp_path / "gone.npz")
-    with pytest.raises(UsageError, match="which is not here: name a source with --source"):
+    with pytest.raises(UsageError, match="which is not here: name a source with `source`"):
         opening.own_source(gone, None)
     assert opening.own_source(saved, "mnist") == "mnist"
 
@@ -1314,7 +1314,7 @@ def test_what_is_there_stays_unless_it_may_be_replaced(tmp_path, monkeypatch):
     with outputs.claim("map", "digits-1") as place:
         outputs.write_table(place.file, {"name": ["a"]})
     assert place.file == Path("map-digits-1/map.csv")
-    with pytest.raises(UsageError, match="--overwrite"), outputs.claim("map", "digits-1"):
+    with pytest.raises(UsageError, match="`overwrite`"), outputs.claim("map", "digits-1"):
         pass
     with outputs.claim("map", "digits-1", overwrite=True) as place:
         outputs.write_table(place.file, {"name": ["b"]})

@@ -692,7 +692,7 @@ def test_the_doctor_finds_each_planted_fault_and_no_other(fault, words):
 def test_a_schedule_that_is_there_is_not_advised():
     patient = doctor.Patient(**WELL | {"losses": [0.03, 0.04], "config": Config(schedule="cosine")})
     (finding,) = doctor.diagnose(patient)
-    assert finding.advice == "try a lower --learning-rate"
+    assert finding.advice == "try a lower `learning_rate`"
 
 
 def test_pca_encodes_and_decodes_as_scikit_learn_does():

@@ -289,8 +289,8 @@ def test_advice_fits_the_systems_reason(number):
         assert ADVICE[number] in line
         assert f"choose another {elsewhere}" in line
         assert ("make room" in line) == (number in (errno.ENOSPC, errno.EDQUOT))
-    assert "what was written before is intact" in lines["--run folder"]
-    assert "--resume" in lines["--run folder"]
+    assert "what was written before is intact" in lines["`run` folder"]
+    assert "`resume`" in lines["`run` folder"]
 
 
 def test_a_folder_in_the_way_of_results_is_the_cause(tmp_path):

@@ -140,7 +140,7 @@ def test_more_epochs_go_on_from_the_last(whole, tmp_path):
     folder = shutil.copytree(whole, tmp_path / "run")
     with pytest.raises(UsageError, match="has all of its 3 epochs"):
         pipeline.resume(folder, source=faults.IMAGES)
-    with pytest.raises(UsageError, match="--epochs 2 is less than the 3"):
+    with pytest.raises(UsageError, match="`epochs=2` is less than the 3"):
         pipeline.resume(folder, 2, source=faults.IMAGES)
     _, resumed = resume.take_up(runs.Run.open(folder), 4)
     assert any("cosine schedule now ends after epoch 4" in note for note in resumed.notes)
@@ -214,7 +214,7 @@ def test_a_checkpoint_that_cannot_be_written_ends_the_run_as_failed(tmp_path, mo
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(checkpoints, "write", fill)
-    with pytest.raises(AutoencodeError, match="No space left on device.*--resume"):
+    with pytest.raises(AutoencodeError, match="No space left on device.*`resume`"):
         pipeline.run(faults.IMAGES, faults.CONFIG, tmp_path / "run")
     (listed,) = listing.find(tmp_path)
     assert (listed.state, "No space left" in listed.why) == ("failed", True)
@@ -407,7 +407,7 @@ def test_memory_that_runs_out_is_one_line_and_earlier_epochs_stay(tmp_path, monk
         if isinstance(event, training.Epoch):
             monkeypatch.setattr(batches.Resident, "train", fill)
             break
-    with pytest.raises(AutoencodeError, match="--batch-size below 16"):
+    with pytest.raises(AutoencodeError, match="`batch_size` below 16"):
         list(recorded)
     assert faults.damaged_files(tmp_path) == []
     assert runs.Run.open(tmp_path).state()["state"] == "failed"

@@ -260,7 +260,7 @@ def test_a_size_well_below_that_of_the_pictures_is_told(
     assert len(findings) == (what is not None)
     if findings:
         assert findings[0].what.startswith(what)
-        assert f"try --size {size}, which is 4 times the work" in findings[0].advice
+        assert f"try `size={size}`, which is 4 times the work" in findings[0].advice
         # The advice, followed, gives 4 times the pixels.
         followed = data.load(str(source), Config(**settings | {"size": size}))
         assert np.prod(followed.shape) == 4 * np.prod(images.shape)

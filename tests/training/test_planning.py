@@ -81,7 +81,7 @@ def test_what_would_lose_the_start_from_pca_takes_the_dense_model(given):
 
 
 def test_a_time_and_epochs_contradict_each_other():
-    with pytest.raises(UsageError, match="--time .* --epochs"):
+    with pytest.raises(UsageError, match="`time` .* `epochs`"):
         planning.complete(Config(time="60s", epochs=3), 900, tutorial=False)
 
 
@@ -136,7 +136,7 @@ def test_images_too_large_to_copy_are_held_out_only_on_request(monkeypatch):
     monkeypatch.setattr(pipeline, "MAX_HOLDOUT_BYTES", some(200).train.nbytes - 1)
     images, config = pipeline.fit(some(200), Config())
     assert (images.holdout, len(images.train), config.holdout) == (None, 200, 0.0)
-    assert any("--holdout 0.1 holds a tenth out" in note for note in images.notes)
+    assert any("`holdout=0.1` holds a tenth out" in note for note in images.notes)
     images, _ = pipeline.fit(some(200), Config(holdout=0.1))
     assert len(images.holdout) == 20
     assert not any("no training images are held out" in note for note in images.notes)
@@ -149,7 +149,7 @@ def test_images_too_large_to_copy_are_held_out_only_on_request(monkeypatch):
 def test_cross_entropy_by_a_clipped_model_is_noted(model, loss, is_noted):
     config = Config(model=model, loss=loss, code=2)
     images, _ = pipeline.fit(some(30), config)
-    assert any("--model dense suits --loss bce" in note for note in images.notes) == is_noted
+    assert any("`model=dense` suits `loss=bce`" in note for note in images.notes) == is_noted
 
 
 @pytest.mark.parametrize(

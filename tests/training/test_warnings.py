@@ -36,7 +36,7 @@ def test_a_model_that_learns_nothing_is_told_after_the_second_epoch(images, tmp_
         "it reconstructs the mean image" in told[2] or "only 4 optimizer steps were made" in told[2]
     )
     assert "4 optimizer steps" in told[2]
-    assert "try --model residual without --batch-size and --epochs" in told[2]
+    assert "try `model=residual` without `batch_size` and `epochs`" in told[2]
 
 
 def test_the_advice_cures_it(images, tmp_path):

@@ -2,6 +2,7 @@
 
 from rich.console import Console
 
+from autoencode.cli.options import with_options
 from autoencode.errors import printable
 
 
@@ -13,4 +14,4 @@ class Screen(Console):
 
     def tell(self, line: str) -> None:
         """Print one line."""
-        self.print(printable(line), markup=False)
+        self.print(printable(with_options(line)), markup=False)

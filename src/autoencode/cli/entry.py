@@ -12,6 +12,7 @@ import warnings
 from cyclopts import CycloptsError
 
 from autoencode.cli import looking, training, using  # noqa: F401 - each adds its commands
+from autoencode.cli.options import with_options
 from autoencode.cli.screen import app
 from autoencode.errors import AutoencodeError, UsageError, reason
 from autoencode.system import signals
@@ -43,5 +44,5 @@ def main() -> None:
 
 
 def _fail(error: AutoencodeError) -> None:
-    print(f"autoencode: {error}", file=sys.stderr)
+    print(f"autoencode: {with_options(str(error))}", file=sys.stderr)
     sys.exit(error.exit_status)

@@ -58,7 +58,7 @@ def plan(
             )
     if not (models and codes and 1 <= seeds <= MOST_SEEDS):
         raise UsageError(
-            f"compare takes at least one of --models, one of --codes, and --seeds from 1 to {MOST_SEEDS}."
+            f"compare takes at least one of `models`, one of `codes`, and `seeds` from 1 to {MOST_SEEDS}."
         )
     # This raises where the last seed is too large.
     dataclasses.replace(config, seed=config.seed + seeds - 1)
@@ -92,11 +92,11 @@ def claim(folder: Path | None, source: str, config: Config) -> Path:
         # These two are what a call leaves that was refused after it had claimed the folder.
         if set(held) - {SETTINGS, marks.MARKER}:
             raise AutoencodeError(
-                f"{folder} is not empty and holds no comparison: choose another --folder."
+                f"{folder} is not empty and holds no comparison: choose another `folder`."
             )
     except (OSError, ValueError) as error:
         raise AutoencodeError(
-            f"{folder} cannot hold a comparison ({reason(error)}): choose another --folder."
+            f"{folder} cannot hold a comparison ({reason(error)}): choose another `folder`."
         ) from error
     make_marked(folder)
     write_file(path, json.dumps(told, indent=2).encode())
@@ -109,7 +109,7 @@ def make_marked(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         marks.write_marker(folder)
     except OSError as error:
-        raise not_written(folder, error, "--folder", KEPT) from error
+        raise not_written(folder, error, "`folder`", KEPT) from error
 
 
 def read_settings(path: Path) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def read_settings(path: Path) -> dict[str, Any]:
 def _check_same(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
     if before.get("source") != now["source"]:
         raise AutoencodeError(
-            f"{folder} holds a comparison of {before.get('source')}, and not of {now['source']}: choose another --folder."
+            f"{folder} holds a comparison of {before.get('source')}, and not of {now['source']}: choose another `folder`."
         )
     known = {field.name: field.default for field in dataclasses.fields(Config)}
     was, asked = (
@@ -132,13 +132,11 @@ def _check_same(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> No
         for found in (before["settings"], now["settings"])
     )
     others = [
-        f"--{name.replace('_', '-')} {was[name]} and not {asked[name]}"
-        for name in known
-        if was[name] != asked[name]
+        f"`{name}={was[name]}` and not {asked[name]}" for name in known if was[name] != asked[name]
     ]
     if others:
         raise AutoencodeError(
-            f"{folder} holds a comparison with {', '.join(others)}: choose another --folder."
+            f"{folder} holds a comparison with {', '.join(others)}: choose another `folder`."
         )
 
 
@@ -158,4 +156,4 @@ def write_file(path: Path, content: bytes) -> None:
             temporary.write_bytes(content)
             synchronise(temporary)
     except OSError as error:
-        raise not_written(path, error, "--folder", KEPT) from error
+        raise not_written(path, error, "`folder`", KEPT) from error

@@ -42,7 +42,7 @@ def look(job: dict[str, Any]) -> None:
     found, fingerprint = read_settings(path), images.fingerprint()
     if found.setdefault("fingerprint", fingerprint) != fingerprint:
         raise AutoencodeError(
-            f"{job['source']} holds other images than {path.parent} was made of: choose another --folder."
+            f"{job['source']} holds other images than {path.parent} was made of: choose another `folder`."
         )
     write_file(path, json.dumps(found, indent=2).encode())
 

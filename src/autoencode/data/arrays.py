@@ -151,7 +151,7 @@ def _with_channels_last(array: np.ndarray, what: str, bands: tuple[int, ...] | N
     if bands is None and moved.shape[3] not in CHANNELS:
         raise AutoencodeError(
             f"{what}: expected (N, H, W, C) with C 1, 3 or 4, received {array.shape}: choose one channel or three with "
-            f"--bands 0,1,2; volumes are slices by x.reshape(-1, {array.shape[2]}, {array.shape[3]})."
+            f"`bands=0,1,2`; volumes are slices by x.reshape(-1, {array.shape[2]}, {array.shape[3]})."
         )
     return moved
 
@@ -165,13 +165,13 @@ def check_channels(array: np.ndarray, what: str, bands: tuple[int, ...] | None =
     if bands is not None:
         if max(bands) >= count:
             raise AutoencodeError(
-                f"{what}: --bands asks for channel {max(bands)}, counted from 0, and there are {count}."
+                f"{what}: `bands` asks for channel {max(bands)}, counted from 0, and there are {count}."
             )
         return
     if count == 4 and not _has_alpha(array):
         raise AutoencodeError(
             f"{what}: the fourth channel of {array.shape} is no alpha channel (most of its values are neither 0 nor the "
-            "largest of their type): choose three channels with --bands 0,1,2, or one."
+            "largest of their type): choose three channels with `bands=0,1,2`, or one."
         )
 
 

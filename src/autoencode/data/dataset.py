@@ -155,7 +155,7 @@ class Dataset(ABC):
         """
         tally = self.tally
         notes = [
-            f"{kind} values are taken from {show_range(scale.range_of(kind))}, as {why} only {scale.describe()}: --range "
+            f"{kind} values are taken from {show_range(scale.range_of(kind))}, as {why} only {scale.describe()}: `range` "
             "sets another"
             for kind in sorted(tally.kinds - {"bool"} - set(scale.ranges))
             if scale.ranges
@@ -168,7 +168,7 @@ class Dataset(ABC):
         if tally.cut > MAX_CUT * tally.values:
             notes.append(
                 f"warning: {tally.cut / tally.values:.1%} of the values lie outside the range and are cut to it: choose "
-                "another with --range"
+                "another with `range`"
             )
         return notes
 
@@ -177,7 +177,7 @@ def check_strict(strict: bool, skipped: Sequence[Skipped]) -> None:
     """Raise `AutoencodeError` where `strict` allows no image to be skipped."""
     if strict and skipped:
         raise AutoencodeError(
-            f"{skipped[0].name} cannot be read ({skipped[0].reason}), and --strict allows no picture to be left out."
+            f"{skipped[0].name} cannot be read ({skipped[0].reason}), and `strict` allows no picture to be left out."
         )
 
 
@@ -297,7 +297,7 @@ class ArrayDataset(Dataset):
         if option == "auto":
             return self.known_scale, []
         note = (
-            f"--range {option} is not used: {self.name} was scaled at {self.known_scale.describe()} "
+            f"`range={option}` is not used: {self.name} was scaled at {self.known_scale.describe()} "
             "when it was made; name the source that it was made of"
         )
         return self.known_scale, [note]

@@ -33,7 +33,7 @@ MAX_PROGRESSIVE_PIXELS = 2**28
 TRANSPARENT = ("RGBA", "LA", "PA", "La", "RGBa")
 GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
 SIDEWAYS = (5, 6, 7, 8)  # EXIF orientations that swap width and height
-CHANNELS = (1, 3, 4)  # that an image may have, unless --bands says which to take
+CHANNELS = (1, 3, 4)  # that an image may have, unless `bands` says which to take
 OPAQUE_SHARE = 0.5  # of the values of alpha, which are 0 or the largest
 TOLERANCE = 8  # levels by which the channels of a grey picture may differ after JPEG
 NOT_REGULAR = "it is a pipe, a socket or a device"
@@ -318,7 +318,7 @@ def _take_bands(picture: Image.Image, bands: tuple[int, ...]) -> Image.Image:
 def _check_bands(bands: tuple[int, ...], count: int) -> None:
     if max(bands) >= count:
         held = "1 channel" if count == 1 else f"{count} channels"
-        asked = f"--bands asks for channel {max(bands)}, counted from 0"
+        asked = f"`bands` asks for channel {max(bands)}, counted from 0"
         raise Unreadable(f"it has {held}, and {asked}")
 
 
@@ -581,11 +581,11 @@ def _frame_of(array: np.ndarray, frame: int, bands: tuple[int, ...] | None) -> n
     if bands is not None:
         _check_bands(bands, count)
     elif count not in CHANNELS:
-        raise Unreadable(f"expected 1, 3 or 4 channels, received {count}: choose some with --bands")
+        raise Unreadable(f"expected 1, 3 or 4 channels, received {count}: choose some with `bands`")
     elif count == 4 and not is_alpha(image):
         raise Unreadable(
             "its fourth channel is no alpha channel (most of its values are neither 0 nor the "
-            "largest of their type): choose three channels with --bands 0,1,2, or one"
+            "largest of their type): choose three channels with `bands=0,1,2`, or one"
         )
     return image
 
@@ -692,7 +692,7 @@ def _check_pixels(picture: Image.Image, max_pixels: int) -> None:
     if pixels > max_pixels:
         raise Unreadable(
             f"it holds {pixels:,} pixels, more than {max_pixels:,}: make it smaller, or allow it with "
-            f"--max-pixels {pixels}"
+            f"`max_pixels={pixels}`"
         )
 
 

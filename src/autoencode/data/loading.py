@@ -121,12 +121,12 @@ def _keep_parts(
         count = f"{len(validation):,} validation images"
         if how == "join":
             train = np.sort(np.concatenate([train, validation]))
-            note += f"; {count} are joined to the training images (--validation test or drop)"
+            note += f"; {count} are joined to the training images (`validation=test` or drop)"
         elif how == "test":
             test = np.sort(np.concatenate([test, validation]))
             note += f"; {count} are joined to the test images"
         else:
-            unused += (Unused("validation images (--validation drop)", len(validation)),)
+            unused += (Unused("validation images (`validation=drop`)", len(validation)),)
             note += f"; {count} are not used"
     return Split(train, test, note, unused)
 

@@ -234,7 +234,7 @@ class FileDataset(PictureDataset):
             )
             names = tuple(folders) or tuple(member.name for member in masks)
             self.unused.append(
-                Unused("masks of other pictures (--include-masks takes them)", len(masks), names)
+                Unused("masks of other pictures (`include_masks` takes them)", len(masks), names)
             )
         return [member for member, found in zip(pictures, is_mask, strict=True) if not found]
 
@@ -261,7 +261,7 @@ class FileDataset(PictureDataset):
         if stacked:
             self.notes.append(
                 f"{stacked:,} {'file holds' if stacked == 1 else 'files hold'} several pages or frames, all of which "
-                "are taken (--frames first takes one each)"
+                "are taken (`frames=first` takes one each)"
             )
 
     def _count_pages(
@@ -292,7 +292,7 @@ class FileDataset(PictureDataset):
 
         if further:
             self.unused.append(
-                Unused("further pages and frames (--frames all takes them)", further)
+                Unused("further pages and frames (`frames=all` takes them)", further)
             )
         if reduced:
             self.unused.append(Unused("smaller copies of pages within TIFF files", reduced))

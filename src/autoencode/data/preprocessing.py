@@ -35,7 +35,7 @@ def parse_size(size: str) -> tuple[int, int] | None:
     width, height = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
     if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
         raise UsageError(
-            f"--size must be auto, a number or WIDTHxHEIGHT, each from 1 to {MAX_SIDE}, received {size!r}."
+            f"`size` must be auto, a number or WIDTHxHEIGHT, each from 1 to {MAX_SIDE}, received {size!r}."
         )
     return height, width
 
@@ -55,7 +55,7 @@ def parse_bands(bands: str) -> tuple[int, ...] | None:
     )
     if len(found) not in (1, 3):
         raise UsageError(
-            f"--bands must be all, one channel or three, such as 0,1,2, received {bands!r}."
+            f"`bands` must be all, one channel or three, such as 0,1,2, received {bands!r}."
         )
     return found
 

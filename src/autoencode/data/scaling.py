@@ -137,7 +137,7 @@ def choose_range(kind: str, extent: Extent) -> Range:
     if extent.least == extent.largest:
         raise AutoencodeError(
             f"expected values that differ, or constant ones from {least:g} to {largest:g}, received {extent.least:.9g} "
-            f"everywhere ({kind}): choose a range with --range MIN:MAX."
+            f"everywhere ({kind}): choose a range with `range=MIN:MAX`."
         )
     return float(extent.least), float(extent.largest)
 
@@ -166,7 +166,7 @@ def parse_range(text: str) -> RangeOption:
     found = re.fullmatch(rf"(percentile:)?({number}):({number})", text)
     if found is None:
         raise UsageError(
-            "--range must be auto, full, MIN:MAX or percentile:LOW:HIGH, such as 0:4095 or percentile:1:99, "
+            "`range` must be auto, full, MIN:MAX or percentile:LOW:HIGH, such as 0:4095 or percentile:1:99, "
             f"received {text!r}."
         )
 
@@ -174,10 +174,10 @@ def parse_range(text: str) -> RangeOption:
     low = float(found[2])
     high = float(found[3])
     if not math.isfinite(high - low):
-        raise UsageError(f"--range expects numbers below 1e308 in size, received {text!r}.")
+        raise UsageError(f"`range` expects numbers below 1e308 in size, received {text!r}.")
     if not low < high or (found[1] and not (0 <= low and high <= 100)):
         limits = "0 <= LOW < HIGH <= 100" if found[1] else "MIN below MAX"
-        raise UsageError(f"--range expects {limits}, received {text!r}.")
+        raise UsageError(f"`range` expects {limits}, received {text!r}.")
     return RangeOption(method, low, high)
 
 
@@ -299,7 +299,7 @@ def _table(least: float, largest: float, size: int) -> np.ndarray:
 
 
 def show_range(limits: Range) -> str:
-    """Return a range as `--range` takes it.
+    """Return a range as the setting `range` takes it.
 
     >>> show_range((-0.5, 1024.0))
     '-0.5:1024'
@@ -364,7 +364,7 @@ def _percentile_range(kind: str, sample: np.ndarray, option: RangeOption) -> Ran
     low, high = np.percentile(sample, [option.low, option.high]).tolist()
     if not low < high:
         raise UsageError(
-            f"--range percentile:{option.low:g}:{option.high:g} gives {low:.9g} for both ends of the {kind} values: "
+            f"`range=percentile:{option.low:g}:{option.high:g}` gives {low:.9g} for both ends of the {kind} values: "
             "choose percentiles further apart, or MIN:MAX."
         )
     return low, high
@@ -388,7 +388,7 @@ def _describe_choice(kind: str, extent: Extent, chosen: Range, option: RangeOpti
             )
         closer = show_range((extent.least, extent.largest))
         return [
-            f"range {show_range(chosen)} chosen for {kind} values ({held}): the full range; --range {closer} would "
+            f"range {show_range(chosen)} chosen for {kind} values ({held}): the full range; `range={closer}` would "
             "use more of the grey levels"
         ]
-    return [f"range {show_range(chosen)} chosen for {kind} values ({held}): --range sets another"]
+    return [f"range {show_range(chosen)} chosen for {kind} values ({held}): `range` sets another"]

@@ -131,4 +131,4 @@ def write_sheet(summary: DatasetSummary, path: Path) -> None:
             columns = min(len(summary.shown), math.ceil(math.sqrt(len(summary.shown) * 5 / 3)))
             grids.write_png(grids.draw_sheet(summary.shown, columns), file)
     except OSError as error:
-        raise not_written(path, error, "--out") from error
+        raise not_written(path, error, "`out`") from error

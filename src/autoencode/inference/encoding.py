@@ -157,7 +157,7 @@ def _of_levels(path: Path, levels: np.ndarray, bits: np.ndarray) -> np.ndarray:
     )
     if not whole or (levels.size and not 0 <= levels.min() <= levels.max() < 2 ** int(bits)):
         raise AutoencodeError(
-            f"{path}: expected levels of as many bits as `bits` says, 1 to 16, received {levels.dtype} and {bits}."
+            f"{path}: expected levels of 1 to 16 bits, as many as its array bits says, received {levels.dtype} and {bits}."
         )
     return (levels / (2 ** int(bits) - 1) * 2 - 1).astype(np.float32)
 

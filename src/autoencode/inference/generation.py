@@ -102,11 +102,11 @@ def check(saved: Saved, words: tuple[str, str], *, spherical: bool) -> None:
     for word in words:
         if not word.isdecimal() and not Path(word).is_file():
             raise UsageError(
-                f"expected a picture's path or the index of an image of --source, received {word!r}."
+                f"expected a picture's path or the index of an image of `source`, received {word!r}."
             )
     if spherical and saved.settings and not saved.is_variational:
         raise UsageError(
-            f"--spherical expects a variational model, and {saved.name} is none: leave it out."
+            f"`spherical` expects a variational model, and {saved.name} is none: leave it out."
         )
 
 
@@ -114,7 +114,7 @@ def check_source(saved: Saved, source: str | None) -> None:
     """Raise `UsageError` where a source is named whose images would not be read."""
     if saved.is_variational and source is not None:
         raise UsageError(
-            f"--source tells what the codes of a model that is not variational are like, and {saved.name} is: leave it out."
+            f"`source` tells what the codes of a model that is not variational are like, and {saved.name} is: leave it out."
         )
 
 

@@ -75,7 +75,7 @@ class Saved:
         """Raise `UsageError` where codes are to be refined that have but a few values."""
         if refine and self.bits is not None:
             raise UsageError(
-                f"--refine moves codes a little, and those of {self.name} have {2**self.bits:,} values a number: leave it out."
+                f"`refine` moves codes a little, and those of {self.name} have {2**self.bits:,} values a number: leave it out."
             )
 
 
@@ -102,7 +102,7 @@ class Opened:
     def _checked(self, numbers: np.ndarray) -> np.ndarray:
         if not np.isfinite(numbers).all():
             raise AutoencodeError(
-                f"{self.saved.name} gives NaN or infinite numbers: its training failed, train it again at a lower --learning-rate."
+                f"{self.saved.name} gives NaN or infinite numbers: its training failed, train it again at a lower `learning_rate`."
             )
         return numbers
 
@@ -177,7 +177,7 @@ def begin(
     return opened, streaming.stream(dataset, opened.trained.shape, config, **chosen)
 
 
-def own_source(saved: Saved, source: str | None, option: str = "--source") -> str:
+def own_source(saved: Saved, source: str | None, option: str = "`source`") -> str:
     """Return `source`, what `option` says, or without one what the model was trained on.
 
     Raises `UsageError` where that is not known or gone.

@@ -141,11 +141,11 @@ def find_place(verb: str, model: str, out: Path | None = None, *, overwrite: boo
     before = _present(place)
     if before and not overwrite:
         raise UsageError(
-            f"{before[0]} is there already: choose another --out, or replace it with --overwrite."
+            f"{before[0]} is there already: choose another `out`, or replace it with `overwrite`."
         )
     folder = file.parent
     if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is a file, expected a folder: choose another --out.")
+        raise UsageError(f"{folder} is a file, expected a folder: choose another `out`.")
     return place
 
 
@@ -164,7 +164,7 @@ def _file(kind: Kind, out: Path) -> Path:
         return out / f"{kind.stem}{kind.suffixes[0]}"
     if out.suffix.lower() not in kind.suffixes:
         raise UsageError(
-            f"--out takes a folder or a file that ends in {' or '.join(kind.suffixes)}, received {out}."
+            f"`out` takes a folder or a file that ends in {' or '.join(kind.suffixes)}, received {out}."
         )
     return out
 
@@ -316,4 +316,4 @@ def _told(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise not_written(path, error, "--out") from error
+        raise not_written(path, error, "`out`") from error

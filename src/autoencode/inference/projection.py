@@ -43,7 +43,7 @@ def check(method: str) -> None:
         raise unknown("method", method, known)
     if method == "umap" and not _has_umap():
         raise AutoencodeError(
-            "--method umap needs umap-learn; install it with: pip install 'autoencode[umap]'"
+            "`method=umap` needs umap-learn; install it with: pip install 'autoencode[umap]'"
         )
 
 
@@ -154,7 +154,7 @@ def _umap(codes: np.ndarray) -> Plane:
 
     if len(codes) < UMAP_NEEDS:
         raise AutoencodeError(
-            f"UMAP needs at least {UMAP_NEEDS} images, received {len(codes)}: choose --method pca."
+            f"UMAP needs at least {UMAP_NEEDS} images, received {len(codes)}: choose `method=pca`."
         )
     points = umap.UMAP(
         n_neighbors=min(NEIGHBOURS, len(codes) - 1), random_state=0, n_jobs=1

@@ -61,12 +61,12 @@ class Alarm:
         count = len(self.held_out)
         if self.threshold is None:
             least = anomalies.needed(false_alarms)
-            other = f", or allow --false-alarms {_round_up(1 / (count + 1)):g}" if count else ""
+            other = f", or allow `false_alarms={_round_up(1 / (count + 1)):g}`" if count else ""
             if self.total >= least:
-                other += f", or have five models trained on the {self.total:,} normal images with --folds"
+                other += f", or have five models trained on the {self.total:,} normal images with `folds`"
             return (
                 f"no threshold: {false_alarms:.2%} false alarms need {least:,} held-out normal images, "
-                f"{least - count:,} more than the {count:,} there are; name a larger set with --normal{other}"
+                f"{least - count:,} more than the {count:,} there are; name a larger set with `normal`{other}"
             )
         line = f"threshold {self.threshold:.4g} for {false_alarms:.2%} false alarms, "
         if self.by_folds:
@@ -109,7 +109,7 @@ class Detection:
 def check(false_alarms: float) -> None:
     """Raise `UsageError` unless the rate lies between 0 and 1."""
     if not 0 < false_alarms < 1:
-        raise UsageError(f"--false-alarms must lie between 0 and 1, received {false_alarms:g}.")
+        raise UsageError(f"`false_alarms` must lie between 0 and 1, received {false_alarms:g}.")
 
 
 def learn(
@@ -232,7 +232,7 @@ def _normal_stream(
         raise AutoencodeError(
             f"{dataset.name} holds no normal image to {use}: expected some labelled "
             f"{', '.join(NORMAL_CLASSES[:-1])} or {NORMAL_CLASSES[-1]} among its images for that; "
-            "name normal images alone with --normal."
+            "name normal images alone with `normal`."
         )
     return found
 

@@ -49,7 +49,7 @@ def check(saved: Saved, add: str | None) -> None:
     objectives.noises(add or "none")
     if saved.settings.get("noise") == "none":
         raise AutoencodeError(
-            f"{saved.name} was trained without noise: denoise expects a model of autoencode train --noise gaussian:0.3, say."
+            f"{saved.name} was trained without noise: denoise expects a model trained with noise, such as `noise=gaussian:0.3`."
         )
 
 

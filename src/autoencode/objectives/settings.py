@@ -36,9 +36,8 @@ def check(config: Config) -> None:
         raise unknown("schedule", config.schedule, ("auto", *SCHEDULES))
     for name in ("warm_up", "free_bits"):
         if config.variational is None and getattr(config, name) != getattr(Config, name):
-            option = "--" + name.replace("_", "-")
             raise UsageError(
-                f"{option} takes a variational model, received none: add --variational 1, or leave it out."
+                f"`{name}` takes a variational model, received none: add `variational=1`, or leave it out."
             )
 
 
@@ -49,18 +48,18 @@ def is_plain(config: Config) -> bool:
 
 
 def traded(config: Config) -> list[str]:
-    """Return the options of `config` that give up some of the squared error for something else.
+    """Return the settings of `config` that give up some of the squared error for something else.
 
     >>> traded(Config(variational=1.0))
-    ['--variational']
+    ['variational']
     """
     chosen = {
-        "--variational": config.variational is not None,
-        "--noise": config.noise != "none",
-        "--augment": config.augment != "none",
-        "--quantize": config.quantize is not None,
-        "--sparsity": config.sparsity > 0,
-        "--loss": losses(config.loss).keys() != {"mse"},
+        "variational": config.variational is not None,
+        "noise": config.noise != "none",
+        "augment": config.augment != "none",
+        "quantize": config.quantize is not None,
+        "sparsity": config.sparsity > 0,
+        "loss": losses(config.loss).keys() != {"mse"},
     }
     return [option for option, given in chosen.items() if given]
 
@@ -76,7 +75,7 @@ def losses(words: str) -> dict[str, float]:
         weight, _, name = term.rpartition("*")
         if name not in LOSSES:
             raise unknown("loss", name, LOSSES)
-        weights[name] = weights.get(name, 0.0) + _number("--loss", weight or "1", 1e6, words)
+        weights[name] = weights.get(name, 0.0) + _number("loss", weight or "1", 1e6, words)
     return weights
 
 
@@ -106,7 +105,7 @@ def _strengths(
         name, colon, strength = term.partition(":")
         if name == "none":
             raise UsageError(
-                f"--{option} none stands alone, received {words!r}: leave out none, or all else."
+                f"`{option}=none` stands alone, received {words!r}: leave out none, or all else."
             )
         if name not in known:
             raise unknown(
@@ -114,10 +113,10 @@ def _strengths(
             )
         if name in strengths:
             raise UsageError(
-                f"--{option} takes each kind once, received {name!r} again in {words!r}."
+                f"`{option}` takes each kind once, received {name!r} again in {words!r}."
             )
         usual, most = known[name]
-        strengths[name] = _number(f"--{option}", strength, most, words) if colon else usual
+        strengths[name] = _number(option, strength, most, words) if colon else usual
     return strengths
 
 
@@ -128,6 +127,6 @@ def _number(option: str, word: str, most: float, words: str) -> float:
         number = math.nan
     if not 0 < number <= most:
         raise UsageError(
-            f"{option} takes numbers above 0 and at most {most:g}, received {word!r} in {words!r}."
+            f"`{option}` takes numbers above 0 and at most {most:g}, received {word!r} in {words!r}."
         )
     return number

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def describe_epoch(epoch: Epoch) -> dict[str, Any]:
-    """Return the numbers of an epoch as metrics.jsonl and --json hold them."""
+    """Return the numbers of an epoch as metrics.jsonl and the lines of JSON hold them."""
     return {
         "epoch": epoch.number,
         "steps": epoch.steps,

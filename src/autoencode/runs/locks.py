@@ -67,12 +67,12 @@ def _check_empty(path: Path) -> None:
         raise not_written(path, error) from error
     if (path / RECORD).exists():
         raise AutoencodeError(
-            f"{path} already holds a run: choose another --run folder, go on with it by --resume {path}, "
+            f"{path} already holds a run: choose another `run` folder, go on with it by `resume={path}`, "
             f"or see it with: autoencode show {path}"
         )
     if held is not None:
         raise AutoencodeError(
-            f"{path} is not empty (it holds {held.name}): choose a new or empty --run folder."
+            f"{path} is not empty (it holds {held.name}): choose a new or empty `run` folder."
         )
 
 
@@ -130,7 +130,7 @@ def _claim_numbered(parent: Path, name: str) -> Path:
         except FileExistsError:
             if not parent.is_dir():
                 raise AutoencodeError(
-                    f"{parent} is a file; expected a folder: name one with --run."
+                    f"{parent} is a file; expected a folder: name one with `run`."
                 ) from None
             number += 1  # another process was first
         except OSError as error:

@@ -257,6 +257,6 @@ def memory_told(config: Config) -> Iterator[None]:
         if not out_of_memory(error):
             raise
         raise AutoencodeError(
-            f"memory ran out ({reason(error)[:200]}): try a --batch-size below {config.batch_size}, a smaller --width, --code or "
-            "--size. What was written before is intact."
+            f"memory ran out ({reason(error)[:200]}): try a `batch_size` below {config.batch_size}, a smaller `width`, `code` or "
+            "`size`. What was written before is intact."
         ) from error

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import json
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from string import Template
@@ -75,8 +76,13 @@ def _epoch_cells(line: dict[str, Any]) -> list[str]:
 
 
 def _finding(finding: dict[str, str]) -> str:
-    what, cause, advice = (html.escape(finding[part]) for part in ("what", "cause", "advice"))
+    what, cause, advice = (_marked(finding[part]) for part in ("what", "cause", "advice"))
     return f"<strong>{what}</strong>: {cause}; {advice}."
+
+
+def _marked(text: str) -> str:
+    """Return `text` as HTML, with settings in backticks as code."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text))
 
 
 def _settings(record: dict[str, Any]) -> list[tuple[str, Any]]:

@@ -60,11 +60,11 @@ def take_up(
     done = resumed.position.number - 1
     if config.epochs < done:
         raise UsageError(
-            f"--epochs {config.epochs} is less than the {done} that {run.folder} holds."
+            f"`epochs={config.epochs}` is less than the {done} that {run.folder} holds."
         )
     if config.epochs == done and run.state()["state"] == "finished" and not measuring:
         raise UsageError(
-            f"{run.folder} has all of its {done} epochs: go on with more of them by --epochs {2 * done}."
+            f"{run.folder} has all of its {done} epochs: go on with more of them by `epochs={2 * done}`."
         )
     notes = list(resumed.notes)
     if config.epochs != before.epochs and config.schedule != "constant":

@@ -388,7 +388,7 @@ class Run:
         """Return the epochs so far, the lines of metrics.jsonl."""
         if not self.has_metrics():
             raise AutoencodeError(
-                f"{self.folder} holds no finished epoch yet: go on with --resume {self.folder}"
+                f"{self.folder} holds no finished epoch yet: go on with `resume={self.folder}`"
             )
         path = self.folder / METRICS
         try:

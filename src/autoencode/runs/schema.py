@@ -218,5 +218,5 @@ def not_written(
     path: str | os.PathLike, error: OSError, *, action: str = "write"
 ) -> AutoencodeError:
     """Return the error for a file of a run folder that could not be written."""
-    kept = "what was written before is intact, and a training that had begun goes on with --resume"
-    return errors.not_written(path, error, "--run folder", kept, action=action)
+    kept = "what was written before is intact, and a training that had begun goes on with `resume`"
+    return errors.not_written(path, error, "`run` folder", kept, action=action)

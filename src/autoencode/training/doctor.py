@@ -44,7 +44,7 @@ ALMOST_ALL = 0.95
 INDISTINCT = 0.02**2
 # Times that the longer side of the stored images is that of the images they are read as.
 COARSE = 3
-MAX_SIDE = 4096  # of --size
+MAX_SIDE = 4096  # pixels
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def _uniform(sample: np.ndarray) -> Finding | None:
         return Finding(
             f"every value of the {len(sample):,} images examined is {least.min()}",
             "the images are blank, or lie within one level of the range they were read on",
-            "look at the source; for values far below white, try --range 0:MAX with the largest",
+            "look at the source; for values far below white, try `range=0:MAX` with the largest",
         )
 
     height, width = sample.shape[1:3]
@@ -99,7 +99,7 @@ def _uniform(sample: np.ndarray) -> Finding | None:
     return Finding(
         f"{is_uniform.sum():,} of {len(sample):,} images examined have a single colour each",
         "they were drawn so, or their content was lost before",
-        "look at the source, and choose a larger --size if it was small",
+        "look at the source, and choose a larger `size` if it was small",
     )
 
 
@@ -120,12 +120,12 @@ def _near_an_end(sample: np.ndarray) -> Finding | None:
         return Finding(
             f"the images are nearly black: {values}",
             "they are dark, or were read on a larger range than they fill",
-            "try --range 0:MAX with the largest value that the source holds",
+            "try `range=0:MAX` with the largest value that the source holds",
         )
     return Finding(
         f"the images are nearly white: {values}",
         "they are bright, or their values fill only the end of the range they were read on",
-        "try --range MIN:MAX with the least and the largest value that the source holds",
+        "try `range=MIN:MAX` with the least and the largest value that the source holds",
     )
 
 
@@ -171,7 +171,7 @@ def _few(images: Images) -> Finding | None:
     return Finding(
         f"there {'is' if count == 1 else 'are'} only {count} image{'' if count == 1 else 's'}",
         "errors measured on so few mean little, and the model can store each of them",
-        f"add images, at least {FEW}, or vary them with --augment shift:2+rotate:10",
+        f"add images, at least {FEW}, or vary them with `augment=shift:2+rotate:10`",
     )
 
 
@@ -190,12 +190,12 @@ def _coarse(images: Images) -> Finding | None:
     return Finding(
         f"{size} {kind} coarse for pictures of {source}",
         f"a pixel stands for about {ratio:.2g} x {ratio:.2g} of the source's",
-        f"if details matter, try --size {_size(2 * width, 2 * height)}, which is 4 times the work",
+        f"if details matter, try `size={_size(2 * width, 2 * height)}`, which is 4 times the work",
     )
 
 
 def _size(width: int, height: int) -> str:
-    """A size as --size takes it."""
+    """A size as the setting of that name takes it."""
     return str(width) if width == height else f"{width}x{height}"
 
 
@@ -272,26 +272,26 @@ def _codes(patient: Patient) -> Finding | None:
     named = ", ".join(map(str, numbers[:NAMED])) + (", ..." if len(numbers) > NAMED else "")
     share = f"{len(numbers)} of {len(unused)} numbers of the code"
     if config.variational is not None:
-        free = " or --free-bits 0.1" if config.free_bits < 0.1 else ""
+        free = " or `free_bits=0.1`" if config.free_bits < 0.1 else ""
         return Finding(
             f"{share} have collapsed ({named})",
             "the variational term outweighs what they would add",
-            f"try a lower --variational{',' if free else ' or'} a longer --warm-up{free}",
+            f"try a lower `variational`{',' if free else ' or'} a longer `warm_up`{free}",
         )
     same, advice = (
         f"{share} are the same for every test image ({named})",
-        "try a lower --learning-rate, another --seed",
+        "try a lower `learning_rate`, another `seed`",
     )
     if config.sparsity:
         return Finding(
             same,
             "the sparsity term outweighs what they would add",
-            f"try a lower --sparsity than {config.sparsity:g}",
+            f"try a lower `sparsity` than {config.sparsity:g}",
         )
     if config.model == "article" and config.quantize is None:
         cause = "their units are dead, as those of a ReLU that never opens"
-        return Finding(same, cause, f"{advice}, or --model dense, whose code has no ReLU")
-    return Finding(same, "their units are dead", f"{advice}, or a smaller --code")
+        return Finding(same, cause, f"{advice}, or `model=dense`, whose code has no ReLU")
+    return Finding(same, "their units are dead", f"{advice}, or a smaller `code`")
 
 
 def warn(patient: Patient) -> list[Finding]:
@@ -340,10 +340,10 @@ def _learns_too_little(patient: Patient) -> Finding | None:
 def _cure(patient: Patient) -> str:
     """What to try where a training is worse than PCA: to start as PCA, or to leave the settings to the defaults."""
     if patient.config.model == "residual":
-        return "try it without --learning-rate, --batch-size and --epochs, which are then chosen for the images"
+        return "try it without `learning_rate`, `batch_size` and `epochs`, which are then chosen for the images"
     if patient.traded or patient.config.loss != "mse":
-        return "try it without --batch-size, and with more --epochs"
-    return "try --model residual without --batch-size and --epochs: it starts as PCA"
+        return "try it without `batch_size`, and with more `epochs`"
+    return "try `model=residual` without `batch_size` and `epochs`: it starts as PCA"
 
 
 def _worse_than_pca(patient: Patient) -> Finding | None:
@@ -356,11 +356,11 @@ def _worse_than_pca(patient: Patient) -> Finding | None:
     what = f"val_loss {patient.val_losses[-1]:.4f} is worse than PCA with as many components ({patient.pca:.4f})"
     cause = "the training is too short or the model too small"
     if patient.traded:
-        options = ", ".join(patient.traded)
+        options = ", ".join(f"`{name}`" for name in patient.traded)
         return Finding(
             what,
             f"{cause}, or {options} costs too much of the error",
-            f"try more --epochs, or less of {options}",
+            f"try more `epochs`, or less of {options}",
         )
     return Finding(what, cause, _cure(patient))
 
@@ -374,8 +374,8 @@ def _loss_rises(patient: Patient) -> Finding | None:
     least, last = means.min(), means[-1]
     if last <= RISEN * least or last - least <= NOISES * _wavering(losses) / window**0.5:
         return None
-    advice = "try a lower --learning-rate" + (
-        " or --schedule cosine" if patient.config.schedule == "constant" else ""
+    advice = "try a lower `learning_rate`" + (
+        " or `schedule=cosine`" if patient.config.schedule == "constant" else ""
     )
     return Finding(
         f"the loss has risen from {least:.4f} to {last:.4f}", "the steps are too large", advice
@@ -413,11 +413,11 @@ def _overfitting(patient: Patient) -> Finding | None:
     if patient.is_worse_than_pca:
         what += f", and is worse than PCA with as many components ({patient.pca:.4f})"
     augment = (
-        "try --augment shift:2+rotate:10"
+        "try `augment=shift:2+rotate:10`"
         if patient.config.augment == "none"
-        else "try a stronger --augment"
+        else "try a stronger `augment`"
     )
-    smaller = "--code" if patient.config.model == "article" else "--width"
+    smaller = "`code`" if patient.config.model == "article" else "`width`"
     return Finding(
         what,
         "the model learns single training images by heart",

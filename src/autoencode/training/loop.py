@@ -165,7 +165,7 @@ def _set_back(
         engine.update_model()
         raise Diverged(
             f"{what}, with the learning rate halved {HALVINGS} times: it is most likely still far too high, or the loss "
-            f"has no bound; try a --learning-rate below an eighth of {config.learning_rate}, or another --loss. "
+            f"has no bound; try a `learning_rate` below an eighth of {config.learning_rate}, or another `loss`. "
             "Earlier epochs are kept."
         )
     engine.scale_learning_rate(0.5)

@@ -78,7 +78,7 @@ def complete(config: Config, count: int | None = None, *, tutorial: bool = True)
     """
     if config.time != "auto" and not config.is_auto("epochs"):
         raise UsageError(
-            "--time chooses the epochs, and --epochs was given too: leave out one of the two."
+            "`time` chooses the epochs, and `epochs` was given too: leave out one of the two."
         )
     name = choose_model(config, tutorial=tutorial)
     own = models.find(name)
@@ -170,26 +170,26 @@ def fit_batches(config: Config, count: int, *, given: bool = True) -> tuple[Conf
     size, notes = config.batch_size, []
     if given and size > count:
         raise UsageError(
-            f"--batch-size {size} is larger than the {count} training images: choose at most {count}."
+            f"`batch_size={size}` is larger than the {count} training images: choose at most {count}."
         )
     if size > count:
         size, notes = count, [f"a batch holds all {count} training images"]
     if config.quantize is not None or models.find(config.model).batch_normalised:
-        what = f"--model {config.model}" if config.quantize is None else "--quantize"
+        what = f"`model={config.model}`" if config.quantize is None else "`quantize`"
         if count == 1:
             raise UsageError(
                 f"{what} normalises over the images of a batch: expected 2 training images at least, received 1."
             )
         if size == 1:
             raise UsageError(
-                f"{what} normalises over the images of a batch: expected a --batch-size of 2 or more, received 1."
+                f"{what} normalises over the images of a batch: expected a `batch_size` of 2 or more, received 1."
             )
         if count % size == 1:
             sizes = (*range(size - 1, 1, -1), *range(size + 1, count + 1))
             near = next(one for one in sizes if count % one != 1)
             if given:
                 raise UsageError(
-                    f"{what} normalises over the images of a batch, and --batch-size {size} leaves one of {count} alone: "
+                    f"{what} normalises over the images of a batch, and `batch_size={size}` leaves one of {count} alone: "
                     f"choose {near}."
                 )
             size = near
