@@ -1253,15 +1253,15 @@ BROKEN = {
     ),
     "bits.npz": (
         lambda path: np.savez(path, levels=np.full((2, 4), 9, "uint8"), bits=3),
-        "levels of as many bits",
+        "levels of 1 to 16 bits",
     ),
     "many.npz": (
         lambda path: np.savez(path, levels=np.zeros((2, 4), "uint8"), bits=64),
-        "levels of as many bits",
+        "levels of 1 to 16 bits",
     ),
     "word.npz": (
         lambda path: np.savez(path, levels=np.zeros((2, 4), "uint8"), bits="8"),
-        "levels of as many bits",
+        "levels of 1 to 16 bits",
     ),
     "long.csv": (
         lambda path: path.write_text("name,code0,code1,code2,code3\na,1,2,3,4\nb,5,1,2,3,4\n"),
