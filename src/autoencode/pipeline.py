@@ -9,11 +9,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from autoencode import data, engines, metrics, models, objectives, runs
 from autoencode.config import Config, seconds
 from autoencode.data import Source, preprocessing
-from autoencode.errors import AutoencodeError
+from autoencode.errors import AutoencodeError, UsageError, unknown
 from autoencode.images import Images
 from autoencode.runs.description import describe_epoch
 from autoencode.runs.recorder import Stopped, Training, memory_told, record
@@ -99,6 +100,41 @@ def fit_time(
     return start(engine_name, images, config), images, config
 
 
+def complete_config(config: Config | None = None, **settings: Any) -> Config:
+    """Return the settings of a training from keywords, which go before those of `config`.
+
+    Besides what `Config` takes, `model` may be a function build(shape, code, width), a pair
+    (encoder, decoder) or a Keras model, `loss` a function of (targets, outputs), `optimizer` a
+    Keras optimizer and `learning_rate` a Keras schedule: each is registered under its own name,
+    which stands in the settings. Raises `UsageError` for an unknown keyword, with the nearest ones.
+
+    >>> complete_config(epochs=3, loss="mse").epochs
+    3
+    """
+    config = config or Config()
+    names = [field.name for field in dataclasses.fields(Config)]
+    for name in settings:
+        if name not in names:
+            raise unknown("setting", name, names)
+
+    if not isinstance(settings.get("model", ""), str):
+        settings["model"], code = models.adopt_model(settings["model"])
+        asked = settings.setdefault("code", code or config.code)
+        if code not in (None, asked):
+            raise UsageError(f"`code={asked}` was given, and the codes of `model` have {code}.")
+    if "loss" in settings:
+        settings["loss"] = objectives.adopt_loss(settings["loss"])
+    optimizer = settings.get("optimizer", "")
+    if not isinstance(optimizer, str):
+        settings["optimizer"], rate, schedule = objectives.adopt_optimizer(optimizer)
+        settings.setdefault("learning_rate", rate)
+        settings.setdefault("schedule", schedule)
+    rate = settings.get("learning_rate")
+    if callable(rate):
+        settings["schedule"], settings["learning_rate"] = objectives.adopt_schedule(rate)
+    return dataclasses.replace(config, **settings)
+
+
 def is_tutorial(source: Source) -> bool:
     """Return whether `source` is the built-in MNIST, whose defaults are the original tutorial's."""
     location = data.locate(source)
@@ -156,6 +192,7 @@ def _location(source: Source) -> str | None:
 
 def start(engine_name: str, images: Images, config: Config) -> engines.Engine:
     """Return the engine `engine_name`, ready to train what a resolved `config` asks for on `images`."""
+    models.reset_weights(config.model)
     build = partial(assemble, config, images.shape, len(images.train))
     engine = engines.start(engine_name, build, seed=config.seed, precision=config.precision)
     models.initialise(config.model, engine.model, images.train)
@@ -179,15 +216,19 @@ def assemble(config: Config, shape: tuple[int, int, int], count: int) -> engines
     return engines.Parts(model, objective, objectives.optimizer(config, steps * config.epochs))
 
 
-def watch(source: Source = "mnist", config: Config | None = None) -> Iterator[Epoch]:
+def watch(
+    source: Source = "mnist", config: Config | None = None, **settings: Any
+) -> Iterator[Epoch]:
     """Train on `source` and yield each `Epoch`; stop early with `break`. Writes no file.
 
-    `source` is a name, a path, a NumPy array or `Images`. Raises `AutoencodeError` for what the caller can mend.
+    `source` is a name, a path, a NumPy array or `Images`. `settings` are those of `Config`, and go
+    before those of `config`; see `complete_config` for own models and losses. Raises
+    `AutoencodeError` for what the caller can fix.
 
-    >>> for epoch in watch("mnist", Config(epochs=1)):  # doctest: +SKIP
+    >>> for epoch in watch("mnist", epochs=1):  # doctest: +SKIP
     ...     print(epoch.number, epoch.val_loss)
     """
-    for event in prepare(source, config or Config()).events:
+    for event in prepare(source, complete_config(config, **settings)).events:
         if isinstance(event, Epoch):
             yield event
 
@@ -222,6 +263,22 @@ def resume(folder: str | Path, epochs: int | None = None, source: Source | None 
         ):
             pass
     return opened.folder
+
+
+def check_own_parts(run: runs.Run) -> None:
+    """Raise `UsageError` where a run was trained with an own model, loss or optimizer that is not known here."""
+    config = Config(**run.record["settings"])
+    try:
+        models.find(planning.choose_model(config, tutorial=True))
+        objectives.check(config)
+    except UsageError as error:
+        part = error.parameter or "model"
+        value = getattr(config, part, "")
+        raise UsageError(
+            f"{run.folder} was trained with {part} {value!r}, which is not known here: give your own "
+            f"`{part}` again.",
+            parameter=part,
+        ) from error
 
 
 def source_of(run: runs.Run) -> str:

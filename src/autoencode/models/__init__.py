@@ -1,25 +1,33 @@
 """An image shape becomes a plain Keras model, by name. Knows no images and no engine.
 
 Each architecture is a file beside this one with a function `build(shape, code, width)` that returns the encoder and the
-decoder. Those files import Keras, so they are imported only after an engine has been chosen.
+decoder. Models from elsewhere are in `own`. Those files import Keras, so they are imported only after an engine has been chosen.
 """
 
 from autoencode.models.registry import (
     ARCHITECTURES,
+    adopt_model,
     build,
     find,
     initialise,
+    known_models,
     measured,
+    register_model,
+    reset_weights,
     save,
     unshared,
 )
 
 __all__ = [
     "ARCHITECTURES",
+    "adopt_model",
     "build",
     "find",
     "initialise",
+    "known_models",
     "measured",
+    "register_model",
+    "reset_weights",
     "save",
     "unshared",
 ]

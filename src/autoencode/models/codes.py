@@ -3,14 +3,21 @@
 import keras
 from keras import ops
 
+from autoencode.models.own import code_layer
+
 
 def linear(encoder: keras.Model) -> keras.Model:
-    """Return `encoder`, with its dense layer named `code` made anew without an activation where it has one."""
-    last = encoder.get_layer("code")
-    if last.activation is keras.activations.linear:
+    """Return `encoder`, with the dense layer that gives its codes made anew without an activation where it has one."""
+    last = code_layer(encoder)
+    is_linear = last.activation is keras.activations.linear
+    if is_linear and last.name == "code":
         return encoder
-    codes = keras.layers.Dense(last.units, name="code")(last.input)
-    return keras.Model(encoder.input, codes, name="encoder")
+    code = keras.layers.Dense(last.units, use_bias=last.use_bias, name="code")
+    linear_encoder = keras.Model(encoder.input, code(last.input), name="encoder")
+    if is_linear:
+        for copied, variable in zip(code.variables, last.variables, strict=True):
+            copied.assign(variable.value)
+    return linear_encoder
 
 
 def quantized(encoder: keras.Model, bits: int) -> keras.Model:

@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autoencode.errors import unknown
+from autoencode.errors import UsageError, unknown
+from autoencode.models import own
+from autoencode.system.names import name_of
 
 if TYPE_CHECKING:
     import keras
@@ -28,6 +31,7 @@ class Architecture:
 
     `batch_normalised` tells whether layers normalise over a batch; `quantized_rate` is the learning rate where the code is
     quantized, if it is another; `starts_as_pca` tells that the model is PCA before it is trained, see `initialise`.
+    `build` is the function of an own model, see `register_model`; the others have a file of their name.
     """
 
     summary: str
@@ -37,6 +41,7 @@ class Architecture:
     batch_normalised: bool = False
     quantized_rate: float | None = None
     starts_as_pca: bool = False
+    build: Callable[..., Any] | None = None
 
 
 ARCHITECTURES = {
@@ -71,6 +76,69 @@ ARCHITECTURES = {
 }
 
 
+OWN: dict[str, Architecture] = {}  # registered in this process
+
+
+def register_model(
+    name: str,
+    build: Callable[..., Any] | None = None,
+    *,
+    summary: str = "own model",
+    optimizer: str = "adamw",
+    learning_rate: float = 1e-3,
+    schedule: str = "cosine",
+) -> Callable[..., Any]:
+    """Make a model of your own known by `name`, wherever a model is chosen in this process.
+
+    `build(shape, code, width)` returns encoder and decoder, functional Keras models from images
+    (N, H, W, C), floats in [0, 1], to codes (N, code) and back. `optimizer`, `learning_rate` and
+    `schedule` are its defaults in a training. A name that is registered again is replaced. Raises
+    `UsageError` for the name of a built-in model.
+
+    >>> @register_model("linear")
+    ... def build_linear(shape, code, width):
+    ...     encoder = keras.Sequential([keras.Input(shape), Flatten(), Dense(code)])
+    ...     decoder = keras.Sequential([keras.Input((code,)), Dense(784), Reshape(shape)])
+    ...     return encoder, decoder
+    """
+    if not isinstance(name, str) or not name or name == "auto":
+        raise UsageError(f"a model is registered by a name other than auto, received {name!r}.")
+    if name in ARCHITECTURES:
+        raise UsageError(f"{name!r} is a built-in model: register yours by another name.")
+    if build is None:
+        return partial(
+            register_model,
+            name,
+            summary=summary,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            schedule=schedule,
+        )
+    OWN[name] = Architecture(summary, optimizer, learning_rate, schedule, build=own.build_of(build))
+    return build
+
+
+def adopt_model(model: object) -> tuple[str, int | None]:
+    """Register `model` under its own name, and return that and the size of its code, if it is known.
+
+    `model` is what `own.EXPECTED` says; a name stays as it is. Raises `UsageError` for anything
+    else.
+    """
+    if isinstance(model, str):
+        return model, None
+    build = own.build_of(model)
+    name = "own" if isinstance(build, own.Built) else name_of(model)
+    if name in ARCHITECTURES or name == "auto":
+        name = f"own_{name}"
+    register_model(name, build)
+    return name, build.code if isinstance(build, own.Built) else None
+
+
+def known_models() -> list[str]:
+    """Return the names of all models: built-in, registered here, and of installed packages."""
+    return list(dict.fromkeys((*ARCHITECTURES, *OWN, *own.entry_points())))
+
+
 def measured(name: str) -> dict[str, Any]:
     """Return `parameters`, mean `mse` over seeds (None where it is not measured yet) and `recipe` of `name`.
 
@@ -81,9 +149,25 @@ def measured(name: str) -> dict[str, Any]:
 
 def find(name: str) -> Architecture:
     """Return the architecture called `name`; raise `UsageError` with the nearest names where there is none."""
-    if name not in ARCHITECTURES:
-        raise unknown("model", name, ARCHITECTURES)
-    return ARCHITECTURES[name]
+    if name in ARCHITECTURES:
+        return ARCHITECTURES[name]
+    if name not in OWN:
+        offered = own.entry_points().get(name)
+        if offered is None:
+            raise _unknown(name)
+        register_model(name, own.load_entry_point(offered), summary=f"from {offered.value}")
+    return OWN[name]
+
+
+def _unknown(name: str) -> UsageError:
+    error = unknown("model", name, known_models())
+    if ".py:" not in name:
+        return error
+    return UsageError(
+        f"{name!r} names a function in a file, whose code is run only where it is typed: give "
+        f"`model={name}` on the command line, or hand over the function itself in Python.",
+        parameter="model",
+    )
 
 
 def build(
@@ -103,18 +187,21 @@ def build(
     sizes of the layers between; the article's has none. `linear_code` takes the activation off the code. `quantize`
     rounds every number of the code to one of 2 ** quantize values in [-1, 1]. `dropout` is the
     share of hidden units that are dropped in training, of `residual` alone.
-    Raises `UsageError` for an unknown name.
+    Raises `UsageError` for an unknown name, and for an own model that does not fit.
 
     >>> build("article", (28, 28, 1), 16).count_params()
     25888
     """
-    find(name)
-    module = import_module(f"autoencode.models.{name}")
+    given = find(name).build
     import keras
 
     with _channels_last():
-        options = {"dropout": dropout} if dropout else {}
-        encoder, decoder = module.build(shape, code, width, **options)
+        if given is not None:
+            encoder, decoder = own.build_halves(name, given, shape, code, width)
+        else:
+            module = import_module(f"autoencode.models.{name}")
+            options = {"dropout": dropout} if dropout else {}
+            encoder, decoder = module.build(shape, code, width, **options)
     if linear_code or quantize is not None:
         from autoencode.models import codes
 
@@ -122,6 +209,13 @@ def build(
         encoder = encoder if quantize is None else codes.quantized(encoder, quantize)
     images = keras.Input(shape, name="images")
     return keras.Model(images, decoder(encoder(images)), name="autoencoder")
+
+
+def reset_weights(name: str) -> None:
+    """Let an own model that was handed over with weights begin with these once more."""
+    build = find(name).build
+    if isinstance(build, own.Built):
+        build.reset()
 
 
 def initialise(name: str, model: keras.Model, images: np.ndarray) -> None:

@@ -4,6 +4,7 @@ import keras
 from keras.optimizers import schedules
 
 from autoencode.config import Config
+from autoencode.objectives import own
 
 WARM_UP = 0.05  # of all steps, in which the cosine schedule rises to its learning rate
 # Second moments over 20 steps and not 1,000: a dense training of 6 epochs ends at 0.0077 and not 0.0086.
@@ -12,8 +13,11 @@ ADAMW_BETA_2 = 0.95
 
 def build(config: Config, steps: int) -> keras.Optimizer:
     """Return the optimizer of `config`, whose schedule ends after `steps`."""
-    rate, decay = Scaled(_rate(config, steps)), config.weight_decay or None
-    if config.optimizer == "adam":
+    rate = Scaled(_rate(config, steps))
+    decay = config.weight_decay or None
+    if config.optimizer in own.OPTIMIZERS:
+        found = own.copy_optimizer(config.optimizer, rate)
+    elif config.optimizer == "adam":
         found = keras.optimizers.Adam(rate, weight_decay=decay)
     elif config.optimizer == "adamw":
         found = keras.optimizers.AdamW(rate, beta_2=ADAMW_BETA_2, weight_decay=config.weight_decay)
@@ -54,6 +58,8 @@ def _rate(config: Config, steps: int) -> float | schedules.LearningRateSchedule:
     section 3, equation 5, without restarts).
     """
     rate = config.learning_rate
+    if config.schedule in own.SCHEDULES:
+        return own.SCHEDULES[config.schedule]
     if config.schedule == "cosine":
         warm_up = max(1, round(WARM_UP * steps))
         first = rate / warm_up  # not 0, which would waste a step, and all of a training of one

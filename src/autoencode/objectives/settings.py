@@ -7,8 +7,9 @@ from collections.abc import Mapping
 
 from autoencode.config import Config
 from autoencode.errors import UsageError, unknown
+from autoencode.objectives import own
 
-LOSSES = ("mse", "mae", "bce", "ssim")
+LOSSES = own.BUILT_IN_LOSSES
 # Strength by default, and at most.
 NOISES = {
     "gaussian": (0.3, 10.0),
@@ -30,10 +31,13 @@ def check(config: Config) -> None:
     noises(config.noise)
     if not config.is_auto("augment"):
         augmentations(config.augment)
-    if config.optimizer not in ("auto", *OPTIMIZERS):
-        raise unknown("optimizer", config.optimizer, ("auto", *OPTIMIZERS))
-    if config.schedule not in ("auto", *SCHEDULES):
-        raise unknown("schedule", config.schedule, ("auto", *SCHEDULES))
+    known = {
+        "optimizer": ("auto", *OPTIMIZERS, *own.OPTIMIZERS),
+        "schedule": ("auto", *SCHEDULES, *own.SCHEDULES),
+    }
+    for name, values in known.items():
+        if getattr(config, name) not in values:
+            raise unknown(name, getattr(config, name), values)
     for name in ("warm_up", "free_bits"):
         if config.variational is None and getattr(config, name) != getattr(Config, name):
             raise UsageError(
@@ -73,8 +77,8 @@ def losses(words: str) -> dict[str, float]:
     weights = {}
     for term in words.split("+"):
         weight, _, name = term.rpartition("*")
-        if name not in LOSSES:
-            raise unknown("loss", name, LOSSES)
+        if name not in (*LOSSES, *own.LOSSES):
+            raise unknown("loss", name, (*LOSSES, *own.LOSSES))
         weights[name] = weights.get(name, 0.0) + _number("loss", weight or "1", 1e6, words)
     return weights
 

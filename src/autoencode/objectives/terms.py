@@ -8,6 +8,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from autoencode.objectives import own
+
 TINY = 1e-6  # keeps logarithms finite; float32 near 1 knows no finer step than 6e-8
 WINDOW, DEVIATION = 11, 1.5  # of SSIM's Gaussian window, in pixels
 LUMINANCE, CONTRAST = 0.01**2, 0.03**2  # SSIM's constants for values in [0, 1]
@@ -58,7 +60,18 @@ class Loss(keras.layers.Layer):
 
     def call(self, inputs: list[keras.KerasTensor]) -> keras.KerasTensor:
         targets, outputs = inputs
-        return sum(weight * TERMS[name](targets, outputs) for name, weight in self._weights.items())
+        return sum(weight * _term(name)(targets, outputs) for name, weight in self._weights.items())
+
+
+def _term(name: str) -> Callable:
+    """The loss called `name`, a scalar; an own one may give a value an image or a pixel."""
+    if name in TERMS:
+        return TERMS[name]
+
+    def mean(targets: keras.KerasTensor, outputs: keras.KerasTensor) -> keras.KerasTensor:
+        return ops.mean(own.LOSSES[name](targets, outputs))
+
+    return mean
 
 
 class Sparsity(keras.layers.Layer):
