@@ -30,7 +30,7 @@ LADDER = [
     {"training"},
     {"runs"},
     {"inference", "pipeline"},
-    {"comparison", "estimator", "folds"},
+    {"api", "comparison", "estimator", "folds"},
     {"cli"},
     {"__init__", "__main__"},
 ]

@@ -4,6 +4,9 @@ from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what editors see
+    from autoencode.api import Run as Run
+    from autoencode.api import resume as resume
+    from autoencode.api import train as train
     from autoencode.config import Config as Config
     from autoencode.errors import AutoencodeError as AutoencodeError
     from autoencode.errors import UsageError as UsageError
@@ -11,7 +14,8 @@ if TYPE_CHECKING:  # what editors see
     from autoencode.images import Images as Images
     from autoencode.inference.model import Model as Model
     from autoencode.inference.model import load as load
-    from autoencode.pipeline import resume as resume
+    from autoencode.models import register_model as register_model
+    from autoencode.objectives import register_loss as register_loss
     from autoencode.pipeline import run as run
     from autoencode.pipeline import watch as watch
     from autoencode.training import Epoch as Epoch
@@ -27,7 +31,11 @@ _HOMES = {
     "load": "inference.model",
     "watch": "pipeline",
     "run": "pipeline",
-    "resume": "pipeline",
+    "train": "api",
+    "resume": "api",
+    "Run": "api",
+    "register_model": "models",
+    "register_loss": "objectives",
 }
 _RENAMED = {"sources": "autoencode.data"}  # the old name of a module
 __all__ = [
@@ -37,10 +45,14 @@ __all__ = [
     "Epoch",
     "Images",
     "Model",
+    "Run",
     "UsageError",
     "load",
+    "register_loss",
+    "register_model",
     "resume",
     "run",
+    "train",
     "watch",
 ]
 

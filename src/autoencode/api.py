@@ -1,0 +1,177 @@
+"""Training from Python: `train` and `resume` write a run folder, and `Run` reads it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from autoencode import pipeline, runs
+from autoencode.config import Config
+from autoencode.data import Source
+from autoencode.errors import UsageError
+from autoencode.inference.model import Model, load
+from autoencode.system.optional import import_pandas
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Callback = Callable[[Any], object]
+
+
+def train(
+    source: Source = "mnist",
+    *,
+    run: str | os.PathLike | None = None,
+    config: Config | None = None,
+    callbacks: Iterable[Callback] = (),
+    **settings: Any,
+) -> Run:
+    """Train an autoencoder on `source`, write everything into a run folder, and return the run.
+
+    `source` is what `autoencode train` takes, or an array (N, H, W) or (N, H, W, C), a list of
+    paths or pictures, or `Images`. `run` is a new or empty folder; without one, the first free
+    runs/SOURCE-1, -2, ... is taken. `settings` are the fields of `Config`, and go before those of
+    `config`. `model` may also be a function build(shape, code, width) that returns encoder and
+    decoder, a pair of these, or a Keras model with layers of these names; `loss` a function of
+    (targets, outputs) made of Keras operations; `optimizer` and `learning_rate` Keras objects.
+    Each of `callbacks` is called with every event of the training: `Chunk` several times a second,
+    `Epoch` after each pass, findings and notes.
+
+    Raises `UsageError` for a setting that is invalid, and `AutoencodeError` for whatever else the
+    caller can fix; what was written until then is whole, and `resume` continues it.
+
+    >>> run = train("pictures/", epochs=20)  # doctest: +SKIP
+    >>> run.metrics[-1]["val_loss"], run.model.encode("more/").values.shape  # doctest: +SKIP
+    (0.0123, (300, 16))
+    """
+    config = pipeline.complete_config(config, **settings)
+    callbacks = _checked(callbacks)
+    name, _ = pipeline.check(source, config)
+    with runs.claim(run, name) as folder:
+        _follow(pipeline.record(pipeline.prepare(source, config), folder), callbacks)
+    return Run(folder)
+
+
+def resume(
+    run: str | os.PathLike,
+    epochs: int | None = None,
+    source: Source | None = None,
+    *,
+    callbacks: Iterable[Callback] = (),
+    **own: Any,
+) -> Run:
+    """Continue a training that stopped, up to `epochs` in all, in its own folder, and return the run.
+
+    Without more epochs, the end is bit for bit what it would have been without a stop. `source` is
+    needed where the run was trained on an array. Own parts are given again, as `model`, `loss`,
+    `optimizer` and `learning_rate`: no code comes out of a run folder. Raises `AutoencodeError` for
+    what the caller can fix.
+
+    >>> resume("runs/mnist-1", epochs=20)  # doctest: +SKIP
+    """
+    pipeline.complete_config(**own)  # registers them
+    callbacks = _checked(callbacks)
+    with runs.reclaim(run) as opened:
+        pipeline.check_own_parts(opened)
+        config, resumed = pipeline.take_up(opened, epochs)
+        images = pipeline.source_of(opened) if source is None else source
+        training = pipeline.prepare(images, config, resumed=resumed)
+        _follow(pipeline.record(training, opened.folder), callbacks)
+    return Run(run)
+
+
+def _checked(callbacks: Iterable[Callback]) -> tuple[Callback, ...]:
+    callbacks = (callbacks,) if callable(callbacks) else tuple(callbacks)
+    for callback in callbacks:
+        if not callable(callback):
+            raise UsageError(
+                "callbacks are functions that take an event of the training, "
+                f"received {type(callback).__name__}."
+            )
+    return callbacks
+
+
+def _follow(events: Iterable[Any], callbacks: tuple[Callback, ...]) -> None:
+    for event in events:
+        for callback in callbacks:
+            callback(event)
+
+
+class Run(os.PathLike):
+    """A run folder: what a training wrote, and the model that it trained.
+
+    Takes the place of its path wherever one is expected. Raises `AutoencodeError` where the folder
+    holds no run, or is damaged.
+
+    >>> run = Run("runs/mnist-1")  # doctest: +SKIP
+    >>> run  # doctest: +SKIP
+    Run('runs/mnist-1'): finished, 10 of 10 epochs, val_loss 0.0253
+    """
+
+    def __init__(self, folder: str | os.PathLike) -> None:
+        self._run = runs.Run.open(folder)
+
+    def __fspath__(self) -> str:
+        """Return the path of the folder."""
+        return str(self.path)
+
+    def __repr__(self) -> str:
+        done = f"{self._state['epochs']} of {self.config.epochs} epochs"
+        error = f", val_loss {self.val_loss:.4f}" if self._run.has_metrics() else ""
+        return f"Run({str(self.path)!r}): {self.state}, {done}{error}"
+
+    @property
+    def path(self) -> Path:
+        """The folder."""
+        return self._run.folder
+
+    @property
+    def state(self) -> str:
+        """What became of the training: training, stopped, finished or failed."""
+        return self._state["state"]
+
+    @property
+    def _state(self) -> dict[str, Any]:
+        return self._run.state()
+
+    @property
+    def config(self) -> Config:
+        """The settings, with every "auto" filled in."""
+        return Config(**self._run.record["settings"])
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        """One dict an epoch: epoch, steps, seconds, images_per_second, loss, val_loss and more."""
+        return self._run.metrics()
+
+    @property
+    def val_loss(self) -> float:
+        """The mean squared error of the test images, pixels in [0, 1], of the model that was kept."""
+        return self._run.kept()["val_loss"]
+
+    @property
+    def pca(self) -> float | None:
+        """The error of PCA with as many components as the code has; None before the end."""
+        return self._run.baseline().get("pca")
+
+    @property
+    def findings(self) -> list[dict[str, str]]:
+        """What the doctor found: `what`, `cause` and `advice` of each."""
+        return self._run.findings()
+
+    @cached_property
+    def model(self) -> Model:
+        """The trained model, which encodes, decodes, reconstructs and more."""
+        return load(self.path)
+
+    @property
+    def report(self) -> Path:
+        """The page with the curve, the reconstructions and all settings; it needs no other file."""
+        return self.path / "report.html"
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return `metrics` as a table, one row an epoch; needs pandas."""
+        return import_pandas().DataFrame(self.metrics)
