@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 
+from autoencode.cli import own_model
 from autoencode.cli.screen import app, bar, decoding, prepare_process, tell_skipped
 from autoencode.config import Config
 from autoencode.errors import UsageError, printable
@@ -48,7 +49,8 @@ def train(
     run
         New or empty folder for the results [default: runs/SOURCE-1, -2, ...].
     resume
-        Folder of a run that stopped: go on with it, as if it never had. Takes no other option but --epochs, for more of them.
+        Folder of a run that stopped: go on with it, as if it never had. Takes no other option but --epochs, for more of them, and
+        --model FILE.py:FUNCTION where the run trained an own model.
     quiet
         Print nothing but errors.
     json_lines
@@ -62,12 +64,18 @@ def train(
     with signals.ended_by_sigterm():
         if resume is None:
             config = config or Config()
+            if own_model.is_in_file(config.model):
+                own_model.register(config.model, config.engine)
             name, _ = pipeline.check(source, config)
             with runs.claim(run, name) as folder:
                 _train(partial(prepare, source, config), folder, quiet=quiet, json_lines=json_lines)
             return
         _check_resumed_alone()
         with runs.reclaim(resume) as opened:
+            if config and not config.is_auto("model"):
+                recorded = opened.record["settings"]["model"]
+                own_model.register_again(config.model, opened.record["engine"], recorded)
+            pipeline.check_own_parts(opened)
             config, resumed = pipeline.take_up(opened, config and config.epochs)
             prepare = partial(prepare, pipeline.source_of(opened), config, resumed=resumed)
             _train(prepare, resume, quiet=quiet, json_lines=json_lines)
@@ -78,11 +86,11 @@ def _check_resumed_alone() -> None:
     words = iter(sys.argv[2:])
     for word in words:
         option, _, value = word.partition("=")
-        if option not in ("--resume", "--epochs", "--quiet", "--json"):
+        if option not in ("--resume", "--epochs", "--model", "--quiet", "--json"):
             raise UsageError(
                 f"--resume goes on with the settings of the run, and takes --epochs, --quiet and --json alone, received {word}."
             )
-        if option in ("--resume", "--epochs") and not value:
+        if option in ("--resume", "--epochs", "--model") and not value:
             next(words, None)
 
 

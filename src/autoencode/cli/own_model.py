@@ -1,0 +1,112 @@
+"""A model of the user's own on the command line: --model FILE.py:FUNCTION."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+from autoencode.errors import AutoencodeError, UsageError, reason
+
+
+def is_in_file(model: str) -> bool:
+    """Return whether `model` names a function in a file.
+
+    >>> is_in_file("mine.py:build"), is_in_file("dense")
+    (True, False)
+    """
+    return ".py:" in model
+
+
+def register(word: str, engine: str, name: str | None = None) -> None:
+    """Run the file of a `word` such as "mine.py:build", and make its function known as `name`.
+
+    The function is known by the word itself where there is no `name`. The file may import Keras,
+    so `engine` is chosen first. Raises `UsageError` where there is no such file or function, and
+    `AutoencodeError` where the file itself fails, with the line.
+    """
+    from autoencode import engines, models
+
+    file, _, function = word.rpartition(":")
+    path = Path(file)
+    if not path.is_file():
+        raise UsageError(f"`model={word}` names a file that is not there: {path.resolve()}.")
+    engines.load(engines.choose(engine), alone=True)
+    module = _run_file(path)
+    if not hasattr(module, function):
+        defined = [key for key, value in vars(module).items() if callable(value)]
+        known = ", ".join(key for key in defined if not key.startswith("_")) or "none"
+        raise UsageError(
+            f"`model={word}` names a function that {path.name} does not define: it has {known}."
+        )
+    build = getattr(module, function)
+    if callable(build) and not hasattr(build, "layers"):
+        build = _fail_in_one_line(build, path)
+    models.register_model(name or word, build, summary=f"own model of {file}")
+
+
+def register_again(word: str, engine: str, recorded: str) -> None:
+    """Make the own model of a run known that is resumed, under the name that the run recorded.
+
+    Raises `UsageError` where the run was trained with another model.
+    """
+    if not is_in_file(word) or _last_parts(word) != _last_parts(recorded):
+        raise UsageError(
+            f"`resume` takes `model` for an own model alone, the one of the run: expected {recorded}, "
+            f"received {word}."
+        )
+    register(word, engine, recorded)
+
+
+def _last_parts(word: str) -> tuple[str, str]:
+    file, _, function = word.rpartition(":")
+    return Path(file).name, function
+
+
+def _run_file(path: Path) -> Any:
+    """Return the module that `path` makes when it is run; files beside it can be imported."""
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(path.resolve().parent))
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise _failure(error, path) from error
+    finally:
+        sys.path.pop(0)
+    return module
+
+
+def _failure(error: Exception, path: Path) -> AutoencodeError:
+    return AutoencodeError(
+        f"{path} failed{_line_of(error, path)}: {type(error).__name__}: {reason(error)}"
+    )
+
+
+def _fail_in_one_line(function: Callable[..., Any], path: Path) -> Callable[..., Any]:
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except AutoencodeError:
+            raise
+        except Exception as error:
+            raise _failure(error, path) from error
+
+    return call
+
+
+def _line_of(error: BaseException, path: Path) -> str:
+    """Where in `path` an error came from: " in line 7"; nothing where it is not known."""
+    if isinstance(error, SyntaxError) and error.lineno:
+        return f" in line {error.lineno}"
+    lines = []
+    trace = error.__traceback__
+    while trace is not None:
+        if Path(trace.tb_frame.f_code.co_filename).resolve() == path.resolve():
+            lines.append(trace.tb_lineno)
+        trace = trace.tb_next
+    return f" in line {lines[-1]}" if lines else ""
