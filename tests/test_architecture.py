@@ -19,8 +19,10 @@ from autoencode.errors import SETTING
 SOURCE = Path(__file__).parents[1] / "src" / "autoencode"
 LADDER = [
     {"errors"},
-    {"config", "images", "system"},
-    {"plots", "metrics"},
+    {"system"},
+    {"plots"},
+    {"config", "images"},
+    {"metrics"},
     {
         "data",
         "models",
@@ -30,6 +32,7 @@ LADDER = [
     {"training"},
     {"runs"},
     {"inference", "pipeline"},
+    {"notebook"},
     {"api", "comparison", "estimator", "folds"},
     {"cli"},
     {"__init__", "__main__"},

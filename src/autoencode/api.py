@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack, closing
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from autoencode import pipeline, runs
+from PIL import Image
+
+from autoencode import notebook, pipeline, runs
 from autoencode.config import Config
 from autoencode.data import Source
 from autoencode.errors import UsageError
@@ -27,6 +30,7 @@ def train(
     run: str | os.PathLike | None = None,
     config: Config | None = None,
     callbacks: Iterable[Callback] = (),
+    progress: bool | None = None,
     **settings: Any,
 ) -> Run:
     """Train an autoencoder on `source`, write everything into a run folder, and return the run.
@@ -40,6 +44,9 @@ def train(
     Each of `callbacks` is called with every event of the training: `Chunk` several times a second,
     `Epoch` after each pass, findings and notes.
 
+    With `progress`, a bar shows how far the training is, and in a notebook the reconstructions
+    after every epoch; by itself it is shown in a notebook alone.
+
     Raises `UsageError` for a setting that is invalid, and `AutoencodeError` for whatever else the
     caller can fix; what was written until then is whole, and `resume` continues it.
 
@@ -51,7 +58,7 @@ def train(
     callbacks = _checked(callbacks)
     name, _ = pipeline.check(source, config)
     with runs.claim(run, name) as folder:
-        _follow(pipeline.record(pipeline.prepare(source, config), folder), callbacks)
+        _follow(pipeline.prepare(source, config), folder, callbacks, progress)
     return Run(folder)
 
 
@@ -61,6 +68,7 @@ def resume(
     source: Source | None = None,
     *,
     callbacks: Iterable[Callback] = (),
+    progress: bool | None = None,
     **own: Any,
 ) -> Run:
     """Continue a training that stopped, up to `epochs` in all, in its own folder, and return the run.
@@ -79,7 +87,7 @@ def resume(
         config, resumed = pipeline.take_up(opened, epochs)
         images = pipeline.source_of(opened) if source is None else source
         training = pipeline.prepare(images, config, resumed=resumed)
-        _follow(pipeline.record(training, opened.folder), callbacks)
+        _follow(training, opened.folder, callbacks, progress)
     return Run(run)
 
 
@@ -94,10 +102,22 @@ def _checked(callbacks: Iterable[Callback]) -> tuple[Callback, ...]:
     return callbacks
 
 
-def _follow(events: Iterable[Any], callbacks: tuple[Callback, ...]) -> None:
-    for event in events:
-        for callback in callbacks:
-            callback(event)
+def _follow(
+    training: pipeline.Training,
+    folder: Path,
+    callbacks: tuple[Callback, ...],
+    progress: bool | None,
+) -> None:
+    """Train, write, and hand every event to the callbacks."""
+    is_shown = notebook.in_notebook() if progress is None else progress
+    with ExitStack() as around:
+        if is_shown:
+            shown = around.enter_context(notebook.LiveTraining(training.config.epochs))
+            callbacks = (shown, *callbacks)
+        events = around.enter_context(closing(pipeline.record(training, folder)))
+        for event in events:
+            for callback in callbacks:
+                callback(event)
 
 
 class Run(os.PathLike):
@@ -122,6 +142,22 @@ class Run(os.PathLike):
         done = f"{self._state['epochs']} of {self.config.epochs} epochs"
         error = f", val_loss {self.val_loss:.4f}" if self._run.has_metrics() else ""
         return f"Run({str(self.path)!r}): {self.state}, {done}{error}"
+
+    def _repr_html_(self) -> str:
+        """The name, what was reached, and the last reconstructions, for notebooks."""
+        from autoencode.plots import html
+
+        if not self._run.has_metrics():
+            return html.card_element(str(self.path), [("state", self.state)])
+        facts = [("epochs", len(self.metrics)), ("val_loss", f"{self.val_loss:.4f}")]
+        if self.pca is not None:
+            facts.append(("PCA with as many components", f"{self.pca:.4f}"))
+        last = self.path / f"example{len(self.metrics) - 1}.png"
+        shown = []
+        if last.is_file():
+            with Image.open(last) as picture:
+                shown.append(html.picture_element(picture, "the last reconstructions"))
+        return html.card_element(str(self.path), facts, *shown)
 
     @property
     def path(self) -> Path:

@@ -13,6 +13,7 @@ from autoencode.errors import AutoencodeError
 
 FINGERPRINT_BYTES = 2**20
 UNLABELLED = -1  # in labels: an image of no class
+SHOWN_IN_NOTEBOOK = 40
 NAMED_UNUSED = 4  # files or folders that are named in one line
 
 
@@ -57,7 +58,7 @@ def describe_unused(unused: Sequence[Unused]) -> list[str]:
     return [f"unused: {'; '.join(map(str, unused))}"] if unused else []
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Images:
     """A named set of images, training and test apart.
 
@@ -154,6 +155,31 @@ class Images:
     def unused_notes(self) -> list[str]:
         """Return a line that names what is unused, where anything is."""
         return describe_unused(self.unused)
+
+    def __repr__(self) -> str:
+        """Return the name, the counts and the shape of an image; no pixels.
+
+        >>> Images("noise", np.zeros((8, 4, 4, 1), "uint8"), np.zeros((2, 4, 4, 1), "uint8"))
+        Images('noise', 8 train, 2 test, 4x4x1)
+        """
+        parts = [f"{len(self.train):,} train", f"{len(self.test):,} test"]
+        if self.holdout is not None:
+            parts.insert(1, f"{len(self.holdout):,} held out")
+        shape = "x".join(map(str, self.shape))
+        return f"Images({self.name!r}, {', '.join(parts)}, {shape})"
+
+    def _repr_html_(self) -> str:
+        """A contact sheet of training images, drawn evenly, for notebooks."""
+        from autoencode.plots import html
+
+        height, width, channels = self.shape
+        facts = [
+            ("training images", f"{len(self.train):,}"),
+            ("test images", f"{len(self.test):,}"),
+            ("size", f"{width}x{height} {'grey' if channels == 1 else 'RGB'}"),
+        ]
+        shown = self.train[evenly(len(self.train), SHOWN_IN_NOTEBOOK)]
+        return html.card_element(self.name, facts, html.sheet_element(shown))
 
     def fingerprint(self) -> int:
         """Return the CRC-32 of rows evenly drawn from both parts, a megabyte in all: the same images give the same."""

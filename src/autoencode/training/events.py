@@ -97,7 +97,7 @@ class Evaluation:
         return float(self.errors.mean(dtype=np.float64))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Epoch:
     """One pass over the training images, and what the model makes of the test images after it.
 
@@ -120,6 +120,23 @@ class Epoch:
     model: keras.Model
     position: Position
     holdout_loss: float | None = None
+
+    def __repr__(self) -> str:
+        """Return the number, the losses and the seconds; no pixels."""
+        losses = f"loss={self.loss:.4f}, val_loss={self.val_loss:.4f}"
+        return f"Epoch({self.number}, {losses}, {self.seconds:.2f} s)"
+
+    def _repr_html_(self) -> str:
+        """The losses above originals and reconstructions, for notebooks."""
+        from autoencode.plots import html
+
+        facts = [
+            ("loss", f"{self.loss:.4f}"),
+            ("val_loss", f"{self.val_loss:.4f}"),
+            ("seconds", f"{self.seconds:.2f}"),
+        ]
+        pairs = html.pairs_element(self.originals, self.reconstructions)
+        return html.card_element(f"epoch {self.number}", facts, pairs)
 
 
 @dataclass(frozen=True)
