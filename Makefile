@@ -7,6 +7,19 @@ train: .venv/installed
 test: .venv/installed-test
 	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile
 
+quick: .venv/installed-test
+	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile -m "not slow" --durations 10
+
+coverage: .venv/installed-test
+	.venv/bin/python -m pytest --numprocesses 2 --dist loadfile --cov --cov-report term:skip-covered
+
+lint: .venv/installed-lint
+	.venv/bin/ruff check
+	.venv/bin/ruff format --check
+
+types: .venv/installed-lint
+	.venv/bin/pyright --pythonpath .venv/bin/python
+
 bench: .venv/installed-test
 	.venv/bin/python benchmarks/speed.py
 	.venv/bin/python benchmarks/packing.py
@@ -40,7 +53,11 @@ faults: .venv/installed-test
 	touch $@
 
 .venv/installed-test: .venv/installed
-	$(PIP) --editable '.[tensorflow,test]'
+	$(PIP) --editable '.[test-all]'
 	touch $@
 
-.PHONY: train test bench redrawing using faults
+.venv/installed-lint: .venv/installed-test
+	$(PIP) '.[lint]'
+	touch $@
+
+.PHONY: train test quick coverage lint types bench redrawing using faults

@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import tempfile
+from importlib.util import find_spec
 
 import pytest
 
@@ -20,3 +21,24 @@ atexit.register(shutil.rmtree, PROGRAMS, ignore_errors=True)
 def _same_random_numbers():
     """Keras's generators without a seed of their own take one from Python's."""
     random.seed(0)
+
+
+# Packages of the extra `test-all`, and words in the name of a test that needs one.
+OPTIONAL = {
+    "atheris": ("fuzz",),
+    "datasets": ("hugging", "dataset_dict"),
+    "tensorflow": ("tensorflow",),
+    "torch": ("torch",),
+    "umap": ("umap",),
+}
+
+
+def pytest_collection_modifyitems(items):
+    """Skip what needs a package that is not installed, and say which."""
+    missing = {name: words for name, words in OPTIONAL.items() if find_spec(name) is None}
+    for item in items:
+        marked = [name for mark in item.iter_markers("needs") for name in mark.args]
+        for name, words in missing.items():
+            if name in marked or any(word in item.name.lower() for word in words):
+                reason = f"needs {name}: pip install 'autoencode[test-all]'"
+                item.add_marker(pytest.mark.skip(reason=reason))

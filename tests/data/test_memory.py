@@ -5,15 +5,17 @@ import subprocess
 import sys
 from pathlib import Path
 
-import datasets
 import numpy as np
 import pandas
 import pytest
-import torch
 from PIL import Image
 
 from autoencode import AutoencodeError, Config, UsageError, data
 from autoencode.data import loading
+
+ALL = "pip install 'autoencode[test-all]'"
+datasets = pytest.importorskip("datasets", reason=f"needs datasets: {ALL}")
+torch = pytest.importorskip("torch", reason=f"needs torch: {ALL}")
 
 COUNT, HEIGHT, WIDTH = 24, 6, 5
 PIXELS = np.random.default_rng(0).integers(0, 256, (COUNT, HEIGHT, WIDTH, 3), "uint8")

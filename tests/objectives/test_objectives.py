@@ -472,22 +472,22 @@ def test_another_optimizer_learns_without_a_rate_given(name):
     ("settings", "words"),
     [
         ({"loss": "mse+rmse"}, "unknown loss 'rmse': did you mean 'mse'"),
-        ({"loss": "0*mse"}, "--loss takes numbers above 0"),
+        ({"loss": "0*mse"}, "`loss` takes numbers above 0"),
         ({"noise": "gausian:0.1"}, "did you mean 'gaussian'"),
-        ({"noise": "mask:2"}, "--noise takes numbers above 0 and at most 0.99, received '2'"),
+        ({"noise": "mask:2"}, "`noise` takes numbers above 0 and at most 0.99, received '2'"),
         ({"augment": "turn"}, "unknown augment 'turn'"),
         ({"optimizer": "adm"}, "did you mean 'adam'"),
         ({"schedule": "cos"}, "unknown schedule 'cos'"),
         (
             {"noise": "none+gaussian"},
-            "--noise none stands alone, received 'none+gaussian': leave out none",
+            "`noise=none` stands alone, received 'none+gaussian': leave out none",
         ),
-        ({"augment": "flip+none"}, "--augment none stands alone"),
+        ({"augment": "flip+none"}, "`augment=none` stands alone"),
         (
             {"free_bits": 0.1},
-            "--free-bits takes a variational model, received none: add --variational 1",
+            "`free_bits` takes a variational model, received none: add `variational=1`",
         ),
-        ({"warm_up": 0.0}, "--warm-up takes a variational model"),
+        ({"warm_up": 0.0}, "`warm_up` takes a variational model"),
         ({"model": "cnn"}, "unknown model 'cnn'"),
     ],
 )
@@ -545,7 +545,7 @@ def test_settings_out_of_range_are_told():
         {"precision": "float16"},
         {"free_bits": -1},
     ):
-        with pytest.raises(UsageError, match="--|precision"):
+        with pytest.raises(UsageError, match="`|precision"):
             Config(**settings)
 
 
@@ -571,18 +571,18 @@ WAVES = np.tile([0.02, 0.022], 15)  # a loss that wavers by a tenth, of 30 epoch
         ({"codes": DEAD}, "2 of 4 numbers of the code are the same for every test image (1, 3)"),
         (
             {"codes": WELL["codes"] * np.float32(0.05), "config": VARIATIONAL},
-            "try a lower --variational or a longer",
+            "try a lower `variational` or a longer",
         ),
         (
             {"codes": WELL["codes"] * np.float32(0.05), "config": Config(variational=1.0)},
-            "or --free-bits 0.1",
+            "or `free_bits=0.1`",
         ),
         ({"pca": 0.01}, "is worse than PCA"),
         (
             {"losses": [0.03, 0.04]},
-            "risen from 0.0300 to 0.0400; the steps are too large: try a lower --learning-rate",
+            "risen from 0.0300 to 0.0400; the steps are too large: try a lower `learning_rate`",
         ),
-        ({"losses": [0.03, 0.04]}, "or --schedule cosine"),
+        ({"losses": [0.03, 0.04]}, "or `schedule=cosine`"),
         ({"losses": [0.04, *WAVES, 0.022]}, None),
         (
             {"losses": [0.04, *WAVES, *WAVES[:10] + 0.02]},
@@ -605,7 +605,7 @@ WAVES = np.tile([0.02, 0.022], 15)  # a loss that wavers by a tenth, of 30 epoch
         ),
         (
             {"val_losses": [0.07, 0.065], "train_error": 0.051},
-            "the training is too short or the model too small: try --model residual without --batch-size",
+            "the training is too short or the model too small: try `model=residual` without `batch_size`",
         ),
         (
             {"val_losses": [0.04, 0.036], "codes": WELL["codes"] * 0},
@@ -613,10 +613,10 @@ WAVES = np.tile([0.02, 0.022], 15)  # a loss that wavers by a tenth, of 30 epoch
         ),
         (
             {"val_losses": [0.04, 0.036], "config": Config(augment="flip")},
-            "try a stronger --augment, more images, or",
+            "try a stronger `augment`, more images, or",
         ),
-        ({"val_losses": [0.04, 0.036], "config": Config(model="conv")}, "or a smaller --width"),
-        ({"val_losses": [0.04, 0.036]}, "or a smaller --code"),
+        ({"val_losses": [0.04, 0.036], "config": Config(model="conv")}, "or a smaller `width`"),
+        ({"val_losses": [0.04, 0.036]}, "or a smaller `code`"),
         ({"setbacks": ("epoch 2: the loss became nan",)}, "epoch 2: the loss became nan"),
         ({"val_losses": [0.04, 0.036], "codes": WELL["codes"][:19]}, None),
         (
@@ -636,7 +636,7 @@ WAVES = np.tile([0.02, 0.022], 15)  # a loss that wavers by a tenth, of 30 epoch
         ({"pca": 0.01, "config": Config(model="dense")}, "it starts as PCA"),
         (
             {"pca": 0.01, "config": Config(model="residual")},
-            "try it without --learning-rate, --batch-size and --epochs",
+            "try it without `learning_rate`, `batch_size` and `epochs`",
         ),
         (
             {"pca": 0.01, "mean": 0.032},
@@ -649,7 +649,7 @@ WAVES = np.tile([0.02, 0.022], 15)  # a loss that wavers by a tenth, of 30 epoch
         ),
         (
             {"pca": 0.01, "mean": 0.032, "steps": 20},
-            "only 20 optimizer steps were made: try --model residual",
+            "only 20 optimizer steps were made: try `model=residual`",
         ),
         ({"pca": 0.01, "steps": 299}, "only 299 optimizer steps were made (val_loss 0.0310"),
         ({"pca": 0.01, "steps": 300}, "is worse than PCA with"),
@@ -670,12 +670,12 @@ WAVES = np.tile([0.02, 0.022], 15)  # a loss that wavers by a tenth, of 30 epoch
             "stands against 0.0300 on training",
         ),
         (
-            {"pca": 0.01, "traded": ["--noise"]},
-            "or --noise costs too much of the error: try more --epochs, or less of --noise",
+            {"pca": 0.01, "traded": ["noise"]},
+            "or `noise` costs too much of the error: try more `epochs`, or less of `noise`",
         ),
         ({"codes": DEAD, "config": Config(quantize=8)}, "their units are dead: try"),
-        ({"codes": DEAD, "config": Config(model="dense")}, "or a smaller --code"),
-        ({"codes": DEAD, "config": Config(sparsity=10.0)}, "try a lower --sparsity than 10"),
+        ({"codes": DEAD, "config": Config(model="dense")}, "or a smaller `code`"),
+        ({"codes": DEAD, "config": Config(sparsity=10.0)}, "try a lower `sparsity` than 10"),
         ({"largest": 1.7}, "values from 0.00 to 1.70, outside [0, 1]"),
     ],
 )

@@ -105,7 +105,7 @@ def test_it_keeps_quiet_on_mnist_and_is_quick():
 @pytest.mark.parametrize(
     ("pixels", "what", "advice"),
     [
-        (np.zeros((50, 8, 8)), "every value of the 45 images examined is 0", "--range 0:MAX"),
+        (np.zeros((50, 8, 8)), "every value of the 45 images examined is 0", "`range=0:MAX`"),
         (
             np.full((50, 8, 8, 3), 7),
             "every value of the 45 images examined is 7",
@@ -114,22 +114,22 @@ def test_it_keeps_quiet_on_mnist_and_is_quick():
         (
             np.broadcast_to(RANDOM.integers(0, 256, (50, 1, 1, 3)), (50, 8, 8, 3)),
             "45 of 45 images examined have a single colour each",
-            "--size",
+            "`size`",
         ),
         (
             RANDOM.integers(0, 8, (50, 8, 8)),
             "the images are nearly black: values from 0 to 7 of 255, mean 1.",
-            "--range 0:MAX",
+            "`range=0:MAX`",
         ),
         (
             RANDOM.integers(0, 2, (50, 8, 8)),
             "the images are nearly black: values from 0 to 1 of 255",
-            "--range 0:MAX",
+            "`range=0:MAX`",
         ),
         (
             RANDOM.integers(250, 256, (50, 8, 8)),
             "the images are nearly white: values from 250 to 255",
-            "--range MIN:MAX",
+            "`range=MIN:MAX`",
         ),
         (
             np.repeat(RANDOM.integers(0, 256, (1, 8, 8)), 100, axis=0),
