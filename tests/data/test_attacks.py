@@ -16,6 +16,8 @@ from PIL import Image
 from autoencode import AutoencodeError, Config, data
 from autoencode.data import decode, formats
 from autoencode.data.budget import Budget
+from autoencode.data.decode import limits
+from autoencode.data.decode.decoders import PNG_MAGIC
 
 MAX_PEAK = 1000  # MB
 
@@ -68,7 +70,7 @@ def icons(folder: Path) -> Path:
     packer = zlib.compressobj(9)
     rows = b"".join(packer.compress(bytes(side + 1)) for _ in range(side)) + packer.flush()
     header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
-    png = decode.PNG_MAGIC + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+    png = PNG_MAGIC + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
     icon = (
         struct.pack("<HHH", 0, 1, 1)
         + struct.pack("<BBBBHHII", 0, 0, 0, 0, 1, 32, len(png), 22)
@@ -197,7 +199,7 @@ def test_icons_of_an_honest_size_are_read(kind):
 
 
 def test_a_jpeg_of_any_size_is_read_small_and_another_where_it_is_allowed(tmp_path, monkeypatch):
-    monkeypatch.setattr(decode, "MAX_PIXELS", 2**20)
+    monkeypatch.setattr(limits, "MAX_PIXELS", 2**20)
     Image.effect_noise((2000, 1500), 60).save(tmp_path / "phone.jpg")
     Image.new("L", (2000, 1500), 40).save(tmp_path / "scan.png")
     config = Config(size="32", max_pixels=2**20)

@@ -24,7 +24,8 @@ import tifffile
 from PIL import Image, PngImagePlugin
 
 from autoencode import AutoencodeError, Config, data
-from autoencode.data import archives, decode, idx, loading
+from autoencode.data import archives, idx, loading
+from autoencode.data.decode import decoders
 
 DOCS = Path(__file__).parents[2] / "docs" / "datasets.md"
 HEIGHT, WIDTH = 10, 12
@@ -854,18 +855,18 @@ def _heif_is_installed(monkeypatch):
         "HEIF", FakeHeif, lambda head: head[4:12] == b"ftypheic"
     )
     monkeypatch.setitem(sys.modules, "pillow_heif", module)
-    decode._decoders.cache_clear()
+    decoders.installed_decoders.cache_clear()
     yield
-    decode._decoders.cache_clear()
+    decoders.installed_decoders.cache_clear()
 
 
 @pytest.fixture
 def _heif_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
     monkeypatch.setattr("autoencode.data.pictures.find_spec", lambda name: None)
-    decode._decoders.cache_clear()
+    decoders.installed_decoders.cache_clear()
     yield
-    decode._decoders.cache_clear()
+    decoders.installed_decoders.cache_clear()
 
 
 @pytest.mark.usefixtures("_heif_is_installed")

@@ -358,7 +358,7 @@ def test_constant_sets_keep_the_full_range(tmp_path, value, dtype, pixel, form):
 @pytest.mark.parametrize(("value", "option"), [(-3.5, "auto"), (1e6, "auto")])
 def test_constant_floats_outside_of_0_to_1_are_one_line(value, option):
     with pytest.raises(
-        AutoencodeError, match=r"received .* everywhere \(float\): choose a range with `range`"
+        AutoencodeError, match=r"received .* everywhere \(float\): choose a range with `range=MIN:MAX`"
     ) as told:
         read(np.full((6, HEIGHT, WIDTH), value), range=option)
     assert len(str(told.value).splitlines()) == 1

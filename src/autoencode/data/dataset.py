@@ -319,7 +319,7 @@ class ArrayDataset(Dataset):
             kind = kind_of(array.dtype)
             size = max(1, CHUNK_BYTES // array[0].nbytes)
             for first in range(0, len(array), size):
-                colours = select_colours(array[first : first + size], plan)
+                colours = decode.select_colours(array[first : first + size], plan)
                 _check_finite(colours)
                 add_extent(found, kind, measure_extent(colours))
                 release(array)
@@ -332,7 +332,7 @@ class ArrayDataset(Dataset):
         drawn: dict[str, list[np.ndarray]] = {}
         for array, positions, _ in self._pieces(np.array(evenly(len(self), SAMPLED_IMAGES))):
             for position in positions:
-                values = select_colours(array[position][np.newaxis], plan).reshape(-1)
+                values = decode.select_colours(array[position][np.newaxis], plan).reshape(-1)
                 step = max(1, len(values) // SAMPLED_VALUES)
                 drawn.setdefault(kind_of(array.dtype), []).append(np.array(values[::step]))
                 release(array)
@@ -356,13 +356,6 @@ class ArrayDataset(Dataset):
             if first < last:
                 part = indices[first:last]
                 yield array, part - start, part
-
-
-def select_colours(values: np.ndarray, plan: Plan) -> np.ndarray:
-    """Return the colours of images (N, H, W, C): the bands that `plan` asks for, or all but alpha."""
-    if plan.bands is not None:
-        return values[..., list(plan.bands)]
-    return values[..., :3]
 
 
 def _check_finite(values: np.ndarray) -> None:
