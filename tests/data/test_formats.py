@@ -24,7 +24,7 @@ import tifffile
 from PIL import Image, PngImagePlugin
 
 from autoencode import AutoencodeError, Config, data
-from autoencode.data import archives, idx, loading
+from autoencode.data import idx, loading, tar_streams
 from autoencode.data.decode import decoders
 
 DOCS = Path(__file__).parents[2] / "docs" / "datasets.md"
@@ -711,7 +711,7 @@ def write_zstd(folder: Path, ending: str) -> Iterator[Written]:
     try:
         zstd = import_zstd()
     except ImportError:
-        path.write_bytes(archives.ZSTD_MAGIC + b"packed")
+        path.write_bytes(tar_streams.ZSTD_MAGIC + b"packed")
         with pytest.raises(AutoencodeError, match=re.escape("pip install 'autoencode[zstd]'")):
             data.load(path)
         path = folder / "a.tar"
@@ -896,7 +896,7 @@ def test_zstd_is_read_where_it_is_installed(tmp_path, monkeypatch, ending):
 
     def unpack(file: object) -> io.BytesIO:
         content = file.read()
-        assert content.startswith(archives.ZSTD_MAGIC)
+        assert content.startswith(tar_streams.ZSTD_MAGIC)
         return io.BytesIO(gzip.decompress(content[4:]))
 
     module = types.ModuleType("zstd")
@@ -907,7 +907,7 @@ def test_zstd_is_read_where_it_is_installed(tmp_path, monkeypatch, ending):
         monkeypatch.setitem(sys.modules, name, package)
         monkeypatch.setitem(sys.modules, f"{name}.zstd", module)
     pixels = noise(6)
-    content = archives.ZSTD_MAGIC + gzip.compress(tar_of(pixels))
+    content = tar_streams.ZSTD_MAGIC + gzip.compress(tar_of(pixels))
     (tmp_path / f"a{ending}").write_bytes(content)
     check(Written(tmp_path / f"a{ending}", pixels))
     check(Written(tmp_path, pixels))
@@ -917,7 +917,7 @@ def test_zstd_is_read_where_it_is_installed(tmp_path, monkeypatch, ending):
 def test_zstd_names_its_install_command_where_it_is_missing(tmp_path, monkeypatch, ending):
     for name in ("backports", "compression", "backports.zstd", "compression.zstd"):
         monkeypatch.setitem(sys.modules, name, None)
-    (tmp_path / f"a{ending}").write_bytes(archives.ZSTD_MAGIC + b"packed")
+    (tmp_path / f"a{ending}").write_bytes(tar_streams.ZSTD_MAGIC + b"packed")
     for source in (tmp_path / f"a{ending}", tmp_path):
         with pytest.raises(AutoencodeError) as told:
             data.load(source)

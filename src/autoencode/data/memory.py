@@ -14,11 +14,12 @@ import numpy as np
 from PIL import Image
 
 from autoencode.config import DataConfig
-from autoencode.data.archives import Paths, show_name
 from autoencode.data.arrays import as_classes, check_channels, is_one_hot, number_names, open_arrays
 from autoencode.data.dataset import ArrayDataset, Dataset
 from autoencode.data.decode import CHANNELS, Unreadable, channels_last
+from autoencode.data.folders import Paths
 from autoencode.data.layout import split_word
+from autoencode.data.members import show_name
 from autoencode.data.pictures import Entry, FileDataset, PictureDataset
 from autoencode.data.preprocessing import parse_bands
 from autoencode.errors import AutoencodeError, UsageError, reason

@@ -236,10 +236,10 @@ def _open_folder(path: Path, config: DataConfig) -> Dataset:
 
     Where it holds pictures and a set in another form, the one with more images is taken, and the other named.
     """
-    from autoencode.data import archives, formats, pictures
+    from autoencode.data import archives, folders, formats, pictures
 
     name = path.resolve().name or "folder"
-    folder = archives.Folder(path)
+    folder = folders.Folder(path)
     by_kind: dict[str, list[Path]] = {}
     count = 0
     for member in folder.members:
@@ -350,7 +350,7 @@ def _open_idx(name: str, files: dict[str, Path], config: DataConfig) -> Dataset:
 
 
 def _open_file(path: Path, config: DataConfig) -> Dataset:
-    from autoencode.data import archives, arrays, formats, idx, memory, pictures, store
+    from autoencode.data import archives, arrays, folders, formats, idx, memory, pictures, store
 
     if not path.is_file():
         raise AutoencodeError(
@@ -365,7 +365,7 @@ def _open_file(path: Path, config: DataConfig) -> Dataset:
         found, notes = arrays.load_arrays(path)
         return arrays.open_arrays(path.stem, found, parse_bands(config.bands), notes)
     if ending in formats.PICTURES or ending in formats.HEIF:
-        dataset = pictures.FileDataset(archives.Paths(path.stem, [path]), **options)
+        dataset = pictures.FileDataset(folders.Paths(path.stem, [path]), **options)
         return dataset
     if head.startswith(b"PAR1"):
         return import_module("autoencode.data.tables").ParquetDataset(path.stem, [path])

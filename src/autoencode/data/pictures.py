@@ -16,10 +16,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from autoencode.data import decode, formats, layout
-from autoencode.data.archives import Container, Member, show_name
 from autoencode.data.budget import MAX_WAITING_BYTES
 from autoencode.data.dataset import SAMPLED_IMAGES, SAMPLED_VALUES, SPLITS, Chunk, Dataset, Labels
 from autoencode.data.decode import Plan, Probe, Tally, Unreadable
+from autoencode.data.members import Container, Member, show_name
 from autoencode.data.scaling import Extent, add_extent, fills
 from autoencode.errors import AutoencodeError
 from autoencode.images import UNLABELLED, Skipped, Unused, evenly

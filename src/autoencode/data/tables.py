@@ -11,8 +11,8 @@ from types import ModuleType
 from typing import Any
 
 from autoencode.data import layout
-from autoencode.data.archives import show_name, stamp_of
 from autoencode.data.decode import MAX_BYTES, Unreadable
+from autoencode.data.members import show_name, stamp_of
 from autoencode.data.pictures import Entry, PictureDataset
 from autoencode.errors import AutoencodeError, reason
 from autoencode.system.files import check_unpacked
