@@ -16,7 +16,7 @@ from PIL import Image
 from autoencode import AutoencodeError, Config, Images, UsageError, data
 from autoencode.data import decode, loading, streaming
 from autoencode.data.decode import Plan, Unreadable
-from autoencode.data.pictures import on_all_cores
+from autoencode.data.parallel import on_all_cores
 from autoencode.data.scaling import Scale, parse_range, show_value
 
 tifffile = pytest.importorskip("tifffile")

@@ -863,7 +863,7 @@ def _heif_is_installed(monkeypatch):
 @pytest.fixture
 def _heif_is_missing(monkeypatch):
     monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    monkeypatch.setattr("autoencode.data.pictures.find_spec", lambda name: None)
+    monkeypatch.setattr("autoencode.data.picture_files.find_spec", lambda name: None)
     decoders.installed_decoders.cache_clear()
     yield
     decoders.installed_decoders.cache_clear()

@@ -20,7 +20,8 @@ from autoencode.data.decode import CHANNELS, Unreadable, channels_last
 from autoencode.data.folders import Paths
 from autoencode.data.layout import split_word
 from autoencode.data.members import show_name
-from autoencode.data.pictures import Entry, FileDataset, PictureDataset
+from autoencode.data.picture_files import FileDataset
+from autoencode.data.pictures import Entry, PictureDataset
 from autoencode.data.preprocessing import parse_bands
 from autoencode.errors import AutoencodeError, UsageError, reason
 from autoencode.images import UNLABELLED, Skipped

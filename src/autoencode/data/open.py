@@ -236,7 +236,7 @@ def _open_folder(path: Path, config: DataConfig) -> Dataset:
 
     Where it holds pictures and a set in another form, the one with more images is taken, and the other named.
     """
-    from autoencode.data import archives, folders, formats, pictures
+    from autoencode.data import archives, folders, formats, picture_files
 
     name = path.resolve().name or "folder"
     folder = folders.Folder(path)
@@ -264,17 +264,17 @@ def _open_folder(path: Path, config: DataConfig) -> Dataset:
     bands = parse_bands(config.bands)
     options = {"frames": config.frames, "masks": config.include_masks, "bands": bands}
     if count:
-        return pictures.FileDataset(folder, **options)
+        return picture_files.FileDataset(folder, **options)
     if "archive" in by_kind:
         shards = sorted(by_kind["archive"])
-        dataset = pictures.FileDataset(archives.Shards(name, shards), **options)
+        dataset = picture_files.FileDataset(archives.Shards(name, shards), **options)
         if len(dataset):
             return _with_rest(dataset, folder, shards)
     if "npy" in by_kind:
-        return pictures.FileDataset(folder, **options, reads_arrays=True)
+        return picture_files.FileDataset(folder, **options, reads_arrays=True)
     if "npz" in by_kind and len(by_kind["npz"]) == 1:
         return _with_rest(_open_file(by_kind["npz"][0], config), folder, by_kind["npz"])
-    return pictures.FileDataset(folder, **options)
+    return picture_files.FileDataset(folder, **options)
 
 
 def _with_rest(dataset: Dataset, folder: Any, used: list[Path]) -> Dataset:
@@ -350,7 +350,16 @@ def _open_idx(name: str, files: dict[str, Path], config: DataConfig) -> Dataset:
 
 
 def _open_file(path: Path, config: DataConfig) -> Dataset:
-    from autoencode.data import archives, arrays, folders, formats, idx, memory, pictures, store
+    from autoencode.data import (
+        archives,
+        arrays,
+        folders,
+        formats,
+        idx,
+        memory,
+        picture_files,
+        store,
+    )
 
     if not path.is_file():
         raise AutoencodeError(
@@ -365,7 +374,7 @@ def _open_file(path: Path, config: DataConfig) -> Dataset:
         found, notes = arrays.load_arrays(path)
         return arrays.open_arrays(path.stem, found, parse_bands(config.bands), notes)
     if ending in formats.PICTURES or ending in formats.HEIF:
-        dataset = pictures.FileDataset(folders.Paths(path.stem, [path]), **options)
+        dataset = picture_files.FileDataset(folders.Paths(path.stem, [path]), **options)
         return dataset
     if head.startswith(b"PAR1"):
         return import_module("autoencode.data.tables").ParquetDataset(path.stem, [path])
@@ -384,14 +393,14 @@ def _open_file(path: Path, config: DataConfig) -> Dataset:
 
 
 def _open_archive(archive: Any, path: Path, config: DataConfig) -> Dataset:
-    from autoencode.data import formats, pictures
+    from autoencode.data import formats, picture_files
 
     bands = parse_bands(config.bands)
     options = {"frames": config.frames, "masks": config.include_masks, "bands": bands}
-    dataset = pictures.FileDataset(archive, **options)
+    dataset = picture_files.FileDataset(archive, **options)
     if len(dataset) or dataset.skipped:
         return dataset
-    dataset = pictures.FileDataset(archive, **options, reads_arrays=True)
+    dataset = picture_files.FileDataset(archive, **options, reads_arrays=True)
     if len(dataset):
         return dataset
     inner = [member.name for member in archive.members if member.ending in formats.ARCHIVES]
