@@ -1,191 +1,30 @@
-"""The packed store: one file of uint8 rows that training reads through a memory map, so that a set may exceed memory.
-
-Layout: a head of 64 bytes (magic, version), the training images, the test images, their labels as int32, their names as
-lines of UTF-8 where they have any, a footer of JSON, and a tail of 32 bytes (length and checksum of the footer, end mark).
-The footer holds the shape, the counts, the length of the names and a CRC-32 of every block of what stands before it: a
-damaged byte anywhere is found when the store is opened. Version 1 had no names.
-
-A store is packed by one process at a time, which holds a lock on FILE.lock meanwhile. It has its
-name when it is whole.
-"""
+"""A packed store grows row by row, and a cut-off one is continued."""
 
 from __future__ import annotations
 
 import json
-import logging
 import os
-import struct
-import time
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from autoencode.errors import AutoencodeError, newer, not_written, reason
+from autoencode.data.store.format import BLOCK, END, HEAD, MAGIC, TAIL, VERSION
+from autoencode.data.store.locking import lock_store
+from autoencode.data.store.reading import map_images
+from autoencode.errors import AutoencodeError, not_written, reason
 from autoencode.images import Images, Skipped, Unused
-from autoencode.system.files import lock_owner, locked, open_own, replacing
+from autoencode.system.files import open_own, replacing
 
-MAGIC, END, VERSION = b"autoencode-store", b"store-ends-here\n", 2
-HEAD = struct.Struct("<16sI44x")
-TAIL = struct.Struct("<QI4x16s")
-BLOCK = 2**23  # bytes under one checksum
 # Bytes after which the disk is asked to keep what it has, so that the end need not wait for all of
 # it.
 SYNCED = 2**25
 JOURNAL_SECONDS = 5.0  # between notes of how far the packing has come
-POLL_SECONDS = 0.2  # between looks whether another process still packs
-OWNER_SECONDS = 1.0  # in which a process that takes a lock writes its number
-WAITING = "waiting for another process"  # begins the line that says so
-LOG = logging.getLogger("autoencode")
-
-
-def is_store(path: Path) -> bool:
-    """Whether the file begins as a store does."""
-    try:
-        with path.open("rb") as file:
-            return file.read(len(MAGIC)) == MAGIC
-    except OSError:
-        return False
-
-
-def open_store(path: Path) -> Images:
-    """Return a store's images, memory-mapped, after every byte was checked.
-
-    Raises `AutoencodeError` where the file is damaged, cut off or of a newer version.
-    """
-    try:
-        with path.open("rb") as file:
-            footer, end = _footer(file, path)
-            _verify(file, footer["blocks"], end)
-        return _images(path, footer, end)
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        ArithmeticError,
-        struct.error,
-    ) as error:
-        raise _damaged(path, reason(error)) from error
-    except (RecursionError, MemoryError) as error:
-        raise _damaged(path, "its footer is none") from error
-
-
-def _footer(file: Any, path: Path) -> tuple[dict[str, Any], int]:
-    size = file.seek(0, os.SEEK_END)
-    if size < HEAD.size + TAIL.size:
-        raise ValueError("it ends too early")
-    file.seek(0)
-    magic, version = HEAD.unpack(file.read(HEAD.size))
-    if magic == MAGIC and version > VERSION:
-        raise newer(path, "packed", f"version {version}, known here: {VERSION}")
-    file.seek(size - TAIL.size)
-    length, checksum, mark = TAIL.unpack(file.read(TAIL.size))
-    end = size - TAIL.size - length
-    if magic != MAGIC or mark != END or end < HEAD.size:
-        raise ValueError("its end is missing")
-    file.seek(end)
-    text = file.read(length)
-    if zlib.crc32(text) != checksum:
-        raise ValueError("the checksum of its footer is another")
-    return json.loads(text), end
-
-
-def _verify(file: Any, blocks: list[int], end: int) -> None:
-    def check(index: int) -> bool:
-        content = os.pread(file.fileno(), min(BLOCK, end - index * BLOCK), index * BLOCK)
-        return zlib.crc32(content) == blocks[index]
-
-    if len(blocks) != -(-end // BLOCK):
-        raise ValueError("its blocks are incomplete")
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # the CRC leaves Python's lock to others
-        for index, whole in enumerate(pool.map(check, range(len(blocks)))):
-            if not whole:
-                raise ValueError(
-                    f"the checksum of bytes {index * BLOCK:,} and following is another"
-                )
-
-
-def _images(path: Path, footer: dict[str, Any], end: int) -> Images:
-    shape, counts = tuple(footer["shape"]), footer["counts"]
-    first, rows = HEAD.size, {}
-    for part, count in counts.items():
-        if count:
-            rows[part] = np.memmap(path, np.uint8, "r", first, (count, *shape))
-        first += count * int(np.prod(shape))
-    rows = {part: rows.get(part, next(iter(rows.values()))) for part in ("train", "test")}
-    labels = {}
-    if footer["labels"]:
-        for part, count in counts.items():
-            labels[f"{part}_labels"] = np.fromfile(path, "<i4", count, offset=first).astype(
-                np.int32
-            )
-            first += 4 * count
-    names, length = {}, footer.get("names", 0)
-    if length:
-        lines = _Lines(path, first, length, sum(counts.values()))
-        starts = {"train": 0, "test": counts["train"]}
-        named = {part: Names(lines, starts[part], count) for part, count in counts.items() if count}
-        names = {
-            f"{part}_names": named.get(part, next(iter(named.values())))
-            for part in ("train", "test")
-        }
-    if first + length != end:
-        raise ValueError("its sizes do not add up")
-    return Images(
-        footer["name"],
-        **rows,
-        **labels,
-        **names,
-        classes=tuple(footer["classes"]),
-        skipped=tuple(Skipped(*pair) for pair in footer["skipped"]),
-        unused=tuple(
-            Unused(why, int(count), tuple(where)) for why, count, where in footer.get("unused", ())
-        ),
-        ranges={
-            kind: (float(low), float(high))
-            for kind, (low, high) in footer.get("ranges", {}).items()
-        },
-    )
-
-
-class _Lines:
-    """The names of all images of the store at `path`, read when they are first asked for: millions fill memory."""
-
-    def __init__(self, path: Path, first: int, length: int, count: int) -> None:
-        self._path, self._first, self._length, self._count = path, first, length, count
-
-    @cached_property
-    def all(self) -> list[str]:
-        try:
-            with self._path.open("rb") as file:
-                file.seek(self._first)
-                lines = file.read(self._length).decode().split("\n")
-        except (OSError, ValueError) as error:
-            raise _damaged(self._path, reason(error)) from error
-        if len(lines) != self._count:
-            raise _damaged(self._path, f"it holds {len(lines):,} names of {self._count:,} images")
-        return lines
-
-
-class Names(Sequence[str]):
-    """What the images of one part of a store are called; reading one raises `AutoencodeError` where the file is damaged."""
-
-    def __init__(self, lines: _Lines, first: int, count: int) -> None:
-        self._lines, self._first, self._count = lines, first, count
-
-    def __len__(self) -> int:
-        return self._count
-
-    def __getitem__(self, place: int) -> str:
-        return self._lines.all[self._first + range(self._count)[place]]
 
 
 class _Checksums:
@@ -209,38 +48,6 @@ class _Checksums:
 
 class Finished(AutoencodeError):
     """There is a store of that name already, perhaps packed by another process meanwhile."""
-
-
-@contextmanager
-def lock_store(path: Path, *, wait: bool = False) -> Iterator[None]:
-    """Keep every other process from packing the store `path`.
-
-    Where one does, raise `AutoencodeError` with its number, or with `wait` log a line and wait for
-    its end.
-    """
-    lock = path.with_name(path.name + ".lock")
-    told = False
-    began = time.monotonic()
-    with ExitStack() as held:
-        while True:
-            try:
-                held.enter_context(locked(lock, remove=True))
-                break
-            except BlockingIOError:
-                owner = lock_owner(lock)
-            # It is not known for a moment, while the other process begins or ends.
-            known = owner is not None or time.monotonic() - began > OWNER_SECONDS
-            words = f" (process {owner})" if owner else ""
-            if known and not wait:
-                raise AutoencodeError(
-                    f"{path} is being packed by another process{words}: "
-                    "wait for its end, or choose another file."
-                )
-            if known and not told:
-                LOG.warning("%s that packs %s%s", WAITING, path, words)
-                told = True
-            time.sleep(POLL_SECONDS if told else POLL_SECONDS / 10)
-        yield
 
 
 @dataclass(frozen=True)
@@ -418,7 +225,7 @@ class Writer:
             self.journal.unlink(missing_ok=True)
         self.close()
         try:
-            return _images(self.path, json.loads(text), end)
+            return map_images(self.path, json.loads(text), end)
         except (OSError, ValueError) as error:
             raise AutoencodeError(
                 f"{self.path} was packed, but cannot be opened ({reason(error)})."
@@ -449,9 +256,3 @@ class Writer:
             "and the same command goes on from there"
         )
         return not_written(self.path, error, "file", kept)
-
-
-def _damaged(path: Path, why: str) -> AutoencodeError:
-    return AutoencodeError(
-        f"{path} is a damaged store ({why}): pack it again, or bring it back from a copy."
-    )

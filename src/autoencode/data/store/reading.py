@@ -1,0 +1,169 @@
+"""A packed store is checked and opened through a memory map."""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import zlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autoencode.data.store.format import BLOCK, END, HEAD, MAGIC, TAIL, VERSION
+from autoencode.errors import AutoencodeError, newer, reason
+from autoencode.images import Images, Skipped, Unused
+
+
+def is_store(path: Path) -> bool:
+    """Whether the file begins as a store does."""
+    try:
+        with path.open("rb") as file:
+            return file.read(len(MAGIC)) == MAGIC
+    except OSError:
+        return False
+
+
+def open_store(path: Path) -> Images:
+    """Return a store's images, memory-mapped, after every byte was checked.
+
+    Raises `AutoencodeError` where the file is damaged, cut off or of a newer version.
+    """
+    try:
+        with path.open("rb") as file:
+            footer, end = _footer(file, path)
+            _verify(file, footer["blocks"], end)
+        return map_images(path, footer, end)
+    except (
+        OSError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        ArithmeticError,
+        struct.error,
+    ) as error:
+        raise _damaged(path, reason(error)) from error
+    except (RecursionError, MemoryError) as error:
+        raise _damaged(path, "its footer is none") from error
+
+
+def _footer(file: Any, path: Path) -> tuple[dict[str, Any], int]:
+    size = file.seek(0, os.SEEK_END)
+    if size < HEAD.size + TAIL.size:
+        raise ValueError("it ends too early")
+    file.seek(0)
+    magic, version = HEAD.unpack(file.read(HEAD.size))
+    if magic == MAGIC and version > VERSION:
+        raise newer(path, "packed", f"version {version}, known here: {VERSION}")
+    file.seek(size - TAIL.size)
+    length, checksum, mark = TAIL.unpack(file.read(TAIL.size))
+    end = size - TAIL.size - length
+    if magic != MAGIC or mark != END or end < HEAD.size:
+        raise ValueError("its end is missing")
+    file.seek(end)
+    text = file.read(length)
+    if zlib.crc32(text) != checksum:
+        raise ValueError("the checksum of its footer is another")
+    return json.loads(text), end
+
+
+def _verify(file: Any, blocks: list[int], end: int) -> None:
+    def check(index: int) -> bool:
+        content = os.pread(file.fileno(), min(BLOCK, end - index * BLOCK), index * BLOCK)
+        return zlib.crc32(content) == blocks[index]
+
+    if len(blocks) != -(-end // BLOCK):
+        raise ValueError("its blocks are incomplete")
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # the CRC leaves Python's lock to others
+        for index, whole in enumerate(pool.map(check, range(len(blocks)))):
+            if not whole:
+                raise ValueError(
+                    f"the checksum of bytes {index * BLOCK:,} and following is another"
+                )
+
+
+def map_images(path: Path, footer: dict[str, Any], end: int) -> Images:
+    """Return the images of the store at `path` as its `footer` says, whose first byte is at `end`; not one is read."""
+    shape, counts = tuple(footer["shape"]), footer["counts"]
+    first, rows = HEAD.size, {}
+    for part, count in counts.items():
+        if count:
+            rows[part] = np.memmap(path, np.uint8, "r", first, (count, *shape))
+        first += count * int(np.prod(shape))
+    rows = {part: rows.get(part, next(iter(rows.values()))) for part in ("train", "test")}
+    labels = {}
+    if footer["labels"]:
+        for part, count in counts.items():
+            labels[f"{part}_labels"] = np.fromfile(path, "<i4", count, offset=first).astype(
+                np.int32
+            )
+            first += 4 * count
+    names, length = {}, footer.get("names", 0)
+    if length:
+        lines = _Lines(path, first, length, sum(counts.values()))
+        starts = {"train": 0, "test": counts["train"]}
+        named = {part: Names(lines, starts[part], count) for part, count in counts.items() if count}
+        names = {
+            f"{part}_names": named.get(part, next(iter(named.values())))
+            for part in ("train", "test")
+        }
+    if first + length != end:
+        raise ValueError("its sizes do not add up")
+    return Images(
+        footer["name"],
+        **rows,
+        **labels,
+        **names,
+        classes=tuple(footer["classes"]),
+        skipped=tuple(Skipped(*pair) for pair in footer["skipped"]),
+        unused=tuple(
+            Unused(why, int(count), tuple(where)) for why, count, where in footer.get("unused", ())
+        ),
+        ranges={
+            kind: (float(low), float(high))
+            for kind, (low, high) in footer.get("ranges", {}).items()
+        },
+    )
+
+
+class _Lines:
+    """The names of all images of the store at `path`, read when they are first asked for: millions fill memory."""
+
+    def __init__(self, path: Path, first: int, length: int, count: int) -> None:
+        self._path, self._first, self._length, self._count = path, first, length, count
+
+    @cached_property
+    def all(self) -> list[str]:
+        try:
+            with self._path.open("rb") as file:
+                file.seek(self._first)
+                lines = file.read(self._length).decode().split("\n")
+        except (OSError, ValueError) as error:
+            raise _damaged(self._path, reason(error)) from error
+        if len(lines) != self._count:
+            raise _damaged(self._path, f"it holds {len(lines):,} names of {self._count:,} images")
+        return lines
+
+
+class Names(Sequence[str]):
+    """What the images of one part of a store are called; reading one raises `AutoencodeError` where the file is damaged."""
+
+    def __init__(self, lines: _Lines, first: int, count: int) -> None:
+        self._lines, self._first, self._count = lines, first, count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, place: int) -> str:
+        return self._lines.all[self._first + range(self._count)[place]]
+
+
+def _damaged(path: Path, why: str) -> AutoencodeError:
+    return AutoencodeError(
+        f"{path} is a damaged store ({why}): pack it again, or bring it back from a copy."
+    )
