@@ -356,7 +356,7 @@ def _open_file(path: Path, config: DataConfig) -> Dataset:
         folders,
         formats,
         idx,
-        memory,
+        path_tables,
         picture_files,
         store,
     )
@@ -386,7 +386,7 @@ def _open_file(path: Path, config: DataConfig) -> Dataset:
     if why := formats.why_not_read(path.name, ending, head):
         raise AutoencodeError(f"{path} is not read: {why}.")
     if ending in (".csv", ".tsv"):
-        return memory.open_table_of_paths(path, config)
+        return path_tables.open_table_of_paths(path, config)
     if ending in formats.ARCHIVES or archives.is_tar(path):
         return _open_archive(archives.Tar(path), path, config)
     raise AutoencodeError(f"{path} is none of what a source can be: expected {KINDS}.")
