@@ -1,8 +1,8 @@
 """A path, a name or an array is opened as a `Dataset`: the one place where it is decided what a source is.
 
 A source is a name (`NAMES`), `hf:OWNER/NAME`, the path of a folder, archive, table, array, IDX file or packed store, a
-CSV file with a column of paths, a NumPy array, `Images`, or what `memory` reads. Each kind has a file beside this one,
-imported when it is needed.
+CSV file with a column of paths, a NumPy array, `Images`, or what `memory` reads. What a path holds
+is decided in `open_files`. Each kind has a file beside this one, imported when it is needed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from autoencode.config import DataConfig
 from autoencode.data.preprocessing import parse_bands
 from autoencode.errors import AutoencodeError, UsageError, unknown
-from autoencode.images import Images, Unused
+from autoencode.images import Images
 
 if TYPE_CHECKING:
     from autoencode.data.dataset import Dataset, Progress
@@ -28,7 +28,6 @@ NAMES = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 BUILT_IN = "builtin:"  # before a name, where a path of that name exists
 KINDS = "a folder, .zip, .tar, .parquet, .npz, .npy, .csv of paths, IDX file, a picture or a packed store"
 PLAIN = {"size": "auto", "colour": "auto", "range": "auto", "bands": "all", "transpose": False}
-IDX_DEPTH = 2  # folders below a source, in which IDX files are looked for
 
 
 @dataclass(frozen=True)
@@ -78,11 +77,17 @@ def _locate_word(word: str) -> Location:
         return Location("named", word.removeprefix(BUILT_IN))
     if word.startswith("hf:"):
         return Location("hub", word)
-    if path.parent.is_dir() and _idx_group(path) is not None:
+    if path.parent.is_dir() and _is_idx_set(path):
         return Location("idx", str(path), path)
 
     error = str(unknown("source", word, NAMES))[:-1]
     raise UsageError(f"{error}, hf:OWNER/NAME, or the path of {KINDS}; {_why_nothing(word)}.")
+
+
+def _is_idx_set(path: Path) -> bool:
+    from autoencode.data.idx_sets import find_idx_set
+
+    return find_idx_set(path) is not None
 
 
 def _why_nothing(word: str) -> str:
@@ -120,8 +125,6 @@ def open_dataset(source: Source, config: DataConfig | None = None) -> Dataset:
 
 def _check_bands(dataset: Dataset, config: DataConfig) -> None:
     """Raise `AutoencodeError` where arrays have no such channels; of pictures, each is looked at by itself."""
-    from autoencode.data.preprocessing import parse_bands
-
     bands = parse_bands(config.bands)
     if bands is None:
         return
@@ -136,22 +139,22 @@ def _open(source: Source, location: Location, config: DataConfig) -> Dataset:
         return as_dataset(load_named(location.name))
     if location.kind == "hub":
         return import_module("autoencode.data.tables").HubDataset(location.name[3:])
-    if location.kind == "idx":
-        name, files = _idx_group(location.path)
-        return _open_idx(name, files, config)
-    if location.kind == "path":
-        try:
-            is_folder = location.path.is_dir()
-            return (
-                _open_folder(location.path, config)
-                if is_folder
-                else _open_file(location.path, config)
-            )
-        except OSError as error:
-            raise AutoencodeError(
-                f"{location.path} cannot be read ({error.strerror or error})."
-            ) from error
+    if location.kind in ("idx", "path"):
+        return _open_path(location.kind, location.path, config)
     return _open_object(source, config)
+
+
+def _open_path(kind: str, path: Path, config: DataConfig) -> Dataset:
+    from autoencode.data import open_files
+
+    if kind == "idx":
+        return open_files.open_idx_set(path, config)
+    try:
+        if path.is_dir():
+            return open_files.open_folder(path, config)
+        return open_files.open_file(path, config)
+    except OSError as error:
+        raise AutoencodeError(f"{path} cannot be read ({error.strerror or error}).") from error
 
 
 def load(
@@ -166,20 +169,19 @@ def load(
     (60000, 28, 28, 1)
     """
     config = config or DataConfig()
-    if changes_no_pixel(
-        config
-    ):  # what follows is not even imported: 0.05 s of the original tutorial's job
+    # What follows is not even imported: 0.05 s of the original tutorial's job.
+    if changes_no_pixel(config):
         if isinstance(source, Images):
             return source
-        if isinstance(source, str) and locate(source).kind == "named":
-            return load_named(locate(source).name)
-    return import_module("autoencode.data.loading").load_dataset(
-        open_dataset(source, config), config, progress
-    )
+        location = locate(source) if isinstance(source, str) else None
+        if location is not None and location.kind == "named":
+            return load_named(location.name)
+    dataset = open_dataset(source, config)
+    return import_module("autoencode.data.loading").load_dataset(dataset, config, progress)
 
 
 def changes_no_pixel(config: DataConfig) -> bool:
-    """Whether images that are ready stay as they are."""
+    """Return whether images that are ready stay as they are."""
     return all(getattr(config, name) == value for name, value in PLAIN.items())
 
 
@@ -226,201 +228,3 @@ def _open_object(source: Source, config: DataConfig) -> Dataset:
             f"{type(source).__name__}."
         )
     return dataset
-
-
-# Folders
-
-
-def _open_folder(path: Path, config: DataConfig) -> Dataset:
-    """What a folder is: pictures where it holds any, else IDX files, tables, arrays or archives.
-
-    Where it holds pictures and a set in another form, the one with more images is taken, and the other named.
-    """
-    from autoencode.data import archives, folders, formats, picture_files
-
-    name = path.resolve().name or "folder"
-    folder = folders.Folder(path)
-    by_kind: dict[str, list[Path]] = {}
-    count = 0
-    for member in folder.members:
-        ending = member.ending
-        count += ending in formats.PICTURES or ending in formats.HEIF
-        kind = formats.kind_of(ending, member.path[-1])
-        if kind and len(member.path) <= IDX_DEPTH + 1:
-            by_kind.setdefault(kind, []).append(folder.path_of(member.number))
-
-    idx_groups = _group_idx(by_kind.get("idx", ()))
-    complete = {key: files for key, files in idx_groups.items() if "train" in files}
-    if complete and not _has_more_pictures(complete, count):
-        return _with_rest(_open_idx_groups(path, name, complete, config), folder, by_kind["idx"])
-
-    tables = []
-    if "parquet" in by_kind:
-        tables, rows = import_module("autoencode.data.tables").count_pictures(by_kind["parquet"])
-        if tables and (rows >= count > 0 or not count):
-            dataset = import_module("autoencode.data.tables").ParquetDataset(name, tables, path)
-            return _with_rest(dataset, folder, tables)
-
-    bands = parse_bands(config.bands)
-    options = {"frames": config.frames, "masks": config.include_masks, "bands": bands}
-    if count:
-        return picture_files.FileDataset(folder, **options)
-    if "archive" in by_kind:
-        shards = sorted(by_kind["archive"])
-        dataset = picture_files.FileDataset(archives.Shards(name, shards), **options)
-        if len(dataset):
-            return _with_rest(dataset, folder, shards)
-    if "npy" in by_kind:
-        return picture_files.FileDataset(folder, **options, reads_arrays=True)
-    if "npz" in by_kind and len(by_kind["npz"]) == 1:
-        return _with_rest(_open_file(by_kind["npz"][0], config), folder, by_kind["npz"])
-    return picture_files.FileDataset(folder, **options)
-
-
-def _with_rest(dataset: Dataset, folder: Any, used: list[Path]) -> Dataset:
-    """Account for the other files of a folder: those that are pictures or tables too, and all else."""
-    taken = {str(path) for path in used}
-    rest = [member for member in folder.members if str(folder.path_of(member.number)) not in taken]
-    if rest:
-        names = tuple(member.name for member in rest)
-        dataset.unused.append(Unused("other files", len(rest), names))
-    dataset.skipped += folder.skipped
-    dataset.unused += folder.unused
-    return dataset
-
-
-# IDX files
-
-
-def _group_idx(paths: Any) -> dict[str, dict[str, Path]]:
-    """The IDX files at `paths` by set and part: a folder may hold several sets, as EMNIST's does."""
-    from autoencode.data import idx
-
-    groups: dict[str, dict[str, Path]] = {}
-    for path in sorted(path for path in paths if idx.NAME.match(path.name)):
-        word, part = idx.parse_name(path.name)
-        key = str(path.parent / word) if word else str(path.parent)
-        # Of a file and the same unpacked, the first.
-        groups.setdefault(key, {}).setdefault(part, path)
-    return groups
-
-
-def _idx_group(path: Path) -> tuple[str, dict[str, Path]] | None:
-    """The IDX files of which `path` is the beginning of the names, as gzip/emnist-letters is."""
-    from autoencode.data import idx
-
-    files = [
-        file
-        for file in path.parent.iterdir()
-        if file.name.startswith(path.name) and idx.NAME.match(file.name)
-    ]
-    groups = {key: found for key, found in _group_idx(files).items() if "train" in found}
-    exact = groups.get(str(path))
-    if exact is not None:
-        return path.name, exact
-    return (path.name, next(iter(groups.values()))) if len(groups) == 1 else None
-
-
-def _has_more_pictures(groups: dict[str, dict[str, Path]], count: int) -> bool:
-    from autoencode.data import idx
-
-    return count > max(idx.count(files["train"]) for files in groups.values())
-
-
-def _open_idx_groups(
-    path: Path, name: str, groups: dict[str, dict[str, Path]], config: DataConfig
-) -> Dataset:
-    if len(groups) > 1:
-        names = sorted(groups)
-        shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
-        raise UsageError(
-            f"{path} holds {len(names)} sets of IDX files, and one at a time is read: name one of {shown}."
-        )
-    return _open_idx(name, next(iter(groups.values())), config)
-
-
-def _open_idx(name: str, files: dict[str, Path], config: DataConfig) -> Dataset:
-    from autoencode.data import arrays, idx
-
-    parts = {part: idx.read(file) for part, file in files.items()}
-    return arrays.open_arrays(name, parts, parse_bands(config.bands))
-
-
-# Files
-
-
-def _open_file(path: Path, config: DataConfig) -> Dataset:
-    from autoencode.data import (
-        archives,
-        arrays,
-        folders,
-        formats,
-        idx,
-        path_tables,
-        picture_files,
-        store,
-    )
-
-    if not path.is_file():
-        raise AutoencodeError(
-            f"{path} is a pipe, a socket or a device: save what it gives as a file, and name that."
-        )
-    head = _read_head(path)
-    ending = formats.ending_of(path.name) or formats.sniff_ending(head)
-    options = {"frames": config.frames, "masks": True}
-    if store.is_store(path):
-        return as_dataset(store.open_store(path))
-    if ending in (".npy", ".npz") or head.startswith(b"\x93NUMPY"):
-        found, notes = arrays.load_arrays(path)
-        return arrays.open_arrays(path.stem, found, parse_bands(config.bands), notes)
-    if ending in formats.PICTURES or ending in formats.HEIF:
-        dataset = picture_files.FileDataset(folders.Paths(path.stem, [path]), **options)
-        return dataset
-    if head.startswith(b"PAR1"):
-        return import_module("autoencode.data.tables").ParquetDataset(path.stem, [path])
-    if head.startswith(b"PK"):
-        return _open_archive(archives.Zip(path), path, config)
-    if idx.matches(path):
-        name = path.name.split(".")[0]
-        return arrays.open_arrays(name, {"train": idx.read(path)}, parse_bands(config.bands))
-    if why := formats.why_not_read(path.name, ending, head):
-        raise AutoencodeError(f"{path} is not read: {why}.")
-    if ending in (".csv", ".tsv"):
-        return path_tables.open_table_of_paths(path, config)
-    if ending in formats.ARCHIVES or archives.is_tar(path):
-        return _open_archive(archives.Tar(path), path, config)
-    raise AutoencodeError(f"{path} is none of what a source can be: expected {KINDS}.")
-
-
-def _open_archive(archive: Any, path: Path, config: DataConfig) -> Dataset:
-    from autoencode.data import formats, picture_files
-
-    bands = parse_bands(config.bands)
-    options = {"frames": config.frames, "masks": config.include_masks, "bands": bands}
-    dataset = picture_files.FileDataset(archive, **options)
-    if len(dataset) or dataset.skipped:
-        return dataset
-    dataset = picture_files.FileDataset(archive, **options, reads_arrays=True)
-    if len(dataset):
-        return dataset
-    inner = [member.name for member in archive.members if member.ending in formats.ARCHIVES]
-    data = [
-        member.name for member in archive.members if formats.kind_of(member.ending, member.path[-1])
-    ]
-    if inner:
-        raise AutoencodeError(
-            f"{path} holds no picture but {len(inner):,} {'archive' if len(inner) == 1 else 'archives'} ({inner[0]}), "
-            "which are not read within another: unpack it, and name the folder."
-        )
-    if data:
-        raise AutoencodeError(
-            f"{path} holds no picture but {data[0]}: unpack it, and name that file or its folder."
-        )
-    return dataset
-
-
-def _read_head(path: Path) -> bytes:
-    from autoencode.data import formats
-
-    with path.open("rb") as file:
-        return file.read(formats.HEAD_BYTES * 16)
