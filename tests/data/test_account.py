@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from autoencode import AutoencodeError, Config, data
+from autoencode.data.choice import choose_plan
 
 EACH = settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -153,6 +154,6 @@ def test_frames_are_taken_or_counted(tmp_path, frames, taken):
 def test_pages_are_those_of_the_file_in_order(tmp_path):
     (tmp_path / "stack.tif").write_bytes(pages("TIFF", 7))
     dataset = data.open_dataset(tmp_path / "stack.tif")
-    plan = data.loading.choose(dataset, Config()).plan
+    plan = choose_plan(dataset, Config()).plan
     found = np.concatenate([chunk.pixels for chunk in dataset.read(np.arange(7), plan)])
     np.testing.assert_array_equal(found[:, 0, 0, 0], 20 * np.arange(7))

@@ -15,9 +15,11 @@ from PIL import Image
 
 from autoencode import AutoencodeError, Config, Images, UsageError, data
 from autoencode.data import decode, loading, streaming
+from autoencode.data.choice import choose_plan
 from autoencode.data.decode import Plan, Unreadable
 from autoencode.data.parallel import on_all_cores
-from autoencode.data.scaling import Scale, parse_range, show_value
+from autoencode.data.ranges import parse_range
+from autoencode.data.scaling import Scale, show_value
 
 tifffile = pytest.importorskip("tifffile")
 
@@ -382,5 +384,5 @@ def test_the_command_ends_at_a_pipe(tmp_path: Path) -> None:
 def test_ready_pixels_stay_where_they_are(tmp_path: Path) -> None:
     packed = data.pack(noise(20, 6, 5, most=16), tmp_path / "a.store", Config())
     dataset = data.as_dataset(packed)
-    choice = loading.choose(dataset, Config())
+    choice = choose_plan(dataset, Config())
     assert loading._take_arrays(dataset, choice).train is packed.train

@@ -24,7 +24,8 @@ import tifffile
 from PIL import Image, PngImagePlugin
 
 from autoencode import AutoencodeError, Config, data
-from autoencode.data import idx, loading, tar_streams
+from autoencode.data import idx, tar_streams
+from autoencode.data.choice import choose_plan
 from autoencode.data.decode import decoders
 
 DOCS = Path(__file__).parents[2] / "docs" / "datasets.md"
@@ -55,7 +56,7 @@ def read(source: object, **settings: object) -> np.ndarray:
     """All images of a source in their order, by the choices that loading makes."""
     config = Config(**settings)
     dataset = data.open_dataset(source, config)
-    plan = loading.choose(dataset, config).plan
+    plan = choose_plan(dataset, config).plan
     chunks = list(dataset.read(np.arange(len(dataset)), plan, strict=True))
     return np.concatenate([chunk.pixels for chunk in chunks])
 
@@ -758,7 +759,7 @@ def write_store(folder: Path, ending: str) -> Iterator[Written]:
         data.pack(pixels, folder / name, Config())
         images = data.load(folder / name)
         both = np.concatenate([images.train, images.test])
-        order = np.concatenate([loading.choose(data.open_dataset(pixels), Config()).train])
+        order = np.concatenate([choose_plan(data.open_dataset(pixels), Config()).train])
         np.testing.assert_array_equal(images.train, pixels[order])
         yield Written(folder / name, both)
 

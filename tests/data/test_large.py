@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from autoencode import Config, data
-from autoencode.data import loading, store
+from autoencode.data import store
+from autoencode.data.splits import split_dataset
 
 SIDE = 100
 MOST = 200_000  # kB above the interpreter and its modules
@@ -27,7 +28,8 @@ from pathlib import Path
 import numpy as np
 
 from autoencode import Config, data
-from autoencode.data import loading, streaming
+from autoencode.data import streaming
+from autoencode.data.choice import choose_plan
 
 
 def status(key):
@@ -39,7 +41,7 @@ source, folder = sys.argv[1], Path(sys.argv[2])
 data.load(np.zeros((20, 8, 8), "float32"), Config(range="0:1"))  # imports, threads and tables
 base = status("VmRSS")
 dataset = data.open_dataset(source)
-shape = loading.choose(dataset, Config()).plan.shape
+shape = choose_plan(dataset, Config()).plan.shape
 stream = streaming.stream(dataset, shape)
 np.save(folder / "sums.npy", np.concatenate([batch.sum((1, 2, 3)) for batch in stream.batches(256)]))
 streamed = status("VmHWM") - base
@@ -113,7 +115,7 @@ def test_memory_does_not_grow_with_the_source(tmp_path, make):
 
     # The store holds them, apart for training and test.
     images = store.open_store(tmp_path / "a.store")
-    split = loading.split_dataset(data.open_dataset(np.zeros((len(sums), 1, 1))), Config())
+    split = split_dataset(data.open_dataset(np.zeros((len(sums), 1, 1))), Config())
     for place in places:
         part, held = (
             (images.test, split.test) if place in split.test else (images.train, split.train)

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from autoencode import Config, data
-from autoencode.data import layout, loading
+from autoencode.data import layout
+from autoencode.data.choice import choose_plan
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 
@@ -320,7 +321,7 @@ def test_without_parts_a_tenth_is_drawn_by_the_seed(tmp_path):
     source = plant(tmp_path, [f"{index:02}.png" for index in range(40)])
     assert counts(source) == (36, 4, 0)
     drawn = [
-        loading.choose(data.open_dataset(source), Config(split_seed=seed)).test.tolist()
+        choose_plan(data.open_dataset(source), Config(split_seed=seed)).test.tolist()
         for seed in (0, 0, 1)
     ]
     assert drawn[0] == drawn[1] != drawn[2]

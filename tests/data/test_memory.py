@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from autoencode import AutoencodeError, Config, UsageError, data
-from autoencode.data import loading
+from autoencode.data.choice import choose_plan
 
 ALL = "pip install 'autoencode[test-all]'"
 datasets = pytest.importorskip("datasets", reason=f"needs datasets: {ALL}")
@@ -28,7 +28,7 @@ def read(source: object, **options: object) -> tuple[np.ndarray, list[str | None
     """All images of a source in their order, and the names of their classes."""
     config = Config(**options)
     dataset = data.open_dataset(source, config)
-    plan = loading.choose(dataset, config).plan
+    plan = choose_plan(dataset, config).plan
     everything = np.arange(len(dataset))
     chunks = list(dataset.read(everything, plan, strict=True))
     labels, classes = dataset.labels({"all": everything})
@@ -46,7 +46,7 @@ def is_read(
     assert names == (labels or [None] * len(pixels))
     images = data.load(source, Config(**options))
     config = Config(**options)
-    split = loading.choose(data.open_dataset(source, config), config).split
+    split = choose_plan(data.open_dataset(source, config), config).split
     np.testing.assert_array_equal(images.train, pixels[split.train])
     np.testing.assert_array_equal(images.test, pixels[split.test])
     if labels:
@@ -351,6 +351,8 @@ import os, sys
 import numpy as np
 import tensorflow as tf
 from autoencode import UsageError, data
+from autoencode.config import DataConfig
+from autoencode.data.splits import split_dataset
 
 pixels, grey, numbers = (np.load(sys.argv[1])[name] for name in ("pixels", "grey", "numbers"))
 slices = tf.data.Dataset.from_tensor_slices
@@ -368,7 +370,7 @@ sources = {
 }
 for name, (source, expected, labels) in sources.items():
     images = data.load(source)
-    drawn = data.loading.split_dataset(data.open_dataset(source), data.open.DataConfig())
+    drawn = split_dataset(data.open_dataset(source), DataConfig())
     assert np.array_equal(images.train, expected[drawn.train]), name
     assert np.array_equal(images.test, expected[drawn.test]), name
     assert (images.train_labels is None) == (labels is None), name

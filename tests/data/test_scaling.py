@@ -13,8 +13,11 @@ from PIL import Image
 
 import autoencode
 from autoencode import AutoencodeError, Config, UsageError, data
-from autoencode.data import loading, scaling, store, streaming
-from autoencode.data.scaling import Extent, Scale
+from autoencode.data import store, streaming
+from autoencode.data.choice import LOOKED_AT, PROBED, choose_plan
+from autoencode.data.extents import Extent, kind_of, measure_extent
+from autoencode.data.ranges import parse_range
+from autoencode.data.scaling import Scale
 from autoencode.inference import opening
 
 EACH = settings(
@@ -40,9 +43,9 @@ def read(source: object, **options: object) -> tuple[np.ndarray, str]:
     """All images of a source in their order, and what was said about them."""
     config = Config(**options)
     dataset = data.open_dataset(source, config)
-    choice = loading.choose(dataset, config)
+    choice = choose_plan(dataset, config)
     chunks = list(dataset.read(np.arange(len(dataset)), choice.plan, strict=True))
-    said = [*choice.notes, *dataset.value_notes(choice.plan.scale, loading.PROBED)]
+    said = [*choice.notes, *dataset.value_notes(choice.plan.scale, PROBED)]
     return np.concatenate([chunk.pixels for chunk in chunks]), "\n".join(said)
 
 
@@ -153,7 +156,7 @@ def test_auto_takes_one_range_for_all_values(tmp_path, name, form):
 @pytest.mark.parametrize("count", [40, 220])
 def test_one_cloud_in_one_picture_of_many_gives_all_the_same_scale(tmp_path, form, count):
     values = draw(0.1, 0.9, "float32", count)
-    seen = autoencode.images.evenly(count, loading.LOOKED_AT)
+    seen = autoencode.images.evenly(count, LOOKED_AT)
     odd = next((index for index in range(1, count) if index not in seen), count - 3)
     values[odd, 0, 0] = 1.05
     found, said = read(FORMS[form](values, tmp_path))
@@ -272,7 +275,7 @@ def test_a_wrong_range_is_one_line(option):
     ],
 )
 def test_a_range_of_numbers_in_python_keeps_all_digits(numbers, low, high):
-    asked = scaling.parse_range(Config(range=numbers).range)
+    asked = parse_range(Config(range=numbers).range)
     assert (asked.method, asked.low, asked.high) == ("values", low, high)
 
 
@@ -358,7 +361,8 @@ def test_constant_sets_keep_the_full_range(tmp_path, value, dtype, pixel, form):
 @pytest.mark.parametrize(("value", "option"), [(-3.5, "auto"), (1e6, "auto")])
 def test_constant_floats_outside_of_0_to_1_are_one_line(value, option):
     with pytest.raises(
-        AutoencodeError, match=r"received .* everywhere \(float\): choose a range with `range=MIN:MAX`"
+        AutoencodeError,
+        match=r"received .* everywhere \(float\): choose a range with `range=MIN:MAX`",
     ) as told:
         read(np.full((6, HEIGHT, WIDTH), value), range=option)
     assert len(str(told.value).splitlines()) == 1
@@ -385,7 +389,7 @@ def test_a_store_keeps_its_pixels_and_tells_its_range(tmp_path):
     data.pack(values, tmp_path / "a.store", Config())
     images = data.load(tmp_path / "a.store")
     assert images.ranges == {"int16": (-1024, 3000)}
-    order = loading.choose(data.open_dataset(values), Config())
+    order = choose_plan(data.open_dataset(values), Config())
     near(images.train, oracle(values, -1024, 3000)[order.train])
     near(images.test, oracle(values, -1024, 3000)[order.test])
     # Another size does not scale them again.
@@ -604,7 +608,7 @@ def test_any_values_become_what_numpy_makes_of_them(drawn, dtype, limits):
     values = drawn.draw(
         hnp.arrays(kind, hnp.array_shapes(max_dims=3, max_side=6), elements=elements)
     )
-    scale = Scale({scaling.kind_of(kind): limits})
+    scale = Scale({kind_of(kind): limits})
     pixels, cut = scale.to_pixels(values)
     low, high = (0, 1) if kind.kind == "b" else limits
     floats = values.astype(np.float64)
@@ -655,10 +659,10 @@ def test_a_scale_comes_back_from_its_record(kinds, other):
 @EACH
 @given(values=hnp.arrays(np.float32, (4, 7)), cuts=st.lists(st.integers(0, 4), max_size=3))
 def test_the_extent_of_parts_is_that_of_the_whole(values, cuts):
-    whole = scaling.measure_extent(values)
+    whole = measure_extent(values)
     parts = Extent()
     for part in np.split(values, sorted(cuts)):
-        parts |= scaling.measure_extent(part)
+        parts |= measure_extent(part)
     assert parts == whole
     finite = values[np.isfinite(values)]
     assert whole.is_empty == (finite.size == 0)

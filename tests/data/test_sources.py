@@ -31,7 +31,10 @@ from autoencode import (
     runs,
     training,
 )
-from autoencode.data import dataset, decode, idx, loading, preprocessing, store
+from autoencode.data import decode, idx, loading, preprocessing, store
+from autoencode.data.array_dataset import ArrayDataset
+from autoencode.data.choice import choose_plan
+from autoencode.data.splits import split_dataset
 from autoencode.system.memmap import Reader
 from autoencode.training import batches, planning
 
@@ -480,7 +483,7 @@ def test_tables_and_stores_tell_the_names_of_the_files(tmp_path, as_store):
     rows = data.open_dataset(source)
     if as_store:
         packed = data.pack(source, tmp_path / "a.store", Config())
-        test = loading.split_dataset(rows, Config()).test
+        test = split_dataset(rows, Config()).test
         found = [[*part] for part in (packed.train_names, packed.test_names)]
         assert found == [
             [expected[index] for index in range(4) if index not in test],
@@ -741,11 +744,11 @@ def test_neighbours_read_from_a_file_are_those_of_the_array(tmp_path, first):
 
 
 def test_millions_of_rows_cost_no_object_each(tmp_path):
-    rows = dataset.ArrayDataset(
+    rows = ArrayDataset(
         "big", {"train": np.broadcast_to(np.zeros((1, 2, 2, 1), np.uint8), (3_000_000, 2, 2, 1))}
     )
     tracemalloc.start()
-    choice = loading.choose(rows, Config())
+    choice = choose_plan(rows, Config())
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert (len(choice.train), len(choice.test)) == (2_990_000, 10_000)

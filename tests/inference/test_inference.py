@@ -32,8 +32,9 @@ from autoencode import (
 )
 from autoencode.cli import main
 from autoencode.config import DataConfig
-from autoencode.data import dataset, loading, streaming
+from autoencode.data import array_dataset, streaming
 from autoencode.data.decode import Plan
+from autoencode.data.splits import split_dataset
 from autoencode.images import to_pixels
 from autoencode.inference import (
     anomalies,
@@ -209,7 +210,7 @@ def test_anomalies_are_ranked_by_the_score_of_plain_keras_and_found(
     assert [line["anomaly"] for line in lines] == ["1"] * told["anomalies"] + ["0"] * (
         49 - told["anomalies"]
     )
-    split = loading.split_dataset(rows(source), config)
+    split = split_dataset(rows(source), config)
     train, test = split.train, split.test
     expected = scores_by_keras(opened, digits[0][train])
     for images, found in (
@@ -686,7 +687,7 @@ def test_a_store_and_a_folder_give_what_memory_gives(opened, digits, tmp_path):
     part=st.sampled_from(streaming.PARTS),
 )
 def test_batches_are_the_images_in_order(monkeypatch, counts, size, chunk, part):
-    monkeypatch.setattr(dataset, "CHUNK_BYTES", chunk)
+    monkeypatch.setattr(array_dataset, "CHUNK_BYTES", chunk)
     pixels = np.random.default_rng(0).integers(0, 256, (sum(counts), 5, 4, 3), "uint8")
     images = Images("noise", pixels[: counts[0]], pixels[counts[0] :])
     told = []

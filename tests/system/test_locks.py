@@ -14,7 +14,9 @@ from PIL import Image
 
 from autoencode import AutoencodeError, Config, data
 from autoencode.comparison import compare
-from autoencode.data import loading, store
+from autoencode.data import store
+from autoencode.data.choice import choose_plan
+from autoencode.data.packing import packing_fingerprint
 from autoencode.system import files
 
 PICTURES = 300
@@ -143,8 +145,8 @@ def test_where_the_first_is_killed_the_second_goes_on_from_its_journal(tmp_path,
 def test_the_command_says_while_it_waits_that_it_does(tmp_path, pictures, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     rows = data.open_dataset(str(pictures))
-    choice = loading.choose(rows, Config())
-    name = f"pics-{loading._fingerprint(rows, choice)[:16]}.store"
+    choice = choose_plan(rows, Config())
+    name = f"pics-{packing_fingerprint(rows, choice)[:16]}.store"
     path = tmp_path / "cache" / "autoencode" / "stores" / name
     path.parent.mkdir(parents=True)
     code = (

@@ -7,10 +7,10 @@ from autoencode.data.open import NAMES, Source, as_dataset, find, load, locate, 
 
 if TYPE_CHECKING:
     from autoencode.data.dataset import Dataset, Progress
-    from autoencode.data.loading import pack
+    from autoencode.data.packing import pack
 
 # Imported when first used: a built-in dataset needs none of it.
-_LAZY_IMPORTS = {"Dataset": "dataset", "Progress": "dataset", "pack": "loading"}
+_LAZY_IMPORTS = {"Dataset": "dataset", "Progress": "dataset", "pack": "packing"}
 __all__ = [
     "NAMES",
     "Dataset",

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from autoencode.data.arrays import as_classes, check_channels, is_one_hot, number_names
-from autoencode.data.dataset import ArrayDataset, Dataset
+from autoencode.data.array_axes import check_channels
+from autoencode.data.array_dataset import ArrayDataset
+from autoencode.data.dataset import Dataset
 from autoencode.data.decode import CHANNELS, Unreadable, channels_last
+from autoencode.data.labels import as_classes, is_one_hot, number_names
 from autoencode.data.members import show_name
 from autoencode.data.pictures import Entry, PictureDataset
 from autoencode.errors import AutoencodeError, reason

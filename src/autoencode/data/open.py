@@ -128,7 +128,7 @@ def _check_bands(dataset: Dataset, config: DataConfig) -> None:
     bands = parse_bands(config.bands)
     if bands is None:
         return
-    from autoencode.data.arrays import check_channels
+    from autoencode.data.array_axes import check_channels
 
     for array in getattr(dataset, "arrays", {}).values():
         check_channels(array, dataset.name, bands)
@@ -194,8 +194,9 @@ def load_named(name: str) -> Images:
 
 def as_dataset(images: Images) -> Dataset:
     """Return images that are ready, so that they can be sized, packed or streamed."""
-    from autoencode.data.dataset import ArrayDataset
-    from autoencode.data.scaling import EIGHT_BITS, Scale
+    from autoencode.data.array_dataset import ArrayDataset
+    from autoencode.data.extents import EIGHT_BITS
+    from autoencode.data.scaling import Scale
 
     found = [
         {part: getattr(images, f"{part}{kind}") for part in images.parts}

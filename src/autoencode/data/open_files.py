@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from autoencode.config import DataConfig
 from autoencode.data import (
     archives,
+    array_files,
     arrays,
     folders,
     formats,
@@ -122,7 +123,7 @@ def open_file(path: Path, config: DataConfig) -> Dataset:
     if store.is_store(path):
         return as_dataset(store.open_store(path))
     if ending in (".npy", ".npz") or head.startswith(b"\x93NUMPY"):
-        found, notes = arrays.load_arrays(path)
+        found, notes = array_files.load_arrays(path)
         return arrays.open_arrays(path.stem, found, parse_bands(config.bands), notes)
     if ending in formats.PICTURES or ending in formats.HEIF:
         return picture_files.FileDataset(folders.Paths(path.stem, [path]), **options)

@@ -14,7 +14,7 @@ from autoencode.data import decode
 from autoencode.data.budget import MAX_WAITING_BYTES
 from autoencode.data.dataset import SAMPLED_VALUES
 from autoencode.data.decode import Plan, Probe, Tally, Unreadable
-from autoencode.data.scaling import Extent
+from autoencode.data.extents import Extent
 
 CHUNK = 64  # pictures that a core decodes in one go
 PACKED_BYTES = 2**22  # of files out of an archive that a core decodes in one go

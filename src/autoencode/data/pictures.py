@@ -14,6 +14,7 @@ import numpy as np
 from autoencode.data import formats
 from autoencode.data.dataset import SAMPLED_IMAGES, SPLITS, Chunk, Dataset, Labels
 from autoencode.data.decode import Plan, Probe
+from autoencode.data.extents import Extent, add_extent, fills
 from autoencode.data.parallel import (
     CHUNK,
     File,
@@ -26,7 +27,6 @@ from autoencode.data.parallel import (
     read_file_extent,
     sample_file,
 )
-from autoencode.data.scaling import Extent, add_extent, fills
 from autoencode.errors import AutoencodeError
 from autoencode.images import UNLABELLED, Skipped, evenly
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from autoencode.config import DataConfig
-from autoencode.data.scaling import parse_range
+from autoencode.data.ranges import parse_range
 from autoencode.errors import UsageError, unknown
 
 if TYPE_CHECKING:

@@ -9,11 +9,12 @@ import numpy as np
 
 from autoencode.config import DataConfig
 from autoencode.data import preprocessing
+from autoencode.data.choice import LOOKED_AT
 from autoencode.data.dataset import Dataset, Progress, check_strict
 from autoencode.data.decode import Plan
-from autoencode.data.loading import LOOKED_AT, split_dataset
 from autoencode.data.pictures import describe_nothing
 from autoencode.data.scaling import Scale
+from autoencode.data.splits import split_dataset
 from autoencode.errors import AutoencodeError, UsageError, unknown
 from autoencode.images import describe_unused, evenly
 

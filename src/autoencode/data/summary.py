@@ -15,9 +15,9 @@ import numpy as np
 from autoencode.config import DataConfig
 from autoencode.data import preprocessing
 from autoencode.data.dataset import Progress
+from autoencode.data.extents import Extent, add_extent
 from autoencode.data.loading import load_dataset
 from autoencode.data.open import Source, open_dataset
-from autoencode.data.scaling import Extent, add_extent
 from autoencode.errors import not_written
 from autoencode.images import Images, Skipped, evenly
 from autoencode.plots import grids

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from autoencode.data.decode.limits import MAX_PIXELS
-from autoencode.data.scaling import Scale, kind_of
+from autoencode.data.extents import kind_of
+from autoencode.data.scaling import Scale
 
 
 @dataclass(frozen=True)

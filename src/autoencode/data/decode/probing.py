@@ -19,7 +19,8 @@ from autoencode.data.decode.limits import Unreadable, hold_decoded
 from autoencode.data.decode.opening import open_picture
 from autoencode.data.decode.orientation import read_orientation, swaps_sides
 from autoencode.data.decode.plan import Plan, Tally
-from autoencode.data.scaling import Extent, Scale, add_extent, kind_of, measure_extent
+from autoencode.data.extents import Extent, add_extent, kind_of, measure_extent
+from autoencode.data.scaling import Scale
 
 
 @dataclass(frozen=True)
