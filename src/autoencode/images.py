@@ -1,4 +1,7 @@
-"""The one array contract, uint8 (N, H, W, C), and a set of images that keeps it. Knows no file and no framework."""
+"""The one array contract, uint8 (N, H, W, C), and a set of images that keeps it.
+
+Knows no file and no framework.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,9 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Unused:
-    """How many images or files were left out on purpose, why, and the names of some of them, or of their folders."""
+    """How many images or files were left out on purpose, why, and the names of some of them, or of
+    their folders.
+    """
 
     why: str
     count: int
@@ -62,16 +67,18 @@ def describe_unused(unused: Sequence[Unused]) -> list[str]:
 class Images:
     """A named set of images, training and test apart.
 
-    `train` and `test` are uint8 (N, H, W, C) with C 1 (grey) or 3 (RGB); labels, where they exist, are integers (N,),
-    and `classes` their names. `train_names` and `test_names` are what single images are called, where a packed store knows.
-    A label of -1 means unlabelled. `notes` tell what was chosen on the way here, `skipped` what could not be read, `unused`
-    what was left out on purpose. `ranges` are the stored values that became black and white, by the kind they are stored
-    as, where they were not 8 bits from the start. `holdout` are training images that are not trained
-    on, uint8 (M, H, W, C): they choose the best epoch, see `hold_out`. `source_size` is the median
-    width and height in pixels of the images as they are stored, where these were looked at.
+    `train` and `test` are uint8 (N, H, W, C) with C 1 (grey) or 3 (RGB); labels, where they exist,
+    are integers (N,), and `classes` their names. `train_names` and `test_names` are what single
+    images are called, where a packed store knows. A label of -1 means unlabelled. `notes` tell what
+    was chosen on the way here, `skipped` what could not be read, `unused` what was left out on
+    purpose. `ranges` are the stored values that became black and white, by the kind they are stored
+    as, where they were not 8 bits from the start. `holdout` are training images that are not
+    trained on, uint8 (M, H, W, C): they choose the best epoch, see `hold_out`. `source_size` is the
+    median width and height in pixels of the images as they are stored, where these were looked at.
     Raises `AutoencodeError` where an array breaks that contract.
 
-    >>> Images("noise", train=np.zeros((8, 4, 4, 1), "uint8"), test=np.zeros((2, 4, 4, 1), "uint8")).shape
+    >>> pixels = np.zeros((8, 4, 4, 1), "uint8")
+    >>> Images("noise", train=pixels, test=pixels[:2]).shape
     (4, 4, 1)
     """
 
@@ -106,7 +113,9 @@ class Images:
 
     @property
     def parts(self) -> dict[str, np.ndarray]:
-        """The training and the test images, by name: the former alone where they are the latter too, as a lone image is."""
+        """The training and the test images, by name: the former alone where they are the latter
+        too, as a lone image is.
+        """
         return (
             {"train": self.train}
             if self.train is self.test
@@ -116,7 +125,8 @@ class Images:
     def hold_out(self, count: int, seed: int) -> Images:
         """Return these images with `count` of the training images, drawn by `seed`, in `holdout`.
 
-        >>> images = Images("noise", np.zeros((8, 4, 4, 1), "uint8"), np.zeros((2, 4, 4, 1), "uint8"))
+        >>> pixels = np.zeros((8, 4, 4, 1), "uint8")
+        >>> images = Images("noise", pixels, pixels[:2])
         >>> len(images.hold_out(2, seed=0).train)
         6
         """
@@ -137,7 +147,8 @@ class Images:
     def account(self) -> str:
         """Return the sum of all that was found: what is trained on, tested on, skipped and unused.
 
-        >>> Images("noise", np.zeros((8, 4, 4, 1), "uint8"), np.zeros((2, 4, 4, 1), "uint8")).account()
+        >>> pixels = np.zeros((8, 4, 4, 1), "uint8")
+        >>> Images("noise", pixels, pixels[:2]).account()
         '8 to train + 2 to test + 0 skipped + 0 unused = 10 found'
         """
         parts = {part: len(images) for part, images in self.parts.items()}
@@ -182,7 +193,9 @@ class Images:
         return html.card_element(self.name, facts, html.sheet_element(shown))
 
     def fingerprint(self) -> int:
-        """Return the CRC-32 of rows evenly drawn from both parts, a megabyte in all: the same images give the same."""
+        """Return the CRC-32 of rows evenly drawn from both parts, a megabyte in all: the same
+        images give the same.
+        """
         checksum, most = 0, max(1, FINGERPRINT_BYTES // 2 // math.prod(self.shape))
         for part in (self.train, self.test):
             for index in evenly(len(part), most):
@@ -191,7 +204,8 @@ class Images:
 
 
 def evenly(count: int, most: int) -> list[int]:
-    """Return at most `most` of the indices below `count`, ascending, spread evenly from the first to the last.
+    """Return at most `most` of the indices below `count`, ascending, spread evenly from the first
+    to the last.
 
     >>> evenly(9, 3)
     [0, 4, 8]
@@ -216,5 +230,6 @@ def check(images: np.ndarray, what: str = "images") -> None:
         raise AutoencodeError(f"{what}: expected a uint8 array (N, H, W, C), received {received}.")
     if 0 in images.shape or images.shape[3] not in (1, 3):
         raise AutoencodeError(
-            f"{what}: expected at least one image of at least one pixel with 1 or 3 channels, received {received}."
+            f"{what}: expected at least one image of at least one pixel with 1 or 3 channels, "
+            f"received {received}."
         )

@@ -1,4 +1,7 @@
-"""The measures of learning, and the baselines that a model is held against. Knows arrays; no model and no file."""
+"""The measures of learning, and the baselines that a model is held against.
+
+Knows arrays; no model and no file.
+"""
 
 from __future__ import annotations
 
@@ -10,18 +13,21 @@ import numpy as np
 from autoencode.system.memmap import release
 
 BLOCK_BYTES = 2**23  # of rows turned to floats at a time: 2,674 images of MNIST
-EXACT = 1024  # features up to which the scatter matrix is decomposed whole; the work grows with their cube
-# Directions beyond those asked for, and passes over the data, of the iteration above that.
-SPARE, PASSES = 10, 6
+# Features up to which the scatter matrix is decomposed whole; the work grows with their cube.
+EXACT = 1024
+# Of the iteration above that: directions beyond those asked for, and passes over the data.
+SPARE = 10
+PASSES = 6
 
 
 @dataclass(frozen=True)
 class PCA:
-    """The best linear autoencoder with a code of that size (Baldi and Hornik, Neural Networks 2, 1989, 53-58).
+    """The best linear autoencoder with a code of that size (Baldi and Hornik, Neural Networks 2,
+    1989, 53-58).
 
-    `mean` is float32 (F,), `components` float32 (F, K), orthonormal, on the scale of uint8 pixels; `shape` is that of an
-    image, (H, W, C), with F = H * W * C. `deviations`, float32 (K,), are the standard deviations of
-    the images along the components, ascending as these are.
+    `mean` is float32 (F,), `components` float32 (F, K), orthonormal, on the scale of uint8 pixels;
+    `shape` is that of an image, (H, W, C), with F = H * W * C. `deviations`, float32 (K,), are the
+    standard deviations of the images along the components, ascending as these are.
     """
 
     mean: np.ndarray
@@ -31,10 +37,11 @@ class PCA:
 
     @classmethod
     def fit(cls, images: np.ndarray, components: int, passes: int = PASSES) -> PCA:
-        """Return the components of uint8 (N, H, W, C), no more than there are pixels, or images that differ from the mean.
+        """Return the components of uint8 (N, H, W, C), no more than there are pixels, or images
+        that differ from the mean.
 
-        Above 1,024 features they come from subspace iteration (Halko, Martinsson and Tropp, SIAM Review 53, 2011,
-        algorithm 4.4), which reads the images in blocks too, `passes` times.
+        Above 1,024 features they come from subspace iteration (Halko, Martinsson and Tropp, SIAM
+        Review 53, 2011, algorithm 4.4), which reads the images in blocks too, `passes` times.
         """
         features = images[0].size
         components = min(components, features, max(1, len(images) - 1))
@@ -47,21 +54,23 @@ class PCA:
 
     def encode(self, images: np.ndarray) -> np.ndarray:
         """Return the codes of uint8 (N, H, W, C), float32 (N, K)."""
-        return (
-            np.concatenate([(block - self.mean) @ self.components for block in _blocks(images)])
-            / 255
-        )
+        codes = [(block - self.mean) @ self.components for block in _blocks(images)]
+        return np.concatenate(codes) / 255
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Return the images of codes (N, K), float32 (N, H, W, C), not cut to [0, 1]."""
         return (codes @ self.components.T + self.mean / 255).reshape(-1, *self.shape)
 
     def error(self, images: np.ndarray) -> float:
-        """Return the mean squared error of the reconstructions of uint8 (N, H, W, C), pixels in [0, 1]."""
+        """Return the mean squared error of the reconstructions of uint8 (N, H, W, C), pixels in [0,
+        1].
+        """
         return self.errors(images).pca
 
     def errors(self, images: np.ndarray) -> Baseline:
-        """Return the error of the reconstructions of uint8 (N, H, W, C), and that of the mean image."""
+        """Return the error of the reconstructions of uint8 (N, H, W, C), and that of the mean
+        image.
+        """
         total = 0.0
         total_of_mean = 0.0
         for block in _blocks(images):
@@ -86,7 +95,8 @@ class Baseline:
 
 
 def measure_baseline(train: np.ndarray, test: np.ndarray, components: int) -> Baseline:
-    """Return what a model must beat on `test`; both are uint8 (N, H, W, C), PCA is fitted on `train`.
+    """Return what a model must beat on `test`; both are uint8 (N, H, W, C), PCA is fitted on
+    `train`.
 
     >>> images = np.arange(12, dtype="uint8").reshape(6, 2, 1, 1)
     >>> baseline = measure_baseline(images, images, components=2)
@@ -97,7 +107,8 @@ def measure_baseline(train: np.ndarray, test: np.ndarray, components: int) -> Ba
 
 
 def pca_error(train: np.ndarray, test: np.ndarray, components: int) -> float:
-    """Return the mean squared error of PCA's reconstruction of `test`, pixels in [0, 1]: what a model must beat.
+    """Return the mean squared error of PCA's reconstruction of `test`, pixels in [0, 1]: what a
+    model must beat.
 
     `train` and `test` are uint8 (N, H, W, C); PCA is fitted on `train`.
 
@@ -117,10 +128,11 @@ def squared_errors(originals: np.ndarray, floats: np.ndarray) -> np.ndarray:
 
 
 def psnr(errors: np.ndarray) -> float:
-    """Return the peak signal-to-noise ratio in dB, the mean over images, of their mean squared errors (N,).
+    """Return the peak signal-to-noise ratio in dB, the mean over images, of their mean squared
+    errors (N,).
 
-    10 log10(1 / error), of pixels in [0, 1] (Huynh-Thu and Ghanbari, Electronics Letters 44, 2008, 800-801). An image
-    without error counts 100 dB.
+    10 log10(1 / error), of pixels in [0, 1] (Huynh-Thu and Ghanbari, Electronics Letters 44, 2008,
+    800-801). An image without error counts 100 dB.
 
     >>> psnr(np.array([0.01, 0.0001]))
     30.0
@@ -129,9 +141,11 @@ def psnr(errors: np.ndarray) -> float:
 
 
 def plane(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return mean (K,), axes (K, 2) and shares of the variance (2,) of the plane that codes (N, K), K >= 2, spread most over.
+    """Return mean (K,), axes (K, 2) and shares of the variance (2,) of the plane that codes (N, K),
+    K >= 2, spread most over.
 
-    These are the first two principal components; the largest entry of each is positive, as scikit-learn has it.
+    These are the first two principal components; the largest entry of each is positive, as
+    scikit-learn has it.
     """
     wide = codes.astype(np.float64)
     mean = wide.mean(0)
@@ -146,25 +160,33 @@ def redrawing(
 ) -> dict[str, float | None]:
     """Return `mse`, `psnr` (dB) and `ssim` of reconstructions, each a mean over images.
 
-    Both are uint8 (N, H, W, C); `errors` are the mean squared errors of the images before they were rounded, pixels in
-    [0, 1], float (N,). SSIM is scikit-image's with the Gaussian window of Wang and others (2004), on the rounded images;
-    sides below 11 pixels take a uniform window that fits, and below 3 there is none, and no `ssim`.
+    Both are uint8 (N, H, W, C); `errors` are the mean squared errors of the images before they were
+    rounded, pixels in [0, 1], float (N,). SSIM is scikit-image's with the Gaussian window of Wang
+    and others (2004), on the rounded images; sides below 11 pixels take a uniform window that fits,
+    and below 3 there is none, and no `ssim`.
     """
     from skimage.metrics import structural_similarity
 
     height, width = originals.shape[1:3]
     window = min(11, min(height, width) - 1 + min(height, width) % 2)
-    similar = [
+    options = {"gaussian_weights": True, "sigma": 1.5} if window == 11 else {}
+    similarities = [
         structural_similarity(
-            one, other, data_range=255, channel_axis=-1, win_size=window, use_sample_covariance=False,
-            **({"gaussian_weights": True, "sigma": 1.5} if window == 11 else {}),
+            original,
+            reconstruction,
+            data_range=255,
+            channel_axis=-1,
+            win_size=window,
+            use_sample_covariance=False,
+            **options,
         )
-        for one, other in zip(originals, reconstructions, strict=True)
-    ] if window > 1 else None  # fmt: skip
+        for original, reconstruction in zip(originals, reconstructions, strict=True)
+        if window > 1
+    ]
     return {
         "mse": float(errors.mean(dtype=np.float64)),
         "psnr": psnr(errors),
-        "ssim": None if similar is None else float(np.mean(similar)),
+        "ssim": float(np.mean(similarities)) if similarities else None,
     }
 
 
@@ -174,7 +196,8 @@ def codes(
     test: np.ndarray,
     test_labels: np.ndarray | None,
 ) -> dict[str, float]:
-    """Return how well the codes tell the classes apart: the test accuracy of a linear `probe` and of `neighbours`.
+    """Return how well the codes tell the classes apart: the test accuracy of a linear `probe` and
+    of `neighbours`.
 
     Codes are float (N, K), labels integers (N,), below 0 for unlabelled images, which are ignored;
     nothing without training labels of two classes and a labelled test image. The probe is
@@ -193,9 +216,8 @@ def codes(
     from sklearn.preprocessing import StandardScaler
 
     probe = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000))
-    neighbours = KNeighborsClassifier(
-        min(5, len(train)), algorithm="brute" if train.shape[1] > 20 else "auto"
-    )
+    algorithm = "brute" if train.shape[1] > 20 else "auto"
+    neighbours = KNeighborsClassifier(min(5, len(train)), algorithm=algorithm)
     accuracies = (
         model.fit(train, train_labels).score(test, test_labels) for model in (probe, neighbours)
     )
@@ -209,13 +231,16 @@ def _labelled(codes: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.nda
 
 
 def _exact(images: np.ndarray, components: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean (F,), components (F, K) and the scatter along them (K,), in one pass over blocks, so that no float copy exists.
+    """Mean (F,), components (F, K) and the scatter along them (K,), in one pass over blocks, so
+    that no float copy exists.
 
-    Rows are taken relative to the first block's mean, near enough to the whole's that the correction at the end costs
-    no digits.
+    Rows are taken relative to the first block's mean, near enough to the whole's that the
+    correction at the end costs no digits.
     """
-    count, features = len(images), images[0].size
-    total, scatter = np.zeros(features), np.zeros((features, features))
+    count = len(images)
+    features = images[0].size
+    total = np.zeros(features)
+    scatter = np.zeros((features, features))
     shift = next(_blocks(images)).mean(0)
     for block in _blocks(images):
         block -= shift
@@ -229,11 +254,12 @@ def _exact(images: np.ndarray, components: int) -> tuple[np.ndarray, np.ndarray,
 def _iterated(
     images: np.ndarray, components: int, passes: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean (F,), components (F, K) and the scatter along them (K,), by powers of the scatter matrix on a few directions."""
-    count, features = len(images), images[0].size
-    mean = (sum(block.sum(0, dtype=np.float64) for block in _blocks(images)) / count).astype(
-        np.float32
-    )
+    """Mean (F,), components (F, K) and the scatter along them (K,), by powers of the scatter matrix
+    on a few directions.
+    """
+    features = images[0].size
+    total = sum(block.sum(0, dtype=np.float64) for block in _blocks(images))
+    mean = (total / len(images)).astype(np.float32)
     width = min(components + SPARE, features)
     basis = np.random.default_rng(0).standard_normal((features, width)).astype(np.float32)
     for _ in range(passes):

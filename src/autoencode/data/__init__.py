@@ -1,4 +1,7 @@
-"""A path, a name or an array becomes images. Knows files and pictures, no model and no framework."""
+"""A path, a name or an array becomes images.
+
+Knows files and pictures, no model and no framework.
+"""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any

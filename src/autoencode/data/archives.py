@@ -1,4 +1,7 @@
-"""The files of a .zip or a .tar, or of several. Lists and reads them; decodes nothing, unpacks nothing."""
+"""The files of a .zip or a .tar, or of several.
+
+Lists and reads them; decodes nothing, unpacks nothing.
+"""
 
 from __future__ import annotations
 
@@ -76,7 +79,8 @@ class Zip:
             check_unpacked(member.file_size, member.compress_size, MAX_SPARSE)
             with archive.open(member) as file:
                 return file.read(MAX_BYTES)
-        # ValueError: a bomb; RuntimeError: encrypted; NotImplementedError: a compression that Python lacks.
+        # ValueError: a bomb; RuntimeError: encrypted; NotImplementedError: a compression that
+        # Python lacks.
         except (*BROKEN, RuntimeError) as error:
             return Unreadable(_zip_reason(error))
 
@@ -94,7 +98,7 @@ def _zip_reason(error: BaseException) -> str:
 
 
 class Tar:
-    """The files in a .tar file, compressed or not, in its own order: it can only be read forwards."""
+    """The files in a .tar file, compressed or not, in its order: it is only read forwards."""
 
     def __init__(self, path: Path) -> None:
         self.name = path.name.split(".")[0]
@@ -154,7 +158,9 @@ def _tar_content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Content:
 
 
 class Shards:
-    """Several archives as one: their names tell train from test, where they do, and stand before those of the files."""
+    """Several archives as one: their names tell train from test, where they do, and stand before
+    those of the files.
+    """
 
     def __init__(self, name: str, paths: Sequence[Path]) -> None:
         self.name = name
@@ -182,7 +188,10 @@ class Shards:
 
 
 def open_archive(path: Path) -> Zip | Tar:
-    """Return the archive at `path`; raise `AutoencodeError` where it is damaged or packed in a way that is not read."""
+    """Return the archive at `path`.
+
+    Raises `AutoencodeError` where it is damaged or packed in a way that is not read.
+    """
     with path.open("rb") as file:
         head = file.read(8)
     return Zip(path) if head.startswith(b"PK") else Tar(path)
@@ -191,7 +200,8 @@ def open_archive(path: Path) -> Zip | Tar:
 def _list_archive(
     names: Sequence[str], skipped: list[Skipped], read_head: Callable[[int], bytes]
 ) -> Listing:
-    """Return the listed files of an archive of files `names`: not hidden ones and the program's own.
+    """Return the listed files of an archive of files `names`: not hidden ones and the program's
+    own.
 
     Those with unsafe names are added to `skipped`. `read_head` gives the first bytes by number.
     """
@@ -244,5 +254,6 @@ def _one_line_errors(path: Path) -> Iterator[None]:
         yield
     except BROKEN as error:
         raise AutoencodeError(
-            f"{path} cannot be read as an archive ({reason(error)}): expected a whole .zip, .tar or .tar.gz file."
+            f"{path} cannot be read as an archive ({reason(error)}): expected a whole .zip, .tar "
+            "or .tar.gz file."
         ) from error

@@ -22,10 +22,11 @@ CHUNK_BYTES = 2**23  # of an array that are handed on at a time: 10,699 rows of 
 
 
 class ArrayDataset(Dataset):
-    """Images in arrays, (N, H, W, C) of any numeric dtype with C 1, 3 or 4, by split: "train" alone where there is none.
+    """Images in arrays, (N, H, W, C) of any numeric dtype with C 1, 3 or 4, by split: "train" alone
+    where there is none.
 
-    They may be larger than memory: values become pixels a block at a time. `labels` are whole numbers (N,) by split,
-    `classes` their names; `names` are those of the images by split.
+    They may be larger than memory: values become pixels a block at a time. `labels` are whole
+    numbers (N,) by split, `classes` their names; `names` are those of the images by split.
 
     >>> len(ArrayDataset("noise", {"train": np.zeros((5, 4, 4, 1), "uint16")}))
     5
@@ -109,7 +110,10 @@ class ArrayDataset(Dataset):
         return probes
 
     def chunks(self, indices: np.ndarray, plan: Plan) -> Iterator[Chunk]:
-        """Convert and fit, a chunk at a time; pixels that are as wanted are handed on as they lie."""
+        """Convert and fit, a chunk at a time.
+
+        Pixels that are as wanted are handed on as they lie.
+        """
         inner = Plan(plan.height, plan.width, plan.channels, plan.fit)
         tally = self.tally
         if self.is_scaled:
@@ -131,13 +135,16 @@ class ArrayDataset(Dataset):
     def choose_scale(
         self, option: str, plan: Plan, probes: Sequence[Probe]
     ) -> tuple[Scale, list[str]]:
-        """Return the scale that the pixels were made with, where that is known, else as for any dataset."""
+        """Return the scale that the pixels were made with, where that is known, else as for any
+        dataset.
+        """
         if self.known_scale is None or (option != "auto" and not self.is_scaled):
             return super().choose_scale(option, plan, probes)
         if option == "auto":
             return self.known_scale, []
         note = (
-            f"`range={option}` is not used: {self.name} was scaled at {self.known_scale.describe()} "
+            f"`range={option}` is not used: {self.name} was scaled at "
+            f"{self.known_scale.describe()} "
             "when it was made; name the source that it was made of"
         )
         return self.known_scale, [note]
@@ -188,7 +195,9 @@ class ArrayDataset(Dataset):
         return self.name, len(self), checksum.hexdigest()
 
     def _pieces(self, indices: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Every array that ascending `indices` reach into, with the positions in it and the indices themselves."""
+        """Every array that ascending `indices` reach into, with the positions in it and the indices
+        themselves.
+        """
         ends = np.searchsorted(indices, self._starts)
         for array, start, first, last in zip(
             self.arrays.values(), self._starts, ends[:-1], ends[1:], strict=False
@@ -202,7 +211,8 @@ def _check_finite(values: np.ndarray) -> None:
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         count = int(np.count_nonzero(~np.isfinite(values)))
         raise AutoencodeError(
-            f"expected finite numbers, received NaN or infinity in {count:,} of {values.size:,} values: replace "
+            f"expected finite numbers, received NaN or infinity in {count:,} of {values.size:,} "
+            "values: replace "
             "them, for example with np.nan_to_num(x)."
         )
 

@@ -1,4 +1,7 @@
-"""The arrays in .npy and .npz files, memory-mapped where they are large. Runs no code that is in them."""
+"""The arrays in .npy and .npz files, memory-mapped where they are large.
+
+Runs no code that is in them.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +26,9 @@ LARGE = 2**27  # bytes of an array in an .npz file, which is then mapped and not
 def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
     """Return the arrays in a .npy or .npz file by name, and notes of what was ignored.
 
-    An .npy file stays on the disk, memory-mapped, as do large arrays of an .npz file. Arrays of Python objects would run
-    code, and are ignored. Raises `AutoencodeError` where the file is damaged.
+    An .npy file stays on the disk, memory-mapped, as do large arrays of an .npz file. Arrays of
+    Python objects would run code, and are ignored. Raises `AutoencodeError` where the file is
+    damaged.
     """
     try:
         with path.open("rb") as file:
@@ -34,7 +38,8 @@ def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
                 check_npy(file, path.stat().st_size)
                 if _holds_objects(file):
                     raise ValueError(
-                        "it holds Python objects, which could run code: save it with a dtype of numbers"
+                        "it holds Python objects, which could run code: save it with a dtype of "
+                        "numbers"
                     )
                 file.seek(0)
                 return {"train": np.load(path, mmap_mode="r", allow_pickle=False)}, []
@@ -47,14 +52,18 @@ def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
             return _load_members(archive, path)
     except AutoencodeError:
         raise
-    except Exception as error:  # damaged bytes come out as almost anything: zipfile, zlib, NumPy's own reader of headers
+    # Damaged bytes raise almost anything: in zipfile, zlib and NumPy's own reader of headers.
+    except Exception as error:
         raise AutoencodeError(
-            f"{path} cannot be read as arrays ({reason(error)}): expected a whole .npy or .npz file."
+            f"{path} cannot be read as arrays ({reason(error)}): expected a whole .npy or .npz "
+            "file."
         ) from error
 
 
 def _check_directory(archive: zipfile.ZipFile, path: Path) -> None:
-    """Raise `ValueError` where the directory at the end of a zip, which no checksum covers, disagrees with the rest."""
+    """Raise `ValueError` where the directory at the end of a zip, which no checksum covers,
+    disagrees with the rest.
+    """
     for member in archive.namelist():
         archive.open(member).close()  # compares the name with the one before the member's data
     with path.open("rb") as file:
@@ -84,7 +93,8 @@ def _load_members(archive: zipfile.ZipFile, path: Path) -> tuple[dict[str, np.nd
     notes = []
     if pickled:
         notes.append(
-            f"{', '.join(pickled)} ignored: Python objects, which could run code when they are loaded"
+            f"{', '.join(pickled)} ignored: Python objects, which could run code when they are "
+            "loaded"
         )
     if not arrays:
         held = f"only Python objects: {', '.join(pickled)}" if pickled else "it is empty"
@@ -111,7 +121,8 @@ def _load_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarra
             while file.read(2**20):  # to the end, where the checksum is compared
                 pass
             return content
-        # Unpacked onto the disk, in a file that goes away with the array: it may be larger than memory.
+        # Unpacked onto the disk, in a file that goes away with the array: it may be larger than
+        # memory.
         folder = cache_folder() / "unpacked"
         folder.mkdir(parents=True, exist_ok=True)
         unpacked = tempfile.NamedTemporaryFile(suffix=".npy", dir=folder)  # noqa: SIM115

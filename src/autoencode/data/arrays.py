@@ -13,7 +13,8 @@ from autoencode.data.labels import as_classes, number_names
 from autoencode.errors import AutoencodeError
 from autoencode.images import Unused
 
-# The names under which arrays are found in .npz files, in lower case, first match first; x_train is Keras's way.
+# The names under which arrays are found in .npz files, in lower case, first match first; x_train is
+# Keras's way.
 NAMES = {
     "train": (
         "train",
@@ -60,7 +61,8 @@ def open_arrays(
     bands: tuple[int, ...] | None = None,
     notes: Sequence[str] = (),
 ) -> ArrayDataset:
-    """Return the dataset of `arrays` by name, as .npz files hold them: images, perhaps parted, and labels.
+    """Return the dataset of `arrays` by name, as .npz files hold them: images, perhaps parted, and
+    labels.
 
     `bands` are the channels that are wanted. Raises `AutoencodeError` where none of the arrays
     holds images.
@@ -144,7 +146,9 @@ def _may_be_images(array: Any) -> bool:
 def _find_labels(
     arrays: Mapping[str, Any], parts: Mapping[str, np.ndarray]
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...], list[str]]:
-    """The labels by split, the names of the classes where they have any, and notes of what is no labels."""
+    """The labels by split, the names of the classes where they have any, and notes of what is no
+    labels.
+    """
     by_lower = {key.lower(): array for key, array in arrays.items()}
     labels: dict[str, np.ndarray] = {}
     notes = []
@@ -157,7 +161,8 @@ def _find_labels(
             expected = f"{len(images):,} whole numbers or names"
             received = np.asarray(by_lower[key])
             notes.append(
-                f"{split}_labels are no classes, and are left out: expected {expected}, found {received.dtype} "
+                f"{split}_labels are no classes, and are left out: expected {expected}, found "
+                f"{received.dtype} "
                 f"{received.shape}"
             )
         else:

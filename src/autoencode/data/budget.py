@@ -1,4 +1,6 @@
-"""How many bytes may be under way at a time while a source is read, whatever the container and however many cores."""
+"""How many bytes may be under way at a time while a source is read, whatever the container and
+however many cores.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ MAX_DECODED_BYTES = 2**29
 
 
 class Budget:
-    """Bytes that several threads share: what does not fit waits, and what exceeds all of it comes alone.
+    """Bytes that several threads share: what does not fit waits, and what exceeds all of it comes
+    alone.
 
     >>> budget = Budget(100)
     >>> with budget.hold(60):
@@ -59,7 +62,7 @@ class Budget:
             self.release(count)
 
 
-# One of each for the process: two sources that are read at once share them. Whoever holds decoded bytes waits for no
-# others, so that nobody waits for ever.
+# One of each for the process: two sources that are read at once share them. Whoever holds decoded
+# bytes waits for no others, so that nobody waits for ever.
 content_bytes = Budget(MAX_CONTENT_BYTES)
 decoded_bytes = Budget(MAX_DECODED_BYTES)

@@ -20,7 +20,8 @@ PROBED = "the images looked at had"
 
 @dataclass(frozen=True)
 class Choice:
-    """What is to be done with a dataset: the plan for each image, the split, and what was chosen without being asked.
+    """What is to be done with a dataset: the plan for each image, the split, and what was chosen
+    without being asked.
 
     `source_size` is the median width and height of the images as they are stored, in pixels.
     """

@@ -1,7 +1,8 @@
-"""A source, opened: which images it holds, what they are called, and how they become pixels. One traversal for all uses.
+"""A source, opened: which images it holds, what they are called, and how they become pixels. One
+traversal for all uses.
 
-Loading into memory, packing into a store and streaming through a model all iterate `Dataset.read`. Nothing is kept for
-each image, so that a dataset may hold millions.
+Loading into memory, packing into a store and streaming through a model all iterate `Dataset.read`.
+Nothing is kept for each image, so that a dataset may hold millions.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ Labels = tuple[dict[str, np.ndarray], tuple[str, ...]]
 
 
 class Chunk(NamedTuple):
-    """Some images: pixels, uint8 (n, H, W, C), the indices that they come from, and the images that were skipped."""
+    """Some images: pixels, uint8 (n, H, W, C), the indices that they come from, and the images that
+    were skipped.
+    """
 
     pixels: np.ndarray
     indices: np.ndarray
@@ -38,8 +41,9 @@ class Chunk(NamedTuple):
 class Dataset(ABC):
     """The images of one source, each known by its index.
 
-    `notes` say what was decided while opening, `skipped` what cannot be read, `unused` what was left out on purpose.
-    `has_names` says whether images have names of their own, which a store keeps.
+    `notes` say what was decided while opening, `skipped` what cannot be read, `unused` what was
+    left out on purpose. `has_names` says whether images have names of their own, which a store
+    keeps.
     """
 
     name: str
@@ -62,11 +66,16 @@ class Dataset(ABC):
 
     @abstractmethod
     def splits(self) -> dict[str, np.ndarray]:
-        """Return the ascending indices of `train`, `validation` and `test`, as far as the source tells them apart."""
+        """Return the ascending indices of `train`, `validation` and `test`, as far as the source
+        tells them apart.
+        """
 
     @abstractmethod
     def labels(self, kept: Mapping[str, np.ndarray]) -> Labels:
-        """Return the labels of the indices `kept` by part, -1 for unlabelled; nothing where they tell no classes apart."""
+        """Return the labels of the indices `kept` by part, -1 for unlabelled.
+
+        Returns nothing where they tell no classes apart.
+        """
 
     @abstractmethod
     def sample(self, indices: Sequence[int], plan: Plan) -> list[Probe]:
@@ -78,14 +87,15 @@ class Dataset(ABC):
 
     @abstractmethod
     def extents(self, plan: Plan, probes: Sequence[Probe]) -> dict[str, Extent]:
-        """Return the extent of all values by the kind they are stored as; `probes` are those of a look at some images.
+        """Return the extent of all values by the kind they are stored as; `probes` are those of a
+        look at some images.
 
         For 8 bits it may end as soon as it is wide enough to decide the range.
         """
 
     @abstractmethod
     def sample_values(self, plan: Plan) -> dict[str, np.ndarray]:
-        """Return finite values (N,) evenly drawn from all images, by the kind they are stored as."""
+        """Return finite values (N,), drawn evenly from all images, by their stored kind."""
 
     @abstractmethod
     def identity(self) -> Any:
@@ -94,7 +104,8 @@ class Dataset(ABC):
     def choose_scale(
         self, option: str, plan: Plan, probes: Sequence[Probe]
     ) -> tuple[Scale, list[str]]:
-        """Return the one scale of this source for `option`, a word for `range`, and a line for each choice.
+        """Return the one scale of this source for `option`, a word for `range`, and a line for each
+        choice.
 
         `probes` are those of a look at some images by `plan`.
         """
@@ -117,10 +128,11 @@ class Dataset(ABC):
         strict: bool = False,
         progress: Progress | None = None,
     ) -> Iterator[Chunk]:
-        """Give all images at ascending `indices`: the one traversal that loading, packing and streaming share.
+        """Give all images at ascending `indices`: the one traversal that loading, packing and
+        streaming share.
 
-        `progress` is given how many of how many were looked at. Raises `AutoencodeError` where `strict` and an image
-        cannot be read.
+        `progress` is given how many of how many were looked at. Raises `AutoencodeError` where
+        `strict` and an image cannot be read.
         """
         check_strict(strict, self.skipped)
         done = 0
@@ -134,24 +146,27 @@ class Dataset(ABC):
     def value_notes(self, scale: Scale, why: str) -> list[str]:
         """Return what is to be known of the values that were read by `scale`.
 
-        That is a warning where the ranges cut more than 1 % of them, and a line for each kind that has no range of its own,
-        for which `why` says why.
+        That is a warning where the ranges cut more than 1 % of them, and a line for each kind that
+        has no range of its own, for which `why` says why.
         """
         tally = self.tally
         notes = [
-            f"{kind} values are taken from {show_range(scale.range_of(kind))}, as {why} only {scale.describe()}: `range` "
+            f"{kind} values are taken from {show_range(scale.range_of(kind))}, as {why} only "
+            f"{scale.describe()}: `range` "
             "sets another"
             for kind in sorted(tally.kinds - {"bool"} - set(scale.ranges))
             if scale.ranges
         ]
         if tally.missing:
             notes.append(
-                f"warning: {tally.missing:,} of {tally.values:,} values are NaN or infinite: NaN and -infinity are taken "
+                f"warning: {tally.missing:,} of {tally.values:,} values are NaN or infinite: NaN "
+                "and -infinity are taken "
                 "for black, infinity for white; replace them in the source for anything else"
             )
         if tally.cut > MAX_CUT * tally.values:
             notes.append(
-                f"warning: {tally.cut / tally.values:.1%} of the values lie outside the range and are cut to it: choose "
+                f"warning: {tally.cut / tally.values:.1%} of the values lie outside the range and "
+                "are cut to it: choose "
                 "another with `range`"
             )
         return notes
@@ -161,5 +176,6 @@ def check_strict(strict: bool, skipped: Sequence[Skipped]) -> None:
     """Raise `AutoencodeError` where `strict` allows no image to be skipped."""
     if strict and skipped:
         raise AutoencodeError(
-            f"{skipped[0].name} cannot be read ({skipped[0].reason}), and `strict` allows no picture to be left out."
+            f"{skipped[0].name} cannot be read ({skipped[0].reason}), and `strict` allows no "
+            "picture to be left out."
         )

@@ -54,7 +54,8 @@ class Extent:
 
 
 def measure_extent(values: np.ndarray) -> Extent:
-    """Return the extent of `values`, of any shape and a numeric dtype; NaN and infinity do not count.
+    """Return the extent of `values`, of any shape and a numeric dtype; NaN and infinity do not
+    count.
 
     >>> measure_extent(np.array([3.0, np.nan, -1.0]))
     Extent(least=-1.0, largest=3.0)
@@ -83,7 +84,9 @@ def add_extent(extents: dict[str, Extent], kind: str, extent: Extent) -> None:
 
 
 def fills(kind: str, extent: Extent) -> bool:
-    """Whether values span enough of the range that their kind is made for to be taken at that range."""
+    """Whether values span enough of the range that their kind is made for to be taken at that
+    range.
+    """
     if extent.is_empty:
         return False
     least, largest = natural_range(kind, extent)

@@ -19,7 +19,10 @@ LINKED_AGAIN = "links to folders that are read already"
 
 
 class Folder:
-    """The files below a folder, in the order of their paths; links are followed, each folder is entered once."""
+    """The files below a folder, in the order of their paths.
+
+    Links are followed, each folder is entered once.
+    """
 
     def __init__(self, path: Path) -> None:
         self.name = path.resolve().name or "folder"

@@ -1,4 +1,6 @@
-"""Which files are read, and what is said of the others, by the endings of their names and the first bytes."""
+"""Which files are read, and what is said of the others, by the endings of their names and the first
+bytes.
+"""
 
 from __future__ import annotations
 
@@ -7,20 +9,21 @@ from collections.abc import Mapping
 
 from autoencode.system import marks
 
-# By name, so that no other decoder of Pillow's is ever tried: EPS is handed to Ghostscript, WMF and FPX to other
-# programs, MIC and HDF5 and GRIB to libraries that are not checked here.
+# By name, so that no other decoder of Pillow's is ever tried: EPS is handed to Ghostscript, WMF and
+# FPX to other programs, MIC and HDF5 and GRIB to libraries that are not checked here.
 DECODERS = (
-    "PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP", "DIB", "PPM", "JPEG2000", "AVIF", "ICO", "CUR", "ICNS", "TGA", "DDS",
-    "PCX", "DCX", "SGI", "SUN", "QOI", "PSD", "FITS", "FLI", "FTEX", "BLP", "GBR", "IM", "MSP", "PCD", "PIXAR", "SPIDER",
-    "XBM", "XPM", "HEIF",
+    "PNG", "JPEG", "GIF", "TIFF", "WEBP", "BMP", "DIB", "PPM", "JPEG2000", "AVIF", "ICO", "CUR",
+    "ICNS", "TGA", "DDS", "PCX", "DCX", "SGI", "SUN", "QOI", "PSD", "FITS", "FLI", "FTEX", "BLP",
+    "GBR", "IM", "MSP", "PCD", "PIXAR", "SPIDER", "XBM", "XPM", "HEIF",
 )  # fmt: skip
 
 PICTURES = {
-    ".apng", ".avif", ".avifs", ".blp", ".bmp", ".bw", ".cur", ".dcx", ".dds", ".dib", ".fit", ".fits", ".flc", ".fli",
-    ".ftc", ".ftu", ".gbr", ".gif", ".icb", ".icns", ".ico", ".im", ".j2c", ".j2k", ".jfif", ".jp2", ".jpc", ".jpe",
-    ".jpeg", ".jpf", ".jpg", ".jpx", ".mpo", ".msp", ".pbm", ".pcd", ".pcx", ".pfm", ".pgm", ".png", ".pnm", ".ppm",
-    ".psd", ".pxr", ".qoi", ".ras", ".rgb", ".rgba", ".sgi", ".spider", ".tga", ".tif", ".tiff", ".vda", ".vst", ".webp",
-    ".xbm", ".xpm",
+    ".apng", ".avif", ".avifs", ".blp", ".bmp", ".bw", ".cur", ".dcx", ".dds", ".dib", ".fit",
+    ".fits", ".flc", ".fli", ".ftc", ".ftu", ".gbr", ".gif", ".icb", ".icns", ".ico", ".im", ".j2c",
+    ".j2k", ".jfif", ".jp2", ".jpc", ".jpe", ".jpeg", ".jpf", ".jpg", ".jpx", ".mpo", ".msp",
+    ".pbm", ".pcd", ".pcx", ".pfm", ".pgm", ".png", ".pnm", ".ppm", ".psd", ".pxr", ".qoi", ".ras",
+    ".rgb", ".rgba", ".sgi", ".spider", ".tga", ".tif", ".tiff", ".vda", ".vst", ".webp", ".xbm",
+    ".xpm",
 }  # fmt: skip
 HEIF = {".heic", ".heics", ".heif", ".heifs", ".hif"}  # with the extra
 COMMON = (".png", ".jpg", ".webp", ".tif", ".gif", ".bmp", ".pgm")  # named in messages
@@ -31,7 +34,8 @@ ANIMATIONS = {".gif", ".png", ".apng", ".webp", ".avif", ".avifs", ".flc", ".fli
 
 # Files in these formats hold 8 bits a value, so that nobody need look.
 ALWAYS_UINT8 = {
-    ".avif", ".avifs", ".bmp", ".dib", ".gif", ".ico", ".jfif", ".jpe", ".jpeg", ".jpg", ".mpo", ".qoi", ".webp", ".tga",
+    ".avif", ".avifs", ".bmp", ".dib", ".gif", ".ico", ".jfif", ".jpe", ".jpeg", ".jpg", ".mpo",
+    ".qoi", ".webp", ".tga",
 }  # fmt: skip
 
 ARCHIVES = (
@@ -49,6 +53,11 @@ ARCHIVES = (
 TABLES = {".parquet"}
 ARRAYS = {".npy", ".npz"}
 
+_DICOM = "DICOM: save its pixels with np.save('slice.npy', pydicom.dcmread('{name}').pixel_array)"
+_PICKLE = "a pickle, which can run code and is never opened: save its images with np.save"
+_TORCH_PICKLE = (
+    "a pickle of PyTorch's, which can run code and is never opened: save its images with np.save"
+)
 _VECTOR = "vector graphics: export it as PNG"
 _RAW = "camera raw data: develop it to TIFF or JPEG, for example with darktable-cli"
 _VIDEO = "a video: extract its frames with ffmpeg -i {name} frames/%05d.png"
@@ -57,8 +66,8 @@ _NIFTI = "a medical volume: save its slices with np.save, read by nibabel or Sim
 
 # What else looks like pictures or tables, and what to do with it.
 OTHERS: Mapping[str, str] = {
-    ".dcm": "DICOM: save its pixels with np.save('slice.npy', pydicom.dcmread('{name}').pixel_array)",
-    ".dicom": "DICOM: save its pixels with np.save('slice.npy', pydicom.dcmread('{name}').pixel_array)",
+    ".dcm": _DICOM,
+    ".dicom": _DICOM,
     **dict.fromkeys((".ai", ".emf", ".eps", ".ps", ".svg", ".svgz", ".wmf"), _VECTOR),
     ".pdf": "a document: turn its pages into PNG with pdftoppm -png {name} page",
     **dict.fromkeys(
@@ -93,25 +102,30 @@ OTHERS: Mapping[str, str] = {
         (".h5", ".hdf", ".hdf5"),
         "HDF5: save its images with np.save('images.npy', h5py.File('{name}')[KEY][:])",
     ),
-    ".mat": "a MATLAB file: save its images with np.save('images.npy', scipy.io.loadmat('{name}')[KEY])",
+    ".mat": (
+        "a MATLAB file: save its images with np.save('images.npy', scipy.io.loadmat('{name}')[KEY])"
+    ),
     ".nii": _NIFTI,
     ".nrrd": _NIFTI,
     ".mha": _NIFTI,
-    ".pkl": "a pickle, which can run code and is never opened: save its images with np.save",
-    ".pickle": "a pickle, which can run code and is never opened: save its images with np.save",
-    ".pt": "a pickle of PyTorch's, which can run code and is never opened: save its images with np.save",
-    ".pth": "a pickle of PyTorch's, which can run code and is never opened: save its images with np.save",
+    ".pkl": _PICKLE,
+    ".pickle": _PICKLE,
+    ".pt": _TORCH_PICKLE,
+    ".pth": _TORCH_PICKLE,
     ".tfrecord": "a TFRecord: hand its tf.data.Dataset to autoencode in Python",
     ".7z": _UNPACK,
     ".rar": _UNPACK,
     ".cab": _UNPACK,
     ".arrow": "an Arrow file: save it with pyarrow.parquet.write_table",
-    ".feather": "a Feather file: save it with pandas.read_feather('{name}').to_parquet('images.parquet')",
+    ".feather": (
+        "a Feather file: save it with pandas.read_feather('{name}').to_parquet('images.parquet')"
+    ),
 }
 _HEIC = "HEIC needs pillow-heif; install it with: pip install 'autoencode[heif]'"
 _PIXEL_TABLE = (
     "a table of pixel values: save them with np.save('images.npy', "
-    "pandas.read_csv('{name}').filter(regex='pixel|^[0-9]+$').to_numpy().reshape(-1, HEIGHT, WIDTH))"
+    "pandas.read_csv('{name}').filter(regex='pixel|^[0-9]+$').to_numpy().reshape(-1, HEIGHT, "
+    "WIDTH))"
 )
 PIXEL_COLUMNS = 32  # of a CSV: with more, it is taken for a table of pixels
 
@@ -149,7 +163,8 @@ def ending_of(name: str) -> str:
 
 
 def kind_of(ending: str, name: str) -> str:
-    """Return which kind of set a file is part of that is no picture: parquet, npy, npz, idx or archive; else nothing.
+    """Return which kind of set a file is part of that is no picture: parquet, npy, npz, idx or
+    archive; else nothing.
 
     >>> kind_of(".npy", "a.npy"), kind_of("", "train-images-idx3-ubyte"), kind_of(".png", "a.png")
     ('npy', 'idx', '')
@@ -171,7 +186,8 @@ def may_be_read(ending: str, name: str) -> bool:
 
 
 def sniff_ending(head: bytes) -> str:
-    """Return the ending that a file with these first bytes should have; nothing where they say nothing.
+    """Return the ending that a file with these first bytes should have; nothing where they say
+    nothing.
 
     >>> sniff_ending(b"GIF89a")
     '.gif'
@@ -184,7 +200,7 @@ def sniff_ending(head: bytes) -> str:
 
 
 def is_eight_bit_png(head: bytes) -> bool:
-    """Whether the head of a PNG says that its values are read as 8 bits: all but grey of 16 bits."""
+    """Whether the head of a PNG says that its values are read as 8 bits: all but 16-bit grey."""
     return head[12:16] == b"IHDR" and (head[24] <= 8 or head[25] != 0)
 
 
@@ -194,7 +210,8 @@ def is_still_png(head: bytes) -> bool:
 
 
 def why_not_read(name: str, ending: str, head: bytes = b"") -> str:
-    """Return what a file is that looks like pictures or a table and is not read, and what to do; else nothing.
+    """Return what a file is that looks like pictures or a table and is not read, and what to do;
+    else nothing.
 
     >>> why_not_read("scan.dcm", ".dcm")[:6]
     'DICOM:'

@@ -1,7 +1,8 @@
-"""IDX files, the format of MNIST and its followers: a magic number, the sizes, the values. Plain or gzipped.
+"""IDX files, the format of MNIST and its followers: a magic number, the sizes, the values. Plain or
+gzipped.
 
-The format is described on the MNIST page of Y. LeCun, C. Cortes and C. Burges: two zero bytes, the type, the number of
-dimensions, each size as a big-endian 32-bit number, then the values in C order.
+The format is described on the MNIST page of Y. LeCun, C. Cortes and C. Burges: two zero bytes, the
+type, the number of dimensions, each size as a big-endian 32-bit number, then the values in C order.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ def read(path: Path) -> np.ndarray:
             content = file.read(size)
             if len(content) < size or file.read(1):
                 raise ValueError(
-                    f"it announces {size:,} bytes and holds {'more' if len(content) == size else len(content)}"
+                    f"it announces {size:,} bytes and holds "
+                    f"{'more' if len(content) == size else len(content)}"
                 )
         # NumPy refuses some sizes beside a zero, which announce nothing.
         return (
@@ -72,17 +74,22 @@ def _map(path: Path, dtype: np.dtype, sizes: list[int], offset: int, size: int) 
 
 
 def write(array: np.ndarray, path: Path) -> None:
-    """Write a uint8 array of up to four dimensions as an IDX file, gzipped where `path` ends in .gz."""
+    """Write a uint8 array of up to four dimensions as an IDX file, gzipped where `path` ends in
+    .gz.
+    """
     head = bytes([0, 0, 0x08, array.ndim]) + np.array(array.shape, ">u4").tobytes()
     with gzip.open(path, "wb") if path.suffix == ".gz" else path.open("wb") as file:
         file.write(head + array.astype(np.uint8, casting="safe").tobytes())
 
 
 def parse_name(name: str) -> tuple[str, str]:
-    """Return which set a file of this name belongs to and which part of it the file holds; `NAME` must match.
+    """Return which set a file of this name belongs to and which part of it the file holds; `NAME`
+    must match.
 
-    >>> parse_name("emnist-letters-test-labels-idx1-ubyte.gz"), parse_name("train-images-idx3-ubyte")
-    (('emnist-letters', 'test_labels'), ('', 'train'))
+    >>> parse_name("emnist-letters-test-labels-idx1-ubyte.gz")
+    ('emnist-letters', 'test_labels')
+    >>> parse_name("train-images-idx3-ubyte")
+    ('', 'train')
     """
     found = NAME.match(name)
     kind = "" if found[3] == "images" else "_labels"

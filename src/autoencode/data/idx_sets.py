@@ -9,7 +9,9 @@ from autoencode.data import idx
 
 
 def group_idx_files(paths: Any) -> dict[str, dict[str, Path]]:
-    """Return the IDX files at `paths` by set and part: a folder may hold several sets, as EMNIST's does."""
+    """Return the IDX files at `paths` by set and part: a folder may hold several sets, as EMNIST's
+    does.
+    """
     groups: dict[str, dict[str, Path]] = {}
     for path in sorted(path for path in paths if idx.NAME.match(path.name)):
         word, part = idx.parse_name(path.name)
@@ -20,7 +22,8 @@ def group_idx_files(paths: Any) -> dict[str, dict[str, Path]]:
 
 
 def find_idx_set(path: Path) -> tuple[str, dict[str, Path]] | None:
-    """Return the name and the IDX files of which `path` is the beginning of the names, as gzip/emnist-letters is.
+    """Return the name and the IDX files of which `path` is the beginning of the names, as
+    gzip/emnist-letters is.
 
     None where there is no such set, or more than one.
     """

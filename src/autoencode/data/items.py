@@ -23,7 +23,8 @@ LABEL_KEYS = ("label", "labels", "y", "target")
 
 
 class ItemDataset(PictureDataset):
-    """Pictures that are in memory, or that a dataset of another library gives one by one: PIL images and arrays.
+    """Pictures that are in memory, or that a dataset of another library gives one by one: PIL
+    images and arrays.
 
     `items[index]` may be asked for any, more than once. `labels` are as datasets give them, None
     for unlabelled; `bands` are the channels that are wanted.
@@ -59,7 +60,8 @@ class ItemDataset(PictureDataset):
 
 
 def split_item(item: Any) -> tuple[Any, Any]:
-    """Return the image and the label, or None, of what a dataset gives: an image, a pair, or a dictionary.
+    """Return the image and the label, or None, of what a dataset gives: an image, a pair, or a
+    dictionary.
 
     >>> split_item({"image": 1, "label": "cat"})
     (1, 'cat')
@@ -69,7 +71,9 @@ def split_item(item: Any) -> tuple[Any, Any]:
 
 
 def split_raw_item(item: Any) -> tuple[Any, Any]:
-    """Return the image and the label as `split_item`, but the label as it is given: of a batch, all of them."""
+    """Return the image and the label as `split_item`, but the label as it is given: of a batch, all
+    of them.
+    """
     if isinstance(item, Mapping):
         image = next((key for key in IMAGE_KEYS if key in item), None)
         label = next((key for key in LABEL_KEYS if key in item), None)
@@ -85,7 +89,9 @@ def split_raw_item(item: Any) -> tuple[Any, Any]:
 
 
 def is_pair(item: Any) -> bool:
-    """Return whether an item is an image with what belongs to it: a tuple, or, as PyTorch's loaders give, a list of tensors."""
+    """Return whether an item is an image with what belongs to it: a tuple, or, as PyTorch's loaders
+    give, a list of tensors.
+    """
     return (
         isinstance(item, (tuple, list))
         and len(item) > 0
@@ -94,7 +100,10 @@ def is_pair(item: Any) -> bool:
 
 
 def plain_label(label: Any) -> Any:
-    """Return a number or text; of a one-hot row, the position of the one; None of None, boxes and the like."""
+    """Return a label as a number or text, or None where it is neither.
+
+    Of a one-hot row it is the position of the one.
+    """
     try:
         found = np.asarray(label)
     except ValueError:  # a list of lists of several lengths
@@ -130,7 +139,9 @@ def _read_labels(
 def name_labels(
     name: str, labels: Sequence[Any] | None, count: int
 ) -> tuple[list[str | None], list[str]]:
-    """Return the classes' names of `count` images, None for unlabelled, and a note as `_read_labels`."""
+    """Return the classes' names of `count` images, None for unlabelled, and a note as
+    `_read_labels`.
+    """
     known, notes = _read_labels(name, labels, count)
     if known is None:
         return [None] * count, notes
@@ -144,13 +155,17 @@ def name_labels(
 
 
 def as_array(image: Any) -> np.ndarray:
-    """Return a tensor, or anything else that NumPy takes; raise `AutoencodeError` for what it does not."""
+    """Return a tensor, or anything else that NumPy takes.
+
+    Raises `AutoencodeError` for what it does not.
+    """
     try:
         plain = image.detach() if hasattr(image, "detach") else image
         return np.asarray(plain.numpy() if hasattr(plain, "numpy") else plain)
     except (TypeError, ValueError, RuntimeError) as error:
         raise AutoencodeError(
-            f"expected what NumPy takes for an array, received {type(image).__name__} ({reason(error)})"
+            f"expected what NumPy takes for an array, received {type(image).__name__} "
+            f"({reason(error)})"
         ) from error
 
 
@@ -168,13 +183,15 @@ def as_picture(image: Any, bands: tuple[int, ...] | None = None) -> Image.Image 
     is_picture = array.ndim == 2 or is_colour
     if array.dtype.kind not in "buif" or not is_picture or 0 in array.shape:
         raise AutoencodeError(
-            f"expected a picture (H, W) or (H, W, C) with C 1, 3 or 4, received {array.dtype} {array.shape}"
+            f"expected a picture (H, W) or (H, W, C) with C 1, 3 or 4, received {array.dtype} "
+            f"{array.shape}"
         )
     return array
 
 
 def open_items(name: str, items: Sequence[Any], bands: tuple[int, ...] | None = None) -> Dataset:
-    """Return the dataset of pictures that are all at hand; those of one shape and dtype become one array.
+    """Return the dataset of pictures that are all at hand; those of one shape and dtype become one
+    array.
 
     Raises `AutoencodeError` where one is no picture.
     """

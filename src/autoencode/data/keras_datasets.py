@@ -1,4 +1,6 @@
-"""Sets that are known by name and downloaded once, through `keras.datasets`, into Keras's own cache."""
+"""Sets that are known by name and downloaded once, through `keras.datasets`, into Keras's own
+cache.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,18 @@ from autoencode.images import Images
 FILES = {
     "fashion_mnist": "fashion-mnist/ with train-images-idx3-ubyte.gz, train-labels-idx1-ubyte.gz, "
     "t10k-images-idx3-ubyte.gz and t10k-labels-idx1-ubyte.gz",
-    "cifar10": "cifar-10-batches-py-target/ with cifar-10-batches-py/ unpacked from cifar-10-python.tar.gz",
-    "cifar100": "cifar-100-python-target/ with cifar-100-python/ unpacked from cifar-100-python.tar.gz",
+    "cifar10": "cifar-10-batches-py-target/ with cifar-10-batches-py/ "
+    "unpacked from cifar-10-python.tar.gz",
+    "cifar100": "cifar-100-python-target/ with cifar-100-python/ "
+    "unpacked from cifar-100-python.tar.gz",
 }
 
 
 def load(name: str) -> Images:
-    """Return the images and labels of a set in `FILES`; raise `AutoencodeError` where it cannot be downloaded."""
+    """Return the images and labels of a set in `FILES`.
+
+    Raises `AutoencodeError` where it cannot be downloaded.
+    """
     os.environ.setdefault("KERAS_BACKEND", "jax")  # a process that trains has chosen before
     datasets = importlib.import_module("keras.datasets")
     try:

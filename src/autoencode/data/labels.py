@@ -10,7 +10,9 @@ from autoencode.images import UNLABELLED
 
 
 def as_classes(labels: np.ndarray, count: int) -> np.ndarray | None:
-    """Return `labels` of `count` images as whole numbers or texts (count,), or None where they tell no classes."""
+    """Return `labels` of `count` images as whole numbers or texts (count,), or None where they tell
+    no classes.
+    """
     found = labels.argmax(1) if is_one_hot(labels) else labels
     is_whole = (
         found.dtype.kind == "f" and np.isfinite(found).all() and (found == np.round(found)).all()
@@ -20,7 +22,8 @@ def as_classes(labels: np.ndarray, count: int) -> np.ndarray | None:
 
 
 def number_names(labels: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
-    """Return `labels` by split as whole numbers, and what the classes are called, where texts name them.
+    """Return `labels` by split as whole numbers, and what the classes are called, where texts name
+    them.
 
     -1 means unlabelled, unless it and one other number are all that there is.
     """

@@ -1,8 +1,10 @@
-"""What the folders of a source say: which pictures are for training, validation or test, their classes, and masks.
+"""What the folders of a source say: which pictures are for training, validation or test, their
+classes, and masks.
 
-Works on relative paths alone, whatever holds them: a folder, an archive, a table. Two rules decide. A folder is a split
-where its name is a split's word and its siblings are splits too; beside other folders it is a class. And a folder tells a
-class where not all pictures lie in folders of that name.
+Works on relative paths alone, whatever holds them: a folder, an archive, a table. Two rules decide.
+A folder is a split where its name is a split's word and its siblings are splits too; beside other
+folders it is a class. And a folder tells a class where not all pictures lie in folders of that
+name.
 """
 
 from __future__ import annotations
@@ -24,10 +26,11 @@ SPLITS = {
     "testing": "test",
     "tst": "test",
 }
-# What may stand beside such a word in the name of a folder or an array: seg_train, train_set, images-test.
+# What may stand beside such a word in the name of a folder or an array: seg_train, train_set,
+# images-test.
 NEUTRAL = {
-    "data", "dataset", "image", "images", "img", "imgs", "part", "photos", "picture", "pictures", "samples", "seg", "set",
-    "split", "x",
+    "data", "dataset", "image", "images", "img", "imgs", "part", "photos", "picture", "pictures",
+    "samples", "seg", "set", "split", "x",
 }  # fmt: skip
 MASKS = {"mask", "masks"}
 GROUND_TRUTH = {"ground_truth", "groundtruth"}
@@ -38,7 +41,10 @@ Path = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Place:
-    """What the folders say of one picture: its split, train, validation or test, and its class; None where they do not."""
+    """What the folders say of one picture: its split and its class.
+
+    The split is train, validation or test; either is None where the folders do not say.
+    """
 
     split: str | None = None
     label: str | None = None
@@ -47,8 +53,10 @@ class Place:
 def split_word(name: str) -> str | None:
     """Return the split that `name`, of a folder, a file without its ending or an array, stands for.
 
-    >>> split_word("seg_train"), split_word("val2017"), split_word("test-00000-of-00001"), split_word("test_tube")
-    ('train', 'validation', 'test', None)
+    >>> split_word("seg_train"), split_word("val2017"), split_word("test_tube")
+    ('train', 'validation', None)
+    >>> split_word("test-00000-of-00001")
+    'test'
     """
     words = _words(name)
     found = [SPLITS[word] for word in words if word in SPLITS]
@@ -64,8 +72,9 @@ def _words(name: str) -> list[str]:
 def find_masks(paths: Sequence[Path]) -> list[bool]:
     """Return which of the pictures at `paths` are masks of others.
 
-    Those are the pictures in a folder called ground_truth; those in a folder called mask or masks that have a picture of
-    the same name where the folder's name is left out, or is that of a folder of images; and NAME_mask beside NAME.
+    Those are the pictures in a folder called ground_truth; those in a folder called mask or masks
+    that have a picture of the same name where the folder's name is left out, or is that of a folder
+    of images; and NAME_mask beside NAME.
 
     >>> find_masks([("a", "1.png"), ("a", "1_mask.png"), ("masks", "1.png")])
     [False, True, False]
@@ -179,7 +188,7 @@ def _are_splits(names: set[str]) -> bool:
 
 
 def _name_classes(own: dict[Path, Path], paths: Sequence[Path]) -> dict[Path, str | None]:
-    """The class of every folder: the last of its `own` names that is not the same for all pictures."""
+    """The class of every folder: the last of its `own` names that differs among pictures."""
     left = dict(own)
     while True:
         last = Counter(names[-1] for names in left.values() if names)

@@ -1,4 +1,6 @@
-"""A dataset becomes images in memory, or out of a packed store in the cache where they would fill it."""
+"""A dataset becomes images in memory, or out of a packed store in the cache where they would fill
+it.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ MEMORY_SHARE = 0.25  # of the machine's memory; a larger set is packed into the 
 
 
 def load_dataset(dataset: Dataset, config: DataConfig, progress: Progress | None = None) -> Images:
-    """Return `dataset` as images in memory, or, where they would fill it, out of a store in the cache."""
+    """Return `dataset` as images in memory, or, where they would fill it, out of a store in the
+    cache.
+    """
     if isinstance(dataset, ArrayDataset) and dataset.ready is not None and changes_no_pixel(config):
         return replace(dataset.ready, notes=tuple(dataset.notes))
     choice = choose_plan(dataset, config)
@@ -80,7 +84,10 @@ def load_dataset(dataset: Dataset, config: DataConfig, progress: Progress | None
 
 
 def _take_arrays(dataset: Dataset, choice: Choice) -> Images | None:
-    """Images whose arrays are pixels of the right shape already, and stay where they are; else None."""
+    """Images whose arrays are pixels of the right shape already, which stay where they are.
+
+    None where they are not.
+    """
     if not isinstance(dataset, ArrayDataset) or set(dataset.arrays) != {"train", "test"}:
         return None
     arrays = dataset.arrays

@@ -1,4 +1,6 @@
-"""What is known of the files of a folder or an archive before any is read, and which of them are listed."""
+"""What is known of the files of a folder or an archive before any is read, and which of them are
+listed.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +25,9 @@ Content = bytes | str | Unreadable  # of a file: its bytes, its path, or why the
 class Member:
     """A file in a container: its path in it, and `number`, by which the container finds it.
 
-    `ending` is that of its name in lower case, or of its content where the name has none. `is_uint8` says that its values
-    have 8 bits for sure, `has_frames` that it may hold several images, `why` why it is not read, if it looks as if it
-    should be.
+    `ending` is that of its name in lower case, or of its content where the name has none.
+    `is_uint8` says that its values have 8 bits for sure, `has_frames` that it may hold several
+    images, `why` why it is not read, if it looks as if it should be.
     """
 
     path: tuple[str, ...]
@@ -43,13 +45,17 @@ class Member:
 
     @property
     def place(self) -> tuple[str, ...]:
-        """The path that tells split and class: the name of a shard may tell the split, and never the class."""
+        """The path that tells split and class: the name of a shard may tell the split, and never
+        the class.
+        """
         split = layout.split_word(self.shard) if self.shard else None
         return (split, *self.path) if split else self.path
 
 
 def describe_member(path: tuple[str, ...], number: int, ending: str, head: bytes) -> Member:
-    """Return what is known of a file by the ending of its name and its first bytes, `head`, where these were read."""
+    """Return what is known of a file by the ending of its name and its first bytes, `head`, where
+    these were read.
+    """
     if (
         ending in formats.ALWAYS_UINT8 and ending not in formats.ANIMATIONS
     ):  # a JPEG, most of the time
@@ -67,7 +73,10 @@ def describe_member(path: tuple[str, ...], number: int, ending: str, head: bytes
 
 
 class Container(Protocol):
-    """What every container does. `members` are its files in order, but for hidden ones and the program's own output."""
+    """What every container does.
+
+    `members` are its files in order, but for hidden ones and the program's own output.
+    """
 
     name: str
     members: list[Member]
@@ -83,7 +92,9 @@ class Container(Protocol):
 
 
 class Listing:
-    """The files of a container that are listed, and the program's own output, which is only counted."""
+    """The files of a container that are listed, and the program's own output, which is only
+    counted.
+    """
 
     def __init__(self) -> None:
         self.members: list[Member] = []
@@ -151,5 +162,7 @@ def stamp_of(path: str | Path) -> list[int]:
 
 
 def show_name(name: str | os.PathLike) -> str:
-    """Return a name that any screen and line of a file can show: bytes that are no text stand as \\\\xNN."""
+    """Return a name that any screen and line of a file can show: bytes that are no text stand as
+    \\\\xNN.
+    """
     return printable(os.fsencode(name).decode("utf-8", "backslashreplace"))

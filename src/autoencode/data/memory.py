@@ -1,4 +1,6 @@
-"""Sources that Python hands over: lists, generators, tables in memory, and datasets of other libraries."""
+"""Sources that Python hands over: lists, generators, tables in memory, and datasets of other
+libraries.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ ENDLESS = -1  # the cardinality of a tf.data.Dataset that repeats
 
 
 def open_object(source: Any, options: DataConfig) -> Dataset | None:
-    """Return the dataset of a Python object that holds images or paths, or None where it is none that is known."""
+    """Return the dataset of a Python object that holds images or paths, or None where it is none
+    that is known.
+    """
     if isinstance(source, type):
         return None
     kind = type(source).__name__
@@ -43,7 +47,8 @@ def open_object(source: Any, options: DataConfig) -> Dataset | None:
     if module == "pandas":
         if hasattr(source, "columns"):
             raise UsageError(
-                "a DataFrame is not a source: hand over one column of paths, such as frame['path'], received columns "
+                "a DataFrame is not a source: hand over one column of paths, such as "
+                "frame['path'], received columns "
                 f"{', '.join(map(str, source.columns[:8]))}."
             )
         source = source.tolist()
@@ -95,7 +100,8 @@ def _open_iterable(name: str, source: Iterable[Any], options: DataConfig) -> Dat
     is_arrays = isinstance(source, tuple) and all(hasattr(part, "shape") for part in source)
     if is_arrays and len(source) == 2 and all(len(part.shape) > 2 for part in source):
         raise UsageError(
-            "a pair of arrays does not say which is which: hand over {'train': a, 'test': b}, or {'images': a, 'labels': b}."
+            "a pair of arrays does not say which is which: hand over {'train': a, 'test': b}, or "
+            "{'images': a, 'labels': b}."
         )
     bands = parse_bands(options.bands)
     items = list(source)
@@ -114,7 +120,8 @@ def _open_iterable(name: str, source: Iterable[Any], options: DataConfig) -> Dat
             return open_arrays("array", {"train": nested}, bands)
         kinds = " and ".join(dict.fromkeys(type(item).__name__ for item in items))
         raise UsageError(
-            f"a source is a path, a name, an array, or a list of paths, PIL images or arrays, received a {name} of {kinds}."
+            "a source is a path, a name, an array, or a list of paths, PIL images or arrays, "
+            f"received a {name} of {kinds}."
         )
     return _open_batches(name, items, bands, is_loader=not isinstance(source, Sequence))
 
@@ -160,14 +167,17 @@ def _unbatched(items: Iterable[Any], axes: int) -> list[Any]:
         labels = [None] * len(array) if label is None else _labels_of_batch(label)
         if len(labels) != len(array):
             raise AutoencodeError(
-                f"expected a label for each image of a batch, received {len(labels):,} for {len(array):,}."
+                f"expected a label for each image of a batch, received {len(labels):,} for "
+                f"{len(array):,}."
             )
         found += list(zip(array, labels, strict=True))
     return found
 
 
 def _labels_of_batch(raw: Any) -> list[Any]:
-    """The labels of a batch one by one: numbers or texts, or rows where each image has several, as one-hot ones."""
+    """The labels of a batch one by one: numbers or texts, or rows where each image has several, as
+    one-hot ones.
+    """
     labels = np.asarray(raw)
     is_row_each = labels.ndim == 2 and labels.shape[1] > 1
     return list(labels) if is_row_each else labels.reshape(-1).tolist()

@@ -1,7 +1,8 @@
 """MNIST out of the package: 70,000 digits, 28 x 28, grey, in the split of its authors.
 
-One .npz holds the four arrays of the original files: 11.5 MB, read in about 0.2 s, and every member carries a
-checksum. (PNG came to 9.7 MB in the same time, lossless WebP to 9.2 MB in four times as long.)
+One .npz holds the four arrays of the original files: 11.5 MB, read in about 0.2 s, and every member
+carries a checksum. (PNG came to 9.7 MB in the same time, lossless WebP to 9.2 MB in four times as
+long.)
 """
 
 import io
@@ -29,7 +30,8 @@ def load() -> Images:
     Raises `AutoencodeError` where the bundled file is missing or damaged.
     """
     try:
-        # Whole members: np.load of the file would read them in 180 pieces, and wait for an importing thread at each.
+        # Whole members: np.load of the file would read them in 180 pieces, and wait for an
+        # importing thread at each.
         with zipfile.ZipFile(FILE) as file:
             arrays = {
                 name: np.load(io.BytesIO(file.read(f"{name}.npy")), allow_pickle=False)

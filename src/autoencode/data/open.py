@@ -1,8 +1,10 @@
-"""A path, a name or an array is opened as a `Dataset`: the one place where it is decided what a source is.
+"""A path, a name or an array is opened as a `Dataset`: the one place where it is decided what a
+source is.
 
-A source is a name (`NAMES`), `hf:OWNER/NAME`, the path of a folder, archive, table, array, IDX file or packed store, a
-CSV file with a column of paths, a NumPy array, `Images`, or what `memory` reads. What a path holds
-is decided in `open_files`. Each kind has a file beside this one, imported when it is needed.
+A source is a name (`NAMES`), `hf:OWNER/NAME`, the path of a folder, archive, table, array, IDX file
+or packed store, a CSV file with a column of paths, a NumPy array, `Images`, or what `memory` reads.
+What a path holds is decided in `open_files`. Each kind has a file beside this one, imported when it
+is needed.
 """
 
 from __future__ import annotations
@@ -26,13 +28,19 @@ if TYPE_CHECKING:
 Source = Any  # a name, a path, an array, `Images`, or what `memory` reads
 NAMES = ("mnist", "fashion_mnist", "cifar10", "cifar100")
 BUILT_IN = "builtin:"  # before a name, where a path of that name exists
-KINDS = "a folder, .zip, .tar, .parquet, .npz, .npy, .csv of paths, IDX file, a picture or a packed store"
+KINDS = (
+    "a folder, .zip, .tar, .parquet, .npz, .npy, .csv of paths, IDX file, "
+    "a picture or a packed store"
+)
 PLAIN = {"size": "auto", "colour": "auto", "range": "auto", "bands": "all", "transpose": False}
 
 
 @dataclass(frozen=True)
 class Location:
-    """What a source is: `kind` is named, hub, path, idx or object. `name` is what it is called, `path` where it lies."""
+    """What a source is: `kind` is named, hub, path, idx or object.
+
+    `name` is what it is called, `path` where it lies.
+    """
 
     kind: str
     name: str
@@ -41,7 +49,8 @@ class Location:
 
 
 def locate(source: Source) -> Location:
-    """Return what `source` is, without opening it; raise `UsageError` at once where there is no such source.
+    """Return what `source` is, without opening it; raise `UsageError` at once where there is no
+    such source.
 
     A path that exists goes before a name.
     """
@@ -51,7 +60,8 @@ def locate(source: Source) -> Location:
         return Location("object", "array")
     if isinstance(source, (bytes, bytearray)) or source is None or isinstance(source, (int, float)):
         raise UsageError(
-            "a source is a name, a path, a NumPy array, a list of paths or pictures, or an autoencode.Images, received "
+            "a source is a name, a path, a NumPy array, a list of paths or pictures, or an "
+            "autoencode.Images, received "
             f"{source!r:.80}."
         )
     if not isinstance(source, (str, os.PathLike)):
@@ -68,7 +78,8 @@ def _locate_word(word: str) -> Location:
     if path.exists():
         is_name = word in NAMES
         note = (
-            f"{word} is taken for the path, and not for the built-in dataset, which is {BUILT_IN}{word}"
+            f"{word} is taken for the path, and not for the built-in dataset, which is "
+            f"{BUILT_IN}{word}"
             if is_name
             else ""
         )
@@ -124,7 +135,10 @@ def open_dataset(source: Source, config: DataConfig | None = None) -> Dataset:
 
 
 def _check_bands(dataset: Dataset, config: DataConfig) -> None:
-    """Raise `AutoencodeError` where arrays have no such channels; of pictures, each is looked at by itself."""
+    """Raise `AutoencodeError` where arrays have no such channels.
+
+    Of pictures, each is looked at by itself.
+    """
     bands = parse_bands(config.bands)
     if bands is None:
         return
@@ -162,8 +176,8 @@ def load(
 ) -> Images:
     """Return the images of `source`, sized, coloured and scaled as `config` says.
 
-    `progress` is given how many of how many images are done. Raises `UsageError` for an unknown source and
-    `AutoencodeError` for one that cannot be read.
+    `progress` is given how many of how many images are done. Raises `UsageError` for an unknown
+    source and `AutoencodeError` for one that cannot be read.
 
     >>> load("mnist").train.shape
     (60000, 28, 28, 1)
@@ -225,7 +239,8 @@ def _open_object(source: Source, config: DataConfig) -> Dataset:
     dataset = memory.open_object(source, config)
     if dataset is None:
         raise UsageError(
-            "a source is a name, a path, a NumPy array, a list of paths or pictures, or an autoencode.Images, received "
+            "a source is a name, a path, a NumPy array, a list of paths or pictures, or an "
+            "autoencode.Images, received "
             f"{type(source).__name__}."
         )
     return dataset

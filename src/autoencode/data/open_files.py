@@ -31,9 +31,11 @@ IDX_DEPTH = 2  # folders below a source, in which IDX files are looked for
 
 
 def open_folder(path: Path, config: DataConfig) -> Dataset:
-    """Return the dataset of a folder: pictures where it holds any, else IDX files, tables, arrays or archives.
+    """Return the dataset of a folder: pictures where it holds any, else IDX files, tables, arrays
+    or archives.
 
-    Where it holds pictures and a set in another form, the one with more images is taken, and the other named.
+    Where it holds pictures and a set in another form, the one with more images is taken, and the
+    other named.
     """
     name = path.resolve().name or "folder"
     folder = folders.Folder(path)
@@ -74,7 +76,7 @@ def open_folder(path: Path, config: DataConfig) -> Dataset:
 
 
 def _with_rest(dataset: Dataset, folder: Any, used: list[Path]) -> Dataset:
-    """Account for the other files of a folder: those that are pictures or tables too, and all else."""
+    """Account for the other files of a folder, be they pictures, tables or anything else."""
     taken = {str(path) for path in used}
     rest = [member for member in folder.members if str(folder.path_of(member.number)) not in taken]
     if rest:
@@ -92,7 +94,8 @@ def _open_idx_groups(
         names = sorted(groups)
         shown = ", ".join(names[:8]) + (", ..." if len(names) > 8 else "")
         raise UsageError(
-            f"{path} holds {len(names)} sets of IDX files, and one at a time is read: name one of {shown}."
+            f"{path} holds {len(names)} sets of IDX files, and one at a time is read: name one of "
+            f"{shown}."
         )
     return _open_idx(name, next(iter(groups.values())), config)
 

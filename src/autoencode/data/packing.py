@@ -23,10 +23,12 @@ from autoencode.images import Images
 def pack(
     source: Source, path: Path, config: DataConfig, progress: Progress | None = None
 ) -> Images:
-    """Write `source`, sized, coloured and scaled as `config` says, into a packed store and return the store's images.
+    """Write `source`, sized, coloured and scaled as `config` says, into a packed store and return
+    the store's images.
 
-    A packing of the same that was cut off is continued. Raises as `load` does, and `AutoencodeError` where `path` is
-    there already, where another process packs into it, or where it cannot be written; what is packed so far is kept.
+    A packing of the same that was cut off is continued. Raises as `load` does, and
+    `AutoencodeError` where `path` is there already, where another process packs into it, or where
+    it cannot be written; what is packed so far is kept.
     """
     preprocessing.check_options(config)
     if path.exists():

@@ -32,13 +32,14 @@ class File(NamedTuple):
 def on_all_cores(work: Callable, jobs: Iterator, size: Callable[[Any], int]) -> Iterator:
     """Give what `work` makes of each job, in order.
 
-    A few jobs wait at a time, so that an archive is not read at one go: another is taken while those that wait hold less
-    than `MAX_WAITING_BYTES`, by the `size` of each.
+    A few jobs wait at a time, so that an archive is not read at one go: another is taken while
+    those that wait hold less than `MAX_WAITING_BYTES`, by the `size` of each.
     """
     cores = os.cpu_count() or 1
     waiting: deque[tuple[Future, int]] = deque()
     held = 0
-    # Threads: Pillow decodes without Python's lock, and rows need not travel between processes, which cost 15 % more.
+    # Threads: Pillow decodes without Python's lock, and rows need not travel between processes,
+    # which cost 15 % more.
     with ThreadPoolExecutor(cores) as pool:
         try:
             while True:
@@ -97,10 +98,11 @@ def job_size(job: list[File]) -> int:
 
 
 class DecodedFiles(NamedTuple):
-    """What a job gives: the indices that were asked for, and what became of each by its position among them.
+    """What a job gives: the indices that were asked for, and what became of each by its position
+    among them.
 
-    `pixels` are uint8 (K, H, W, C) of those at the positions `kept`; `reasons` say by position why the others
-    cannot be read.
+    `pixels` are uint8 (K, H, W, C) of those at the positions `kept`; `reasons` say by position why
+    the others cannot be read.
     """
 
     asked: np.ndarray
@@ -111,7 +113,10 @@ class DecodedFiles(NamedTuple):
 
 
 def decode_files(files: list[File], plan: Plan) -> DecodedFiles:
-    """Decode the images of `files` as `plan` says; those that cannot be read are given with the reason."""
+    """Decode the images of `files` as `plan` says.
+
+    Those that cannot be read are given with the reason.
+    """
     count = sum(len(file.frames) for file in files)
     pixels = np.empty((count, *plan.shape), np.uint8)
     kept: list[int] = []

@@ -40,7 +40,10 @@ SPLIT_COLUMNS = ("split", "set", "subset", "partition")
 def open_paths(
     name: str, paths: Sequence[Any], labels: Sequence[Any] | None, options: DataConfig
 ) -> Dataset:
-    """Return the dataset of picture files that were named one by one; raise `UsageError` where one is not there."""
+    """Return the dataset of picture files that were named one by one.
+
+    Raises `UsageError` where one is not there.
+    """
     files = [Path(path).expanduser() for path in paths]
     missing = next((file for file in files if not os.path.exists(file)), None)
     if missing is not None:
@@ -55,7 +58,8 @@ def open_paths(
 
 
 def open_table_of_paths(path: Path, options: DataConfig) -> Dataset:
-    """Return the dataset of a CSV file with a column of paths, and perhaps one of labels and one of splits.
+    """Return the dataset of a CSV file with a column of paths, and perhaps one of labels and one of
+    splits.
 
     Paths are those beside the file. Raises `AutoencodeError` where there is no such column.
     """
@@ -72,14 +76,16 @@ def open_table_of_paths(path: Path, options: DataConfig) -> Dataset:
         ) from error
     except (OSError, ValueError, csv.Error) as error:
         raise AutoencodeError(
-            f"{path} cannot be read as a table of pictures ({reason(error)}): expected a column path, and perhaps label."
+            f"{path} cannot be read as a table of pictures ({reason(error)}): expected a column "
+            "path, and perhaps label."
         ) from error
     columns = {name.strip().lower(): name for name in reader.fieldnames or ()}
     column = next((columns[name] for name in PATH_COLUMNS if name in columns), None)
     if column is None:
         held = ", ".join(list(columns)[:8]) or "nothing"
         raise AutoencodeError(
-            f"{path}: expected a column of paths called {', '.join(PATH_COLUMNS[:4])} or image, it holds {held}."
+            f"{path}: expected a column of paths called {', '.join(PATH_COLUMNS[:4])} or image, it "
+            f"holds {held}."
         )
     if not rows:
         raise AutoencodeError(f"{path} holds no row below its header: expected a picture in each.")
@@ -100,7 +106,10 @@ def open_table_of_paths(path: Path, options: DataConfig) -> Dataset:
 def _part_missing(
     folder: Path, rows: list[dict[str, Any]], column: str
 ) -> tuple[list[dict[str, Any]], list[Skipped]]:
-    """The rows whose file is there, and the others; where there are none, all, so that the first is the error."""
+    """The rows whose file is there, and the others.
+
+    Where there are none, all, so that the first is the error.
+    """
     are_there = [os.path.exists(_file_of_row(folder, row[column])) for row in rows]
     if not any(are_there):
         return rows, []

@@ -1,4 +1,6 @@
-"""The picture files of a folder or an archive as a dataset: which files, pages and frames are images."""
+"""The picture files of a folder or an archive as a dataset: which files, pages and frames are
+images.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +19,13 @@ from autoencode.images import Skipped, Unused
 
 
 class FileDataset(PictureDataset):
-    """The pictures in a container of files: a folder, an archive, shards, or files that were named one by one.
+    """The pictures in a container of files: a folder, an archive, shards, or files that were named
+    one by one.
 
-    `frames` is "first", "all" or "auto": all pages of a TIFF stack, the first frame of an animation. `masks` says whether
-    masks of other pictures are taken too. `reads_arrays` says that .npy files are pictures here,
-    whose channels `bands` are wanted. `labels` are the classes of the members, where something else
-    than the folders tells them.
+    `frames` is "first", "all" or "auto": all pages of a TIFF stack, the first frame of an
+    animation. `masks` says whether masks of other pictures are taken too. `reads_arrays` says that
+    .npy files are pictures here, whose channels `bands` are wanted. `labels` are the classes of the
+    members, where something else than the folders tells them.
     """
 
     def __init__(
@@ -109,14 +112,17 @@ class FileDataset(PictureDataset):
                 )
         if stacked:
             self.notes.append(
-                f"{stacked:,} {'file holds' if stacked == 1 else 'files hold'} several pages or frames, all of which "
+                f"{stacked:,} {'file holds' if stacked == 1 else 'files hold'} several pages or "
+                "frames, all of which "
                 "are taken (`frames=first` takes one each)"
             )
 
     def _count_pages(
         self, pictures: Sequence[Member]
     ) -> tuple[dict[int, list[int]], list[Skipped]]:
-        """The frames to take of every file that may hold several, and files that cannot be opened to see."""
+        """The frames to take of every file that may hold several, and files that cannot be opened
+        to see.
+        """
         asked = [member for member in pictures if member.has_frames]
 
         pages: dict[int, list[int]] = {}

@@ -33,7 +33,8 @@ from autoencode.images import UNLABELLED, Skipped, evenly
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One image: its name for people, the split and the class that folders or columns tell, the file and frame it is in.
+    """One image: its name for people, the split and the class that folders or columns tell, the
+    file and frame it is in.
 
     `is_uint8` says that its values have 8 bits for sure.
     """
@@ -49,8 +50,8 @@ class Entry:
 class PictureDataset(Dataset):
     """Images in picture files, decoded on all cores. `entries` know where each is.
 
-    `depth_by_probes` says that a look at some images decides whether all have 8 bits, since all would have to be read to
-    know: a table has them inside.
+    `depth_by_probes` says that a look at some images decides whether all have 8 bits, since all
+    would have to be read to know: a table has them inside.
     """
 
     depth_by_probes = False
@@ -61,7 +62,9 @@ class PictureDataset(Dataset):
 
     @abstractmethod
     def read_files(self, numbers: Sequence[int]) -> Iterator[Any]:
-        """Give the contents of the files at ascending `numbers`: bytes, a path, an image, an array, or `Unreadable`."""
+        """Give the contents of the files at ascending `numbers`: bytes, a path, an image, an array,
+        or `Unreadable`.
+        """
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -112,7 +115,9 @@ class PictureDataset(Dataset):
             yield Chunk(decoded.pixels, asked[decoded.kept], skipped)
 
     def extents(self, plan: Plan, probes: Sequence[Probe]) -> dict[str, Extent]:
-        """Look at all that may hold other than well-filled 8-bit values, as far as the probes do not decide."""
+        """Look at all that may hold other than well-filled 8-bit values, as far as the probes do
+        not decide.
+        """
         found: dict[str, Extent] = {}
         for probe in probes:
             add_extent(found, probe.kind, probe.extent)
@@ -148,7 +153,9 @@ class PictureDataset(Dataset):
         """What changes when a file does, as JSON."""
 
     def _files(self, indices: np.ndarray) -> Iterator[File]:
-        """The files that hold the images at ascending `indices`, each read once for up to `CHUNK` neighbours."""
+        """The files that hold the images at ascending `indices`, each read once for up to `CHUNK`
+        neighbours.
+        """
         entries = self.entries
         wanted = indices.tolist()
         contents = self.read_files(list(dict.fromkeys(entries[index].file for index in wanted)))
@@ -170,7 +177,8 @@ def describe_nothing(dataset: Dataset, plan: Plan) -> AutoencodeError:
             skipped += chunk.skipped
     if skipped:
         return AutoencodeError(
-            f"{dataset.name} holds no picture that can be read: {expected}; {skipped[0].name}: {skipped[0].reason}."
+            f"{dataset.name} holds no picture that can be read: {expected}; {skipped[0].name}: "
+            f"{skipped[0].reason}."
         )
     unused = f"; unused: {'; '.join(map(str, dataset.unused))}" if dataset.unused else ""
     return AutoencodeError(f"{dataset.name} holds no picture: {expected}{unused}.")

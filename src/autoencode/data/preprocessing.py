@@ -1,4 +1,6 @@
-"""What a set of images becomes: size, colour and range, as the settings say or as a look at the images suggests."""
+"""What a set of images becomes: size, colour and range, as the settings say or as a look at the
+images suggests.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,8 @@ MAX_SIDE = 4096
 
 
 def parse_size(size: str) -> tuple[int, int] | None:
-    """Return (height, width) of "28" or "64x48" (width x height), None of "auto"; raise `UsageError` for anything else.
+    """Return (height, width) of "28" or "64x48" (width x height), None of "auto"; raise
+    `UsageError` for anything else.
 
     >>> parse_size("64x48")
     (48, 64)
@@ -35,13 +38,15 @@ def parse_size(size: str) -> tuple[int, int] | None:
     width, height = (int(found[1]), int(found[2] or found[1])) if found else (0, 0)
     if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE):
         raise UsageError(
-            f"`size` must be auto, a number or WIDTHxHEIGHT, each from 1 to {MAX_SIDE}, received {size!r}."
+            f"`size` must be auto, a number or WIDTHxHEIGHT, each from 1 to {MAX_SIDE}, received "
+            f"{size!r}."
         )
     return height, width
 
 
 def parse_bands(bands: str) -> tuple[int, ...] | None:
-    """Return the channels that "3" or "2,1,0" names, None of "all"; raise `UsageError` for anything else.
+    """Return the channels that "3" or "2,1,0" names, None of "all"; raise `UsageError` for anything
+    else.
 
     >>> parse_bands("2,1,0")
     (2, 1, 0)
@@ -84,7 +89,9 @@ def look_plan(config: DataConfig) -> Plan:
 def choose_shape(
     probes: Sequence[Probe], config: DataConfig
 ) -> tuple[tuple[int, int, int], list[str]]:
-    """Return height, width and channels for images of which `probes` is a sample, and a line for each open choice."""
+    """Return height, width and channels for images of which `probes` is a sample, and a line for
+    each open choice.
+    """
     notes = []
     size = parse_size(config.size)
     if size is None:
@@ -114,12 +121,13 @@ def _suggest_size(probes: Sequence[Probe]) -> tuple[tuple[int, int], str]:
     chosen = max(1, round(height * scale)), max(1, round(width * scale))
     return (
         chosen,
-        f"the median picture is {width:g}x{height:g}, and {CHOSEN} pixels are the longest side by itself",
+        f"the median picture is {width:g}x{height:g}, and {CHOSEN} pixels are the longest side by "
+        "itself",
     )
 
 
 def median_size(probes: Sequence[Probe]) -> tuple[float, float]:
-    """Return the median width and the median height of the images that were looked at, in pixels."""
+    """Return the median width and the median height of the images looked at, in pixels."""
     width = statistics.median(probe.width for probe in probes)
     height = statistics.median(probe.height for probe in probes)
     return width, height

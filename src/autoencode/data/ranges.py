@@ -19,9 +19,10 @@ MAX_CUT = 0.01  # share of values outside the range, above which a warning is du
 def choose_range(kind: str, extent: Extent) -> Range:
     """Return the range to take for values of `kind` that span `extent`.
 
-    It is the full range of the type (0 to 1 for floats, 0 to 255 for wider integers that hold no more) where the values
-    span at least a tenth of it, else their own. Floats within 1e-3 of [0, 1] count as within it. Values that are all the
-    same keep the full range; raises `AutoencodeError` where they lie outside it.
+    It is the full range of the type (0 to 1 for floats, 0 to 255 for wider integers that hold no
+    more) where the values span at least a tenth of it, else their own. Floats within 1e-3 of [0, 1]
+    count as within it. Values that are all the same keep the full range; raises `AutoencodeError`
+    where they lie outside it.
 
     >>> choose_range("uint16", Extent(0, 60000)), choose_range("uint16", Extent(12, 4095))
     ((0.0, 65535.0), (12.0, 4095.0))
@@ -38,7 +39,8 @@ def choose_range(kind: str, extent: Extent) -> Range:
         return least, largest
     if extent.least == extent.largest:
         raise AutoencodeError(
-            f"expected values that differ, or constant ones from {least:g} to {largest:g}, received {extent.least:.9g} "
+            f"expected values that differ, or constant ones from {least:g} to {largest:g}, "
+            f"received {extent.least:.9g} "
             f"everywhere ({kind}): choose a range with `range=MIN:MAX`."
         )
     return float(extent.least), float(extent.largest)
@@ -46,7 +48,10 @@ def choose_range(kind: str, extent: Extent) -> Range:
 
 @dataclass(frozen=True)
 class RangeOption:
-    """What `range` asks for: `method` is auto, full, values or percentile; the two numbers belong to the last two."""
+    """What `range` asks for: `method` is auto, full, values or percentile.
+
+    The two numbers belong to the last two.
+    """
 
     method: str
     low: float = 0.0
@@ -68,7 +73,8 @@ def parse_range(text: str) -> RangeOption:
     found = re.fullmatch(rf"(percentile:)?({number}):({number})", text)
     if found is None:
         raise UsageError(
-            "`range` must be auto, full, MIN:MAX or percentile:LOW:HIGH, such as 0:4095 or percentile:1:99, "
+            "`range` must be auto, full, MIN:MAX or percentile:LOW:HIGH, such as 0:4095 or "
+            "percentile:1:99, "
             f"received {text!r}."
         )
 
@@ -86,10 +92,11 @@ def parse_range(text: str) -> RangeOption:
 def choose_scale(
     option: RangeOption, extents: Mapping[str, Extent], samples: Mapping[str, np.ndarray]
 ) -> tuple[Scale, list[str]]:
-    """Return the scale for a source whose values span `extents` by kind, and a line for each choice worth a word.
+    """Return the scale for a source whose values span `extents` by kind, and a line for each choice
+    worth a word.
 
-    `samples` holds values (N,) by kind, drawn from all images: percentiles are those of them. Raises `AutoencodeError`
-    where no value is finite.
+    `samples` holds values (N,) by kind, drawn from all images: percentiles are those of them.
+    Raises `AutoencodeError` where no value is finite.
     """
     for kind, extent in extents.items():
         if extent.is_empty:
@@ -117,7 +124,9 @@ def choose_scale(
 
 
 def _shared_extent(kind: str, extent: Extent, extents: Mapping[str, Extent]) -> Extent:
-    """Floats to 255 beside uint8 are in the same unit, as a test set that was converted and the training set that was not."""
+    """Floats to 255 beside uint8 are in the same unit, as a test set that was converted and the
+    training set that was not.
+    """
     is_beyond_unit = kind == "float" and extent.largest > 1 + TOLERANCE and extent.least >= 0
     if is_beyond_unit and "uint8" in extents and extent.largest <= 255:
         return Extent(*EIGHT_BITS)
@@ -128,7 +137,8 @@ def _percentile_range(kind: str, sample: np.ndarray, option: RangeOption) -> Ran
     low, high = np.percentile(sample, [option.low, option.high]).tolist()
     if not low < high:
         raise UsageError(
-            f"`range=percentile:{option.low:g}:{option.high:g}` gives {low:.9g} for both ends of the {kind} values: "
+            f"`range=percentile:{option.low:g}:{option.high:g}` gives {low:.9g} for both ends of "
+            f"the {kind} values: "
             "choose percentiles further apart, or MIN:MAX."
         )
     return low, high
@@ -138,7 +148,8 @@ def _describe_choice(kind: str, extent: Extent, chosen: Range, option: RangeOpti
     held = f"{extent.least:,.6g} to {extent.largest:,.6g}"
     if option.method == "percentile":
         return [
-            f"range {show_range(chosen)} chosen for {kind} values ({held}): percentiles {option.low:g} and {option.high:g}"
+            f"range {show_range(chosen)} chosen for {kind} values ({held}): percentiles "
+            f"{option.low:g} and {option.high:g}"
         ]
     if chosen == full_range(kind):
         spans = (extent.largest - extent.least) / (chosen[1] - chosen[0])
@@ -152,7 +163,8 @@ def _describe_choice(kind: str, extent: Extent, chosen: Range, option: RangeOpti
             )
         closer = show_range((extent.least, extent.largest))
         return [
-            f"range {show_range(chosen)} chosen for {kind} values ({held}): the full range; `range={closer}` would "
+            f"range {show_range(chosen)} chosen for {kind} values ({held}): the full range; "
+            f"`range={closer}` would "
             "use more of the grey levels"
         ]
     return [f"range {show_range(chosen)} chosen for {kind} values ({held}): `range` sets another"]

@@ -1,7 +1,8 @@
 """Which stored values become black and white: one scale for a whole source, never image by image.
 
-Values are told apart by the kind they are stored as: "uint8", "uint16", "int16", "float" and so on. A scale holds one
-range for each kind that a source has. It is chosen once, from all values, and kept with the run.
+Values are told apart by the kind they are stored as: "uint8", "uint16", "int16", "float" and so on.
+A scale holds one range for each kind that a source has. It is chosen once, from all values, and
+kept with the run.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ BLOCK = 2**20  # values that are converted at a time
 class Scale:
     """The values that become black and white, by the kind they are stored as.
 
-    A kind that is not among `ranges` is taken at `other`, or at its full range where that is None. `is_assumed` says that
-    `other` is but the most likely unit of other kinds, which 8 bits do not share. Integers of 32 and 64 bits, as NumPy and
-    PyTorch make them of pixels, are taken as 8 bits are, where these are known.
+    A kind that is not among `ranges` is taken at `other`, or at its full range where that is None.
+    `is_assumed` says that `other` is but the most likely unit of other kinds, which 8 bits do not
+    share. Integers of 32 and 64 bits, as NumPy and PyTorch make them of pixels, are taken as 8 bits
+    are, where these are known.
     """
 
     ranges: Mapping[str, Range] = field(default_factory=dict)
@@ -52,7 +54,8 @@ class Scale:
         return kind == "uint8" and self.range_of(kind) == EIGHT_BITS
 
     def to_pixels(self, values: np.ndarray) -> tuple[np.ndarray, int]:
-        """Return `values`, of any shape, as uint8, and how many of them lay outside the range or were not finite.
+        """Return `values`, of any shape, as uint8, and how many of them lay outside the range or
+        were not finite.
 
         >>> Scale({"uint16": (0, 4095)}).to_pixels(np.array([0, 4095, 5000], "uint16"))
         (array([  0, 255, 255], dtype=uint8), 1)
@@ -108,8 +111,8 @@ class Scale:
     def from_record(cls, record: Mapping[str, Sequence[float]]) -> Scale:
         """Return the scale that `record` was made of.
 
-        Where it knows one kind alone, and not at its full range, other kinds but 8 bits are taken at the same values: their
-        unit is most likely the same.
+        Where it knows one kind alone, and not at its full range, other kinds but 8 bits are taken
+        at the same values: their unit is most likely the same.
         """
         ranges = {kind: (float(low), float(high)) for kind, (low, high) in record.items()}
         other = ranges.pop(OTHER, None)

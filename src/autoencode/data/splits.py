@@ -18,7 +18,9 @@ MAX_TEST = 10_000
 
 @dataclass(frozen=True)
 class Split:
-    """The ascending indices of training and test images, how they were parted, and what was left out by that."""
+    """The ascending indices of training and test images, how they were parted, and what was left
+    out by that.
+    """
 
     train: np.ndarray
     test: np.ndarray
@@ -29,9 +31,9 @@ class Split:
 def split_dataset(dataset: Dataset, config: DataConfig) -> Split:
     """Return which images are for training and which for testing.
 
-    Where the source tells both apart, these are kept; its validation images are joined to one of them or dropped, as
-    `config.validation` says. Without test images, its validation images are those; without any, a tenth, 10,000 at the
-    most, is drawn by `config.split_seed`.
+    Where the source tells both apart, these are kept; its validation images are joined to one of
+    them or dropped, as `config.validation` says. Without test images, its validation images are
+    those; without any, a tenth, 10,000 at the most, is drawn by `config.split_seed`.
     """
     parts = dataset.splits()
     train = parts.get("train", np.empty(0, int))
@@ -94,7 +96,9 @@ def _draw_test(count: int, seed: int) -> Split:
 
 
 def recut_counts(counts: Mapping[str, int]) -> tuple[dict[str, int], tuple[str, ...]]:
-    """Where every picture of one part was skipped, the last tenth of the other becomes the test images."""
+    """Where every picture of one part was skipped, the last tenth of the other becomes the test
+    images.
+    """
     if all(counts.values()):
         return dict(counts), ()
     total = sum(counts.values())
@@ -133,5 +137,6 @@ def check_any_readable(
 ) -> None:
     if not any(len(indices) for indices in kept.values()):
         raise AutoencodeError(
-            f"{dataset.name} holds no picture that can be read; {skipped[0].name}: {skipped[0].reason}."
+            f"{dataset.name} holds no picture that can be read; {skipped[0].name}: "
+            f"{skipped[0].reason}."
         )

@@ -1,4 +1,7 @@
-"""The images of any source as a model expects them, batch after batch, with names and labels. Knows no model and no file."""
+"""The images of any source as a model expects them, batch after batch, with names and labels.
+
+Knows no model and no file.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +25,12 @@ PARTS = ("all", "train", "test")
 
 
 class Stream:
-    """Images of one shape out of `dataset`, those at ascending `indices`, read when `batches` is iterated.
+    """Images of one shape out of `dataset`, those at ascending `indices`, read when `batches` is
+    iterated.
 
-    Then `kept` holds the indices of those that could be read, `skipped` the others. `progress` is told how many of how
-    many were looked at; `strict` allows none to be skipped. `notes` say how a part was drawn, and which range is taken.
+    Then `kept` holds the indices of those that could be read, `skipped` the others. `progress` is
+    told how many of how many were looked at; `strict` allows none to be skipped. `notes` say how a
+    part was drawn, and which range is taken.
     """
 
     def __init__(
@@ -55,7 +60,8 @@ class Stream:
     def batches(self, size: int) -> Iterator[np.ndarray]:
         """Give the images, uint8 (n, H, W, C), n at most `size`, in order.
 
-        Raises `AutoencodeError` where none can be read, or where `strict` allows none to be skipped.
+        Raises `AutoencodeError` where none can be read, or where `strict` allows none to be
+        skipped.
         """
         kept: list[np.ndarray] = []
         waiting: list[np.ndarray] = []
@@ -85,7 +91,10 @@ class Stream:
         self.notes += self._dataset.value_notes(self._plan.scale, "the training had")
 
     def _hand_on(self, chunks: list[np.ndarray], size: int, read: int) -> Iterator[np.ndarray]:
-        """Give what `chunks` hold in pieces, and report each once it is done with; `read` are these and all before."""
+        """Give what `chunks` hold in pieces, and report each once it is done with.
+
+        `read` are these and all before.
+        """
         left = sum(map(len, chunks))
         for piece in _pieces(chunks, size):
             yield piece
@@ -97,10 +106,14 @@ class Stream:
             self._progress(done, len(self))
 
     def image(self, index: int) -> np.ndarray:
-        """Return the image, uint8 (H, W, C), at `index` among all; raise `AutoencodeError` where it cannot be read."""
+        """Return the image, uint8 (H, W, C), at `index` among all.
+
+        Raises `AutoencodeError` where it cannot be read.
+        """
         if not 0 <= index < len(self):
             raise UsageError(
-                f"{self.name} holds {len(self):,} images there, counted from 0: there is none at {index}."
+                f"{self.name} holds {len(self):,} images there, counted from 0: there is none at "
+                f"{index}."
             )
         images, _, skipped = next(
             self._dataset.chunks(self._indices[index : index + 1], self._plan)
@@ -110,22 +123,29 @@ class Stream:
         return images[0]
 
     def names(self) -> list[str]:
-        """Return what the images that were read are called: paths, or the name of an array, the part and the index."""
+        """Return what the images that were read are called: paths, or the name of an array, the
+        part and the index.
+        """
         return self._dataset.names(self.kept)
 
     def labels(self) -> tuple[np.ndarray | None, tuple[str, ...]]:
-        """Return the labels of the images that were read, int32 (N,), and the classes' names; None where there are none."""
+        """Return the labels of the images that were read, int32 (N,), and the classes' names.
+
+        The labels are None where there are none.
+        """
         labels, classes = self._dataset.labels({"read": self.kept})
         return labels.get("read_labels"), classes
 
     def metadata(self) -> dict[str, np.ndarray]:
-        """Return `names` and, where there are any, `labels` and `classes` of the images that were read, as arrays."""
+        """Return `names` and, where there are any, `labels` and `classes` of the images that were
+        read, as arrays.
+        """
         labels, classes = self.labels()
         names = {"names": np.array(self.names())}
         return names if labels is None else names | {"labels": labels, "classes": np.array(classes)}
 
     def images(self, indices: Sequence[int]) -> np.ndarray:
-        """Return, uint8 (n, H, W, C), the images at ascending `indices` among those that were read."""
+        """Return images, uint8 (n, H, W, C), by ascending `indices` among those that were read."""
         return np.concatenate(
             [images for images, _, _ in self._dataset.chunks(self.kept[indices], self._plan)]
         )
@@ -154,10 +174,12 @@ def stream(
     most: int | None = None,
     progress: Progress | None = None,
 ) -> Stream:
-    """Return `dataset` as images of `shape` (H, W, C): all, or those that a training by `config` trains or tests on.
+    """Return `dataset` as images of `shape` (H, W, C): all, or those that a training by `config`
+    trains or tests on.
 
-    `scale` is that of the training; without one, it is chosen from the dataset. Of `among`, ascending indices, only those
-    are given, and of more than `most` as many, spread evenly. Raises `UsageError` for an unknown part or setting.
+    `scale` is that of the training; without one, it is chosen from the dataset. Of `among`,
+    ascending indices, only those are given, and of more than `most` as many, spread evenly. Raises
+    `UsageError` for an unknown part or setting.
     """
     config = config or DataConfig()
     preprocessing.check_options(config)

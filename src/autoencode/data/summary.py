@@ -1,4 +1,6 @@
-"""A look at a source before training on it: what is there, what is odd about it, and a contact sheet."""
+"""A look at a source before training on it: what is there, what is odd about it, and a contact
+sheet.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,10 @@ SHOWN = 60  # images on the contact sheet
 
 @dataclass(frozen=True)
 class DatasetSummary:
-    """What a look found. Sizes, colours and values are those of `looked_at` images as they are stored."""
+    """What a look found.
+
+    Sizes, colours and values are those of `looked_at` images as they are stored.
+    """
 
     images: Images
     looked_at: int
@@ -67,8 +72,10 @@ class DatasetSummary:
             f"{self.name}: {len(images.train):,} images to train, {len(images.test):,} to test",
             images.account(),
             *images.unused_notes(),
-            f"sizes of {self.looked_at:,} looked at: {extent}, median {median}; most common: {common}",
-            f"colours: {self.grey:,} grey, {self.looked_at - self.grey:,} coloured; values {self._values()}",
+            f"sizes of {self.looked_at:,} looked at: {extent}, median {median}; most common: "
+            f"{common}",
+            f"colours: {self.grey:,} grey, {self.looked_at - self.grey:,} coloured; values "
+            f"{self._values()}",
             f"duplicates after sizing: {alike}",
         ]
         if images.classes:

@@ -1,4 +1,6 @@
-"""Pictures in tables, as Hugging Face writes them: Parquet files with an image column, and datasets of the Hub by name."""
+"""Pictures in tables, as Hugging Face writes them: Parquet files with an image column, and datasets
+of the Hub by name.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,8 @@ READ_BYTES = 2**20  # of a file that are read at a time
 class ParquetDataset(PictureDataset):
     """The pictures in the image column of Parquet files, row by row.
 
-    The files' names, or those of their folders below `top`, may tell train, validation and test apart.
+    The files' names, or those of their folders below `top`, may tell train, validation and test
+    apart.
     """
 
     depth_by_probes = True
@@ -86,7 +89,10 @@ class ParquetDataset(PictureDataset):
             start += count
 
     def _contents(self, path: Path, column: str, wanted: set[int]) -> Iterator[bytes | Unreadable]:
-        """The pictures in the `wanted` rows of a file. A value that many rows share is read once."""
+        """The pictures in the `wanted` rows of a file.
+
+        A value that many rows share is read once.
+        """
         position = 0
         try:
             schema = self._parquet.ParquetFile(path).schema_arrow
@@ -125,7 +131,9 @@ def _content(value: Any) -> bytes | Unreadable:
 
 
 def _splits_of(paths: Sequence[Path], top: Path | None) -> list[str | None]:
-    """What the names of the files, or else of the folders they lie in, say of train, validation and test."""
+    """What the names of the files, or else of the folders they lie in, say of train, validation and
+    test.
+    """
     by_name = [layout.split_word(path.stem) for path in paths]
     if any(by_name) or top is None:
         return by_name
@@ -134,7 +142,9 @@ def _splits_of(paths: Sequence[Path], top: Path | None) -> list[str | None]:
 
 
 def _check_announced(metadata: Any, size: int) -> None:
-    """Raise `ValueError` where a file announces more than one of `size` bytes can hold, and would fill memory."""
+    """Raise `ValueError` where a file announces more than one of `size` bytes can hold, and would
+    fill memory.
+    """
     if metadata.num_rows > max(MAX_ROWS, size // MIN_ROW_BYTES):
         raise ValueError(f"it announces {metadata.num_rows:,} rows in {size:,} bytes")
     check_unpacked(
@@ -150,7 +160,10 @@ def find_image_column(schema: Any) -> str | None:
 
 
 def _picture_columns(schema: Any) -> list[str]:
-    """The columns of bytes, and of records with `bytes` among their fields; not those of several in a row."""
+    """The columns of bytes, and of records with `bytes` among their fields.
+
+    Columns of lists are not among them.
+    """
     found = []
     for field in schema:
         kind = str(field.type)
@@ -163,7 +176,9 @@ def _picture_columns(schema: Any) -> list[str]:
 
 
 def count_pictures(paths: Sequence[Path]) -> tuple[list[Path], int]:
-    """Return those of the Parquet files at `paths` that have an image column, and their rows in all; damaged ones too."""
+    """Return those of the Parquet files at `paths` that have an image column, and their rows in
+    all; damaged ones too.
+    """
     parquet = _import_extra("pyarrow.parquet", "parquet")
     found = []
     rows = 0
@@ -182,7 +197,9 @@ def count_pictures(paths: Sequence[Path]) -> tuple[list[Path], int]:
 
 
 def _names(table: Any, column: str) -> list[str | None]:
-    """The names of the picture files that the rows were made of, where `column` has them in a field `path`."""
+    """The names of the picture files that the rows were made of, where `column` has them in a field
+    `path`.
+    """
     import pyarrow.compute
 
     kind = table.schema.field(column).type if column in table.column_names else None
@@ -204,7 +221,10 @@ def _class_names(metadata: Any, label: str | None) -> list[str]:
 
 
 def _named(labels: Sequence[Any], classes: Sequence[str]) -> list[str | None]:
-    """The class of each row as text: its name where numbers have names; -1 is Hugging Face's word for none."""
+    """The class of each row as text: its name where numbers have names.
+
+    -1 is Hugging Face's word for none.
+    """
     found: list[str | None] = []
     for label in labels:
         if label is None or (classes and label == -1):
@@ -246,7 +266,8 @@ class HubDataset(PictureDataset):
             found = datasets.load_dataset(name)
         except Exception as error:  # network, unknown name, broken files: each with its own kind
             raise AutoencodeError(
-                f"hf:{name} could not be loaded ({reason(error)}): expected hf:OWNER/NAME of a public set and a network."
+                f"hf:{name} could not be loaded ({reason(error)}): expected hf:OWNER/NAME of a "
+                "public set and a network."
             ) from error
         self._splits = []
         for split, rows in found.items():
@@ -256,7 +277,8 @@ class HubDataset(PictureDataset):
             )
             if column is None:
                 raise AutoencodeError(
-                    f"hf:{name}: expected a column of pictures, it holds {', '.join(rows.features)}."
+                    f"hf:{name}: expected a column of pictures, it holds "
+                    f"{', '.join(rows.features)}."
                 )
             label = _label_column(rows.features)
             labels = rows[label] if label else [None] * len(rows)
@@ -291,5 +313,6 @@ def _import_extra(module: str, extra: str) -> ModuleType:
     except ImportError as error:
         package = module.split(".")[0]
         raise AutoencodeError(
-            f"this source needs {package}, which is not installed; install it with: pip install 'autoencode[{extra}]'"
+            f"this source needs {package}, which is not installed; install it with: pip install "
+            f"'autoencode[{extra}]'"
         ) from error

@@ -23,7 +23,10 @@ UNPACKERS = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ\0": lzma.open}
 
 @contextmanager
 def open_tar(path: Path) -> Iterator[tarfile.TarFile]:
-    """Open a .tar file, however it is compressed; raise `AutoencodeError` where zstd is not installed."""
+    """Open a .tar file, however it is compressed.
+
+    Raises `AutoencodeError` where zstd is not installed.
+    """
     with path.open("rb") as packed:
         head = packed.read(6)
         packed.seek(0)
@@ -46,14 +49,17 @@ def _zstd_opener(path: Path) -> Callable[..., Any]:
             from backports import zstd
     except ImportError:
         raise AutoencodeError(
-            f"{path} is packed with zstd, which Python reads from 3.14 on; for this Python install it with: "
+            f"{path} is packed with zstd, which Python reads from 3.14 on; for this Python install "
+            "it with: "
             "pip install 'autoencode[zstd]', or unpack it with: tar --zstd -xf " + path.name
         ) from None
     return zstd.open
 
 
 class _Bounded:
-    """The content of a file, as far as it is no decompression bomb: a header alone could fill memory."""
+    """The content of a file, as far as it is no decompression bomb: a header alone could fill
+    memory.
+    """
 
     def __init__(self, file: Any, packed: int) -> None:
         self._file = file

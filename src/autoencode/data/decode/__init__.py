@@ -1,4 +1,7 @@
-"""One picture file becomes pixels, as a viewer would show it. Knows Pillow and sizes; no folder and no archive."""
+"""One picture file becomes pixels, as a viewer would show it.
+
+Knows Pillow and sizes; no folder and no archive.
+"""
 
 from autoencode.data.decode.alpha import OPAQUE_SHARE, alpha_share, is_alpha, lay_on_white
 from autoencode.data.decode.array_images import (

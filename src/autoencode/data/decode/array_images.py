@@ -21,9 +21,11 @@ def fit_array(values: np.ndarray, plan: Plan, tally: Tally) -> np.ndarray:
 
 
 def array_to_pixels(values: np.ndarray, plan: Plan, tally: Tally) -> np.ndarray:
-    """Return images (N, H, W, C) of any numeric dtype as uint8 (N, H, W, C) with C 1 or 3, in their own size.
+    """Return images (N, H, W, C) of any numeric dtype as uint8 (N, H, W, C) with C 1 or 3, in their
+    own size.
 
-    Of four channels the last is alpha, and the rest is laid on white; `plan.bands` takes others instead.
+    Of four channels the last is alpha, and the rest is laid on white; `plan.bands` takes others
+    instead.
     """
     if plan.bands is not None:
         values = values[..., list(plan.bands)]
@@ -38,7 +40,9 @@ def array_to_pixels(values: np.ndarray, plan: Plan, tally: Tally) -> np.ndarray:
 
 
 def select_colours(values: np.ndarray, plan: Plan) -> np.ndarray:
-    """Return the colours of images (..., H, W, C): the bands that `plan` asks for, or all but alpha."""
+    """Return the colours of images (..., H, W, C): the bands that `plan` asks for, or all but
+    alpha.
+    """
     if plan.bands is not None:
         return values[..., list(plan.bands)]
     return values[..., :3]
@@ -57,14 +61,19 @@ def channels_last(array: np.ndarray, bands: tuple[int, ...] | None = None) -> np
 
 
 def is_one_image(array: np.ndarray, bands: tuple[int, ...] | None) -> bool:
-    """Return whether an array is one image: (H, W), or (H, W, C) with C 1, 3, 4, or any with `bands`."""
+    """Return whether an array is one image: (H, W), or (H, W, C) with C 1, 3, 4, or any with
+    `bands`.
+    """
     if array.ndim == 3:
         return bands is not None or array.shape[2] in CHANNELS
     return array.ndim == 2
 
 
 def frame_of(array: np.ndarray, frame: int, bands: tuple[int, ...] | None) -> np.ndarray:
-    """Return the image (H, W) or (H, W, C) at `frame`; raise `Unreadable` where it has other channels."""
+    """Return the image (H, W) or (H, W, C) at `frame`.
+
+    Raises `Unreadable` where it has other channels.
+    """
     array = channels_last(array, bands)
     image = array if is_one_image(array, bands) else array[frame]
     count = image.shape[2] if image.ndim == 3 else 1

@@ -96,7 +96,9 @@ def _scale_eight_bits(picture: Image.Image, scale: Scale, tally: Tally) -> Image
 
 
 def _strips(size: tuple[int, int]) -> Iterator[tuple[int, int]]:
-    """The rows of a picture of `size`, a few at a time: conversions of a whole would need several times its memory."""
+    """The rows of a picture of `size`, a few at a time: conversions of a whole would need several
+    times its memory.
+    """
     rows = max(1, STRIP // size[0])
     return ((first, min(first + rows, size[1])) for first in range(0, size[1], rows))
 

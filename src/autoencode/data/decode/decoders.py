@@ -16,7 +16,8 @@ from autoencode.data.decode.tiff import MORE_TIFF, describe_tiff
 EARLY_DECODERS = ("PNG", "GIF", "BMP", "PPM")
 JPEG_MAGIC = b"\xff\xd8\xff"
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
-# What begins a picture within an icon, and where its two sides stand after that: PNG, and JPEG 2000 as file and stream.
+# What begins a picture within an icon, and where its two sides stand after that: PNG, and JPEG 2000
+# as file and stream.
 EMBEDDED = {PNG_MAGIC: 16, b"ihdr": 4, b"\xff\x4f\xff\x51": 8}
 
 
@@ -36,7 +37,8 @@ def installed_decoders() -> tuple[str, ...]:
 def open_by_decoder(file: Any, prefix: bytes) -> Image.Image:
     """Open by one of the decoders on the list, and by no other; `prefix` are the first bytes.
 
-    Image.open would refuse a picture by its full size, although a JPEG can be decoded straight to a smaller one.
+    Image.open would refuse a picture by its full size, although a JPEG can be decoded straight to a
+    smaller one.
     """
     file.seek(0)
     if prefix.startswith(JPEG_MAGIC):  # of several pictures in one, as phones write them, the first
@@ -72,7 +74,9 @@ def _why_unknown(file: Any, prefix: bytes) -> str:
 
 
 def _check_embedded(file: Any) -> None:
-    """Raise `Unreadable` where an icon holds a picture larger than its directory says, which is decoded all the same."""
+    """Raise `Unreadable` where an icon holds a picture larger than its directory says, which is
+    decoded all the same.
+    """
     content = file.read()
     for magic, offset in EMBEDDED.items():
         place = content.find(magic)

@@ -26,10 +26,12 @@ from autoencode.data.decode.tiff import REDUCED, in_native_order
 
 
 def decode(file: Any, plan: Plan, tally: Tally | None = None) -> np.ndarray:
-    """Return the picture in `file` as uint8 (H, W, C) of `plan`; raise `Unreadable` with the reason.
+    """Return the picture in `file` as uint8 (H, W, C) of `plan`; raise `Unreadable` with the
+    reason.
 
-    `file` is a path (str), the content (bytes), a PIL image or an array. EXIF rotation is applied, transparency laid on
-    white, other depths than 8 bits are scaled as the plan says, of an animation the first frame is taken.
+    `file` is a path (str), the content (bytes), a PIL image or an array. EXIF rotation is applied,
+    transparency laid on white, other depths than 8 bits are scaled as the plan says, of an
+    animation the first frame is taken.
     """
     return next(decode_frames(file, (0,), plan, tally))
 
@@ -59,7 +61,9 @@ def decode_frames(
 
 
 def has_more_pages(picture: Image.Image, frames: Sequence[int]) -> bool:
-    """Whether `frames` are several pages, each of which is read by itself: frames of animations build on one another."""
+    """Whether `frames` are several pages, each of which is read by itself: frames of animations
+    build on one another.
+    """
     return picture.format == "TIFF" and len(frames) > 1
 
 
@@ -91,7 +95,8 @@ def _decode_one(picture: Image.Image, plan: Plan, tally: Tally, *, is_last: bool
 
 
 def count_frames(file: Any, bands: tuple[int, ...] | None = None) -> tuple[list[int], int]:
-    """Return the indices of the images of `file`, and how many more pages are but smaller copies of another.
+    """Return the indices of the images of `file`, and how many more pages are but smaller copies of
+    another.
 
     With `bands`, an array of three axes is one image of any number of channels. Raises `Unreadable`
     where the file cannot be opened.

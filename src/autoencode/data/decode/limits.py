@@ -1,4 +1,6 @@
-"""How large a picture may be, how many bytes decoding it holds, and the error of one that cannot be read."""
+"""How large a picture may be, how many bytes decoding it holds, and the error of one that cannot be
+read.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ class Unreadable(AutoencodeError):
 
 
 def as_unreadable(error: Exception) -> Unreadable:
-    """Return what Pillow raises on broken and hostile files, as the reason why they cannot be read."""
+    """Return what Pillow raises on broken and hostile files as the reason they cannot be read."""
     if isinstance(error, Unreadable):
         return error
     if isinstance(error, UnidentifiedImageError):
@@ -44,20 +46,25 @@ def hold_decoded(picture: Image.Image, full_pixels: int) -> Any:
 
 
 def check_pixels(picture: Image.Image, max_pixels: int) -> None:
-    """Raise `Unreadable` where a picture is too large to be decoded; a JPEG is decoded straight to a smaller one."""
+    """Raise `Unreadable` where a picture is too large to be decoded.
+
+    A JPEG is decoded straight to a smaller one.
+    """
     pixels = math.prod(picture.size)
     if picture.format == "JPEG":
         is_progressive = bool(picture.info.get("progressive"))
         max_pixels = max(max_pixels, MAX_PROGRESSIVE_PIXELS if is_progressive else 2**32)
     if pixels > max_pixels:
         raise Unreadable(
-            f"it holds {pixels:,} pixels, more than {max_pixels:,}: make it smaller, or allow it with "
+            f"it holds {pixels:,} pixels, more than {max_pixels:,}: make it smaller, or allow it "
+            "with "
             f"`max_pixels={pixels}`"
         )
 
 
 def _decoding_cost(picture: Image.Image, full_pixels: int) -> int:
-    """The bytes that decoding and converting take at the most: twice what Pillow keeps of the picture.
+    """The bytes that decoding and converting take at the most: twice what Pillow keeps of the
+    picture.
 
     A progressive JPEG has all coefficients of its `full_pixels` in memory as well, of two bytes.
     """

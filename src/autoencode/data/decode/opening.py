@@ -27,7 +27,8 @@ from autoencode.data.decode.limits import (
 from autoencode.system.memmap import check_npy
 
 NPY_MAGIC = b"\x93NUMPY"
-# Pieces of this size go back to the system as soon as a picture is done with; of smaller ones, each thread keeps its own.
+# Pieces of this size go back to the system as soon as a picture is done with; of smaller ones, each
+# thread keeps its own.
 Image.core.set_block_size(2**26)
 
 
@@ -35,7 +36,8 @@ Image.core.set_block_size(2**26)
 def open_picture(
     file: Any, max_pixels: int, *, check: bool = True
 ) -> Iterator[Image.Image | np.ndarray]:
-    """Open a picture, and turn whatever Pillow raises on broken and hostile files into `Unreadable`.
+    """Open a picture, and turn whatever Pillow raises on broken and hostile files into
+    `Unreadable`.
 
     An .npy file, and an array, is given as an array.
     """
@@ -76,7 +78,9 @@ def _open_at_once(path: str, flags: int) -> int:
 
 
 def _read_file(path: str) -> tuple[Any, int]:
-    """The content of a file, or of a large stack of pages the open file itself, and the bytes that are held for it."""
+    """The content of a file, or of a large stack of pages the open file itself, and the bytes that
+    are held for it.
+    """
     # A buffer costs a tenth of decoding.
     with open(path, "rb", buffering=0, opener=_open_at_once) as handle:
         status = os.fstat(handle.fileno())
@@ -109,6 +113,7 @@ def _load_npy(file: io.BytesIO, size: int) -> np.ndarray:
     array = np.load(file, allow_pickle=False)
     if array.dtype.kind not in "buif" or array.ndim not in (2, 3, 4) or 0 in array.shape:
         raise Unreadable(
-            f"expected an image (H, W) or (H, W, C), or several, received {array.dtype} {array.shape}"
+            f"expected an image (H, W) or (H, W, C), or several, received {array.dtype} "
+            f"{array.shape}"
         )
     return array

@@ -29,5 +29,8 @@ def swaps_sides(orientation: int, *, transpose: bool) -> bool:
 
 
 def apply_orientation(picture: Image.Image, orientation: int) -> Image.Image:
-    """Return `picture` turned and mirrored as its EXIF `orientation` asks; an upright one itself."""
+    """Return `picture` turned and mirrored as its EXIF `orientation` asks.
+
+    An upright one is returned itself.
+    """
     return picture if orientation == 1 else ImageOps.exif_transpose(picture)

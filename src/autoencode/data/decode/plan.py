@@ -13,12 +13,13 @@ from autoencode.data.scaling import Scale
 
 @dataclass(frozen=True)
 class Plan:
-    """What every picture becomes: `height` x `width` pixels with `channels` (1 grey, 3 RGB), fitted as `fit` says.
+    """What every picture becomes: `height` x `width` pixels with `channels` (1 grey, 3 RGB), fitted
+    as `fit` says.
 
-    "pad" keeps the whole picture and fills up with black, "crop" fills the frame and cuts off what stands out,
-    "stretch" changes the proportions. `scale` says which values become black and white, `bands` which channels are taken,
-    `transpose` swaps rows and columns first. A picture of more than `max_pixels` is refused, unless it can be decoded
-    straight to a smaller size.
+    "pad" keeps the whole picture and fills up with black, "crop" fills the frame and cuts off what
+    stands out, "stretch" changes the proportions. `scale` says which values become black and white,
+    `bands` which channels are taken, `transpose` swaps rows and columns first. A picture of more
+    than `max_pixels` is refused, unless it can be decoded straight to a smaller size.
     """
 
     height: int
@@ -38,7 +39,8 @@ class Plan:
 
 @dataclass
 class Tally:
-    """What was noticed while pictures were decoded: how many values there were, and how many a range cut.
+    """What was noticed while pictures were decoded: how many values there were, and how many a
+    range cut.
 
     `missing` are the values that are NaN or infinite.
     """

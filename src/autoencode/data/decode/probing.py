@@ -25,7 +25,8 @@ from autoencode.data.scaling import Scale
 
 @dataclass(frozen=True)
 class Probe:
-    """What a look at one picture shows: its size as a viewer shows it, whether it is grey, the extent of its values.
+    """What a look at one picture shows: its size as a viewer shows it, whether it is grey, the
+    extent of its values.
 
     `kind` is what the values are stored as; `extent` is that of a smaller copy for 8-bit colour.
     """
@@ -38,7 +39,10 @@ class Probe:
 
 
 def probe(file: Any, frame: int = 0, plan: Plan = Plan(1, 1, 1)) -> Probe:
-    """Look at a picture; raise `Unreadable` with the reason. Of `plan`, the size and the scale are not used."""
+    """Look at a picture.
+
+    Raises `Unreadable` with the reason. Of `plan`, the size and the scale are not used.
+    """
     with open_picture(file, plan.max_pixels) as picture:
         if isinstance(picture, np.ndarray):
             return probe_array(frame_of(picture, frame, plan.bands), plan)
@@ -84,7 +88,8 @@ def _are_same(channels: list[np.ndarray]) -> bool:
 def read_extent(
     file: Any, frames: Sequence[int], plan: Plan, *, skips_uint8: bool = False
 ) -> dict[str, Extent]:
-    """Return the extent of all values of a picture by the kind they are stored as; of one that cannot be read, nothing.
+    """Return the extent of all values of a picture by the kind they are stored as; of one that
+    cannot be read, nothing.
 
     With `skips_uint8`, pictures of 8 bits are not decoded.
     """
@@ -102,7 +107,9 @@ def _extent_of(values: np.ndarray | Image.Image) -> Extent:
 
 
 def read_sample(file: Any, frames: Sequence[int], plan: Plan, count: int) -> dict[str, np.ndarray]:
-    """Return up to `count` finite values of each frame of a picture, evenly drawn, by the kind they are stored as."""
+    """Return up to `count` finite values of each frame of a picture, evenly drawn, by the kind they
+    are stored as.
+    """
     samples: dict[str, list[np.ndarray]] = {}
     for kind, values in _read_values(file, frames, plan):
         flat = np.asarray(values).reshape(-1)

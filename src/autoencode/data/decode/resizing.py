@@ -19,7 +19,8 @@ def fit(picture: Image.Image, plan: Plan) -> np.ndarray:
     inner = inner_size(picture.size, frame, plan.fit)
     if math.prod(inner) > MAX_PIXELS:
         raise Unreadable(
-            f"at {inner[0]:,} x {inner[1]:,} pixels, which {plan.fit} makes of it, it would fill memory"
+            f"at {inner[0]:,} x {inner[1]:,} pixels, which {plan.fit} makes of it, it would fill "
+            "memory"
         )
     if picture.size != inner:
         picture = picture.resize(inner, Image.Resampling.LANCZOS)

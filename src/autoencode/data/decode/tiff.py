@@ -1,4 +1,6 @@
-"""What TIFF alone needs: byte order, kinds that Pillow does not list, signs, and words for what is not read."""
+"""What TIFF alone needs: byte order, kinds that Pillow does not list, signs, and words for what is
+not read.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,8 @@ REDUCED = 1  # bit of the TIFF tag NewSubfileType: a smaller copy of another pag
 def in_native_order(tile: Any) -> Any:
     """Correct what Pillow says of packed values in a big-endian TIFF.
 
-    libtiff unpacks them into the byte order of this machine; Pillow knows so of unsigned 16 bits alone.
+    libtiff unpacks them into the byte order of this machine; Pillow knows so of unsigned 16 bits
+    alone.
     """
     if tile.codec_name != "libtiff":
         return tile
@@ -47,7 +50,8 @@ def describe_tiff(file: Any) -> str:
     kind = kinds.get(first_of(tags.get(339, 1)), "undefined")
     channels = tags.get(277, 1)
     return (
-        f"it is a TIFF of {channels} {'channel' if channels == 1 else 'channels'} of {bits}-bit {kind} values in a form "
+        f"it is a TIFF of {channels} {'channel' if channels == 1 else 'channels'} of {bits}-bit "
+        f"{kind} values in a form "
         "that is not read: save them with np.save('picture.npy', tifffile.imread('picture.tif'))"
     )
 

@@ -1,4 +1,7 @@
-"""The packed store: one file of uint8 rows that training reads through a memory map; see `format`."""
+"""The packed store: one file of uint8 rows that training reads through a memory map.
+
+See `format`.
+"""
 
 from autoencode.data.store.format import BLOCK, END, HEAD, MAGIC, TAIL, VERSION
 from autoencode.data.store.locking import WAITING, lock_store

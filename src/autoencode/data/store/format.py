@@ -1,4 +1,5 @@
-"""The layout of a packed store: one file of uint8 rows, read through a memory map, so that a set may exceed memory.
+"""The layout of a packed store: one file of uint8 rows, read through a memory map, so that a set
+may exceed memory.
 
 A head of 64 bytes (magic, version), the training images, the test images, their labels as int32,
 their names as lines of UTF-8 where they have any, a footer of JSON, and a tail of 32 bytes (length

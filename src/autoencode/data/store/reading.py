@@ -88,7 +88,10 @@ def _verify(file: Any, blocks: list[int], end: int) -> None:
 
 
 def map_images(path: Path, footer: dict[str, Any], end: int) -> Images:
-    """Return the images of the store at `path` as its `footer` says, whose first byte is at `end`; not one is read."""
+    """Return the images of the store at `path`, memory-mapped, as its `footer` says.
+
+    `end` is the position of the footer's first byte. Raises `ValueError` where sizes do not add up.
+    """
     shape, counts = tuple(footer["shape"]), footer["counts"]
     first, rows = HEAD.size, {}
     for part, count in counts.items():
@@ -132,7 +135,9 @@ def map_images(path: Path, footer: dict[str, Any], end: int) -> Images:
 
 
 class _Lines:
-    """The names of all images of the store at `path`, read when they are first asked for: millions fill memory."""
+    """The names of all images of the store at `path`, read when they are first asked for: millions
+    fill memory.
+    """
 
     def __init__(self, path: Path, first: int, length: int, count: int) -> None:
         self._path, self._first, self._length, self._count = path, first, length, count
@@ -151,7 +156,10 @@ class _Lines:
 
 
 class Names(Sequence[str]):
-    """What the images of one part of a store are called; reading one raises `AutoencodeError` where the file is damaged."""
+    """What the images of one part of a store are called.
+
+    Reading one raises `AutoencodeError` where the file is damaged.
+    """
 
     def __init__(self, lines: _Lines, first: int, count: int) -> None:
         self._lines, self._first, self._count = lines, first, count

@@ -52,7 +52,8 @@ class Finished(AutoencodeError):
 
 @dataclass(frozen=True)
 class Contents:
-    """What a store holds beside pixels: `counts` of images by part, their labels, classes and names, and how they came.
+    """What a store holds beside pixels: `counts` of images by part, their labels, classes and
+    names, and how they came.
 
     `labels` are int32 (N,) by part, `names` those of all images in order; `ranges` as in `Images`.
     """
@@ -68,13 +69,14 @@ class Contents:
 
 
 class Writer:
-    """A store that grows row by row under the name FILE.part and takes its own name when it is whole.
+    """A store that grows row by row under the name FILE.part and takes its own name when it is
+    whole.
 
-    `fingerprint` says what is packed and how: a cut-off FILE.part of the same fingerprint is continued, see `done`.
-    No other process packs a store of that name until `finish` or `close`; where one does, `wait`
-    for it, or else raise `AutoencodeError`. Raises `Finished` where the store is there by then,
-    and `AutoencodeError` where it cannot be written or something else than a begun store has the
-    name FILE.part.
+    `fingerprint` says what is packed and how: a cut-off FILE.part of the same fingerprint is
+    continued, see `done`. No other process packs a store of that name until `finish` or `close`;
+    where one does, `wait` for it, or else raise `AutoencodeError`. Raises `Finished` where the
+    store is there by then, and `AutoencodeError` where it cannot be written or something else than
+    a begun store has the name FILE.part.
 
     >>> import tempfile
     >>> writer = Writer(Path(tempfile.mkdtemp(), "a.store"), "black")
@@ -162,7 +164,11 @@ class Writer:
     def add(
         self, rows: np.ndarray, done: int, skipped: list[Skipped], left_out: Sequence[int] = ()
     ) -> None:
-        """Append uint8 rows; `done` pictures have then been looked at, `skipped` and, by index, `left_out` are those without a row."""
+        """Append uint8 rows.
+
+        `done` pictures have then been looked at, `skipped` and, by index, `left_out` are those
+        without a row.
+        """
         try:
             self._write(np.ascontiguousarray(rows))
         except OSError as error:
@@ -194,7 +200,9 @@ class Writer:
             fresh.write_text(json.dumps(noted), "utf-8")
 
     def finish(self, contents: Contents) -> Images:
-        """Add labels, names, checksums and footer, give the file its name, and return its images, memory-mapped."""
+        """Add labels, names, checksums and footer, give the file its name, and return its images,
+        memory-mapped.
+        """
         try:
             for part in contents.counts if contents.labels else ():
                 self._write(contents.labels[f"{part}_labels"].astype("<i4"))
