@@ -15,9 +15,12 @@ import numpy as np
 from autoencode.errors import AutoencodeError
 
 FINGERPRINT_BYTES = 2**20
-UNLABELLED = -1  # in labels: an image of no class
+# The label of an image of no class.
+UNLABELLED = -1
+# Images on the contact sheet of a notebook.
 SHOWN_IN_NOTEBOOK = 40
-NAMED_UNUSED = 4  # files or folders that are named in one line
+# Files or folders that are named in one line.
+NAMED_UNUSED = 4
 
 
 @dataclass(frozen=True)
@@ -135,7 +138,8 @@ class Images:
         order = np.random.default_rng([seed, count]).permutation(len(self.train))
         held = np.sort(order[:count])
         kept = np.sort(order[count:])
-        labels, names = self.train_labels, self.train_names
+        labels = self.train_labels
+        names = self.train_names
         return replace(
             self,
             train=self.train[kept],
@@ -196,7 +200,8 @@ class Images:
         """Return the CRC-32 of rows evenly drawn from both parts, a megabyte in all: the same
         images give the same.
         """
-        checksum, most = 0, max(1, FINGERPRINT_BYTES // 2 // math.prod(self.shape))
+        checksum = 0
+        most = max(1, FINGERPRINT_BYTES // 2 // math.prod(self.shape))
         for part in (self.train, self.test):
             for index in evenly(len(part), most):
                 checksum = zlib.crc32(np.ascontiguousarray(part[index]), checksum)

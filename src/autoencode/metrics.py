@@ -12,7 +12,8 @@ import numpy as np
 
 from autoencode.system.memmap import release
 
-BLOCK_BYTES = 2**23  # of rows turned to floats at a time: 2,674 images of MNIST
+# Bytes of rows turned to floats at a time: 2,674 images of MNIST.
+BLOCK_BYTES = 2**23
 # Features up to which the scatter matrix is decomposed whole; the work grows with their cube.
 EXACT = 1024
 # Of the iteration above that: directions beyond those asked for, and passes over the data.
@@ -264,7 +265,8 @@ def _iterated(
     basis = np.random.default_rng(0).standard_normal((features, width)).astype(np.float32)
     for _ in range(passes):
         basis, _ = np.linalg.qr(_scattered(images, mean, basis))
-    small = basis.T @ _scattered(images, mean, basis)  # the scatter matrix as the basis sees it
+    # The scatter matrix as the basis sees it.
+    small = basis.T @ _scattered(images, mean, basis)
     values, vectors = np.linalg.eigh((small + small.T) / 2)
     return mean, basis @ vectors[:, -components:], values[-components:]
 

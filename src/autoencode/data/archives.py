@@ -25,7 +25,8 @@ from autoencode.images import Skipped
 from autoencode.system import marks
 from autoencode.system.files import check_unpacked
 
-MAX_SPARSE = 2**24  # bytes that a picture may have however small it is packed
+# Bytes that a picture may have however small it is packed.
+MAX_SPARSE = 2**24
 # What archive readers raise on a broken file.
 BROKEN = (
     OSError,
@@ -33,10 +34,13 @@ BROKEN = (
     ValueError,
     zlib.error,
     lzma.LZMAError,
-    IndexError,  # zipfile, for a member without a name
+    # In zipfile, for a member without a name.
+    IndexError,
     MemoryError,
-    OverflowError,  # tarfile, for a number in a header
-    RecursionError,  # tarfile, for a long chain of headers
+    # In tarfile, for a number in a header.
+    OverflowError,
+    # In tarfile, for a long chain of headers.
+    RecursionError,
     zipfile.BadZipFile,
     tarfile.TarError,
     NotImplementedError,

@@ -12,8 +12,10 @@ from autoencode.errors import AutoencodeError
 from autoencode.images import evenly
 from autoencode.system.memmap import release
 
-LOOKED_AT = 50  # images whose fourth channel is looked at
-MIN_SQUARE = 4  # pixels a side of a flat row that is taken for an image
+# Images whose fourth channel is looked at.
+LOOKED_AT = 50
+# Pixels a side of a flat row that is taken for an image.
+MIN_SQUARE = 4
 
 
 def as_images(

@@ -18,7 +18,8 @@ from autoencode.errors import AutoencodeError
 from autoencode.images import UNLABELLED, Images, evenly
 from autoencode.system.memmap import release
 
-CHUNK_BYTES = 2**23  # of an array that are handed on at a time: 10,699 rows of MNIST
+# Bytes of an array that are given at a time: 10,699 rows of MNIST.
+CHUNK_BYTES = 2**23
 
 
 class ArrayDataset(Dataset):
@@ -50,7 +51,8 @@ class ArrayDataset(Dataset):
         # Whether the pixels were made of other values, and are not to be scaled once more.
         raw: tuple[dict, ...] = ({}, {"uint8": list(EIGHT_BITS)})
         self.is_scaled = scale is not None and scale.record() not in raw
-        self.ready: Images | None = None  # the same images, where they need nothing
+        # The same images, where they need nothing.
+        self.ready: Images | None = None
         self.has_names = names is not None
         self._names = names
         self._labels = self._join_labels(labels or {})
@@ -93,7 +95,8 @@ class ArrayDataset(Dataset):
         if len(numbers) < 2:
             return {}, ()
         numbered = self._labels
-        if not self.classes:  # 3 and 7 are classes 0 and 1
+        # 3 and 7 are classes 0 and 1.
+        if not self.classes:
             numbered = np.where(is_labelled, np.searchsorted(numbers, self._labels), UNLABELLED)
         labels = {
             f"{part}_labels": numbered[indices].astype(np.int32) for part, indices in kept.items()
@@ -130,7 +133,8 @@ class ArrayDataset(Dataset):
                         [decode.fit(decode.picture_of(image), inner) for image in pixels]
                     )
                 yield Chunk(pixels, part[first : first + size], [])
-                release(array)  # of which values may be a copy
+                # Values may be a copy of it.
+                release(array)
 
     def choose_scale(
         self, option: str, plan: Plan, probes: Sequence[Probe]
@@ -171,7 +175,8 @@ class ArrayDataset(Dataset):
                 add_extent(found, kind, measure_extent(colours))
                 release(array)
                 if kind == "uint8" and fills(kind, found[kind]):
-                    break  # the range is decided
+                    # The range is decided.
+                    break
         return found
 
     def sample_values(self, plan: Plan) -> dict[str, np.ndarray]:

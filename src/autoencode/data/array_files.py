@@ -20,7 +20,8 @@ from autoencode.errors import AutoencodeError, reason
 from autoencode.system.files import check_unpacked
 from autoencode.system.memmap import check_npy
 
-LARGE = 2**27  # bytes of an array in an .npz file, which is then mapped and not read
+# Bytes of an array in an .npz file from which on it is mapped and not read.
+LARGE = 2**27
 
 
 def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
@@ -43,9 +44,8 @@ def load_arrays(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
                     )
                 file.seek(0)
                 return {"train": np.load(path, mmap_mode="r", allow_pickle=False)}, []
-            if not head.startswith(
-                b"PK"
-            ):  # NumPy would take it for a pickle, and advise to load it unsafely
+            # NumPy would take it for a pickle, and advise to load it unsafely.
+            if not head.startswith(b"PK"):
                 raise ValueError("it begins as neither does")
         with zipfile.ZipFile(path) as archive:
             _check_directory(archive, path)
@@ -65,7 +65,8 @@ def _check_directory(archive: zipfile.ZipFile, path: Path) -> None:
     disagrees with the rest.
     """
     for member in archive.namelist():
-        archive.open(member).close()  # compares the name with the one before the member's data
+        # This compares the name with the one before the member's data.
+        archive.open(member).close()
     with path.open("rb") as file:
         file.seek(-min(2**16, path.stat().st_size), os.SEEK_END)
         content = file.read()
@@ -118,7 +119,8 @@ def _load_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarra
     with archive.open(member) as file:
         if member.file_size < LARGE:
             content = np.load(file, allow_pickle=False)
-            while file.read(2**20):  # to the end, where the checksum is compared
+            # To the end, where the checksum is compared.
+            while file.read(2**20):
                 pass
             return content
         # Unpacked onto the disk, in a file that goes away with the array: it may be larger than

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 # With one file of `decode.MAX_BYTES` and the interpreter (60 MB), at most 1 GB in all.
-MAX_WAITING_BYTES = (
-    2**26
-)  # of files out of an archive that wait to be decoded, when another is read
-MAX_CONTENT_BYTES = 2**27  # of files in a folder that are being decoded
+# Of files out of an archive that wait to be decoded, when another is read.
+MAX_WAITING_BYTES = 2**26
+# Bytes of files in a folder that are being decoded.
+MAX_CONTENT_BYTES = 2**27
 # Of pictures that are being decoded: one of `decode.MAX_PIXELS`, or several smaller ones.
 MAX_DECODED_BYTES = 2**29
 

@@ -14,7 +14,8 @@ from autoencode.data.pictures import describe_nothing
 from autoencode.data.splits import Split, split_dataset
 from autoencode.images import evenly
 
-LOOKED_AT = 200  # images that decide size and colour
+# Images that decide size and colour.
+LOOKED_AT = 200
 PROBED = "the images looked at had"
 
 

@@ -20,8 +20,10 @@ from autoencode.data.scaling import Scale, show_range
 from autoencode.errors import AutoencodeError
 from autoencode.images import Skipped, Unused
 
-SAMPLED_IMAGES = 2000  # whose values decide percentiles
-SAMPLED_VALUES = 2000  # of each
+# Images whose values decide percentiles.
+SAMPLED_IMAGES = 2000
+# Values of each of these images.
+SAMPLED_VALUES = 2000
 SPLITS = ("train", "validation", "test")
 Progress = Callable[[int, int], None]
 # int32 by part, as `Images` names them, and the classes' names.

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-FILLED = 0.1  # share of a type's full range that values must span for it to be taken
+# Share of a type's full range that values must span for it to be taken.
+FILLED = 0.1
 EIGHT_BITS = (0.0, 255.0)
 UNIT = (0.0, 1.0)
 Range = tuple[float, float]

@@ -54,7 +54,8 @@ class Folder:
         for folder, below, files in os.walk(top, onerror=note, followlinks=True):
             place = _identity(folder)
             if place in entered:
-                below.clear()  # a link led back here
+                # A link led back here.
+                below.clear()
                 self._linked.add((os.path.basename(folder),))
                 continue
             entered.add(place)

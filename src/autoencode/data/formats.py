@@ -25,8 +25,10 @@ PICTURES = {
     ".rgb", ".rgba", ".sgi", ".spider", ".tga", ".tif", ".tiff", ".vda", ".vst", ".webp", ".xbm",
     ".xpm",
 }  # fmt: skip
-HEIF = {".heic", ".heics", ".heif", ".heifs", ".hif"}  # with the extra
-COMMON = (".png", ".jpg", ".webp", ".tif", ".gif", ".bmp", ".pgm")  # named in messages
+# Read with the extra `heif`.
+HEIF = {".heic", ".heics", ".heif", ".heifs", ".hif"}
+# Named in messages.
+COMMON = (".png", ".jpg", ".webp", ".tif", ".gif", ".bmp", ".pgm")
 
 # Files whose pages or frames may be several images.
 STACKS = {".tif", ".tiff"}
@@ -127,7 +129,8 @@ _PIXEL_TABLE = (
     "pandas.read_csv('{name}').filter(regex='pixel|^[0-9]+$').to_numpy().reshape(-1, HEIGHT, "
     "WIDTH))"
 )
-PIXEL_COLUMNS = 32  # of a CSV: with more, it is taken for a table of pixels
+# Columns of a CSV file; with more, it is taken for a table of pixels.
+PIXEL_COLUMNS = 32
 
 # The first bytes of what may come without an ending.
 SIGNATURES = (
@@ -143,7 +146,8 @@ SIGNATURES = (
     (b"\x80\x05", ".pkl"),
 )
 PACKED = ("gz", "bz2", "xz", "zst")
-HEAD_BYTES = marks.HEAD_BYTES  # of a file, by which its kind is known
+# Bytes of a file by which its kind is known.
+HEAD_BYTES = marks.HEAD_BYTES
 
 
 def ending_of(name: str) -> str:

@@ -19,8 +19,10 @@ from autoencode.errors import AutoencodeError, reason
 from autoencode.system.files import check_unpacked
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
-MOST_BYTES = 2**34  # of one unpacked file: 16 GB
-MAPPED_BYTES = 2**26  # of values, from which on a file is mapped and not read
+# Bytes of one unpacked file: 16 GB.
+MOST_BYTES = 2**34
+# Bytes of values from which on a file is mapped and not read.
+MAPPED_BYTES = 2**26
 # train-images-idx3-ubyte.gz, t10k-labels.idx1-ubyte, emnist-letters-test-images-idx3-ubyte.gz
 NAME = re.compile(r"(.*?)(train|t10k|test)[-_.]?(images|labels)[-_.].*ubyte(\.gz)?$")
 PART = {"train": "train", "t10k": "test", "test": "test"}

@@ -106,7 +106,8 @@ def plain_label(label: Any) -> Any:
     """
     try:
         found = np.asarray(label)
-    except ValueError:  # a list of lists of several lengths
+    # A list of lists of several lengths.
+    except ValueError:
         return None
     if found.ndim == 1 and is_one_hot(found[np.newaxis]):
         return int(found.argmax())

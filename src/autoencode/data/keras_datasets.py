@@ -29,11 +29,13 @@ def load(name: str) -> Images:
 
     Raises `AutoencodeError` where it cannot be downloaded.
     """
-    os.environ.setdefault("KERAS_BACKEND", "jax")  # a process that trains has chosen before
+    # A process that trains has chosen before.
+    os.environ.setdefault("KERAS_BACKEND", "jax")
     datasets = importlib.import_module("keras.datasets")
     try:
         (train, train_labels), (test, test_labels) = getattr(datasets, name).load_data()
-    except Exception as error:  # Keras raises a bare Exception where a download fails
+    # Keras raises a bare Exception where a download fails.
+    except Exception as error:
         folder = Path(os.environ.get("KERAS_HOME") or Path.home() / ".keras") / "datasets"
         raise AutoencodeError(
             f"{name} could not be downloaded or read ({reason(error)}): connect to the network, "

@@ -174,9 +174,8 @@ def _read_folder(folder: Path, siblings: dict[Path, set[str]]) -> tuple[str | No
             own.append(name)
         elif split is None and _are_splits(siblings[folder[:depth]]):
             split = word
-        elif not (
-            word == split and siblings[folder[:depth]] == {name}
-        ):  # seg_train/seg_train is one
+        # The folders seg_train/seg_train are one.
+        elif not (word == split and siblings[folder[:depth]] == {name}):
             own.append(name)
     return split, tuple(own)
 

@@ -20,7 +20,8 @@ from autoencode.data.packing import pack_dataset, packing_fingerprint
 from autoencode.data.splits import check_any_readable, recut_arrays, recut_counts
 from autoencode.images import Images
 
-MEMORY_SHARE = 0.25  # of the machine's memory; a larger set is packed into the cache
+# Share of the machine's memory; a larger set is packed into the cache.
+MEMORY_SHARE = 0.25
 
 
 def load_dataset(dataset: Dataset, config: DataConfig, progress: Progress | None = None) -> Images:
@@ -146,7 +147,8 @@ def _pack_or_open(
         try:
             images = pack_dataset(dataset, choice, config, path, fingerprint, progress, wait=True)
         except store.Finished:
-            pass  # by another process, and the name of the store says that it is the same
+            # Another process packed it, and the name of the store says that it is the same.
+            pass
         else:
             return "packed into", images
     return "taken from", store.open_store(path)

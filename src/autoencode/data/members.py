@@ -18,7 +18,8 @@ from autoencode.system import marks
 
 IGNORED = {"__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini", "$RECYCLE.BIN"}
 OWN_OUTPUT = "written by autoencode"
-Content = bytes | str | Unreadable  # of a file: its bytes, its path, or why there is none
+# Of a file: its bytes, its path, or why there is none.
+Content = bytes | str | Unreadable
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,8 @@ def describe_member(path: tuple[str, ...], number: int, ending: str, head: bytes
     """Return what is known of a file by the ending of its name and its first bytes, `head`, where
     these were read.
     """
-    if (
-        ending in formats.ALWAYS_UINT8 and ending not in formats.ANIMATIONS
-    ):  # a JPEG, most of the time
+    # A JPEG, most of the time.
+    if ending in formats.ALWAYS_UINT8 and ending not in formats.ANIMATIONS:
         return Member(path, number, ending, is_uint8=True)
     ending = ending or formats.sniff_ending(head)
     may_have_frames = ending in formats.STACKS or ending in formats.ANIMATIONS or ending == ".npy"
@@ -156,7 +156,8 @@ def stamp_of(path: str | Path) -> list[int]:
     """Return size and time of a file, or nothing where there is none."""
     try:
         status = os.stat(path)
-    except OSError:  # a link to nothing: it will be skipped
+    # A link to nothing: it will be skipped.
+    except OSError:
         return []
     return [status.st_size, status.st_mtime_ns]
 

@@ -29,7 +29,8 @@ from autoencode.data.path_tables import open_paths
 from autoencode.data.preprocessing import parse_bands
 from autoencode.errors import AutoencodeError, UsageError, reason
 
-ENDLESS = -1  # the cardinality of a tf.data.Dataset that repeats
+# The cardinality of a tf.data.Dataset that repeats.
+ENDLESS = -1
 
 
 def open_object(source: Any, options: DataConfig) -> Dataset | None:
@@ -54,7 +55,8 @@ def open_object(source: Any, options: DataConfig) -> Dataset | None:
         source = source.tolist()
     if isinstance(source, Image.Image):
         return open_items("picture", [source], bands)
-    if hasattr(source, "as_numpy_iterator"):  # tf.data.Dataset
+    # A tf.data.Dataset.
+    if hasattr(source, "as_numpy_iterator"):
         if int(source.cardinality()) == ENDLESS:
             raise UsageError(
                 "a dataset that repeats for ever has no last image: leave out .repeat(), "
@@ -74,14 +76,16 @@ def open_map(name: str, source: Any, bands: tuple[int, ...] | None = None) -> Da
 
     Raises `AutoencodeError` where it is empty, or where its first item is no image.
     """
-    if hasattr(source, "dtype"):  # a tensor
+    # A tensor.
+    if hasattr(source, "dtype"):
         return open_arrays("array", {"train": as_array(source)}, bands)
     if not len(source):
         raise AutoencodeError(f"{name} is empty: expected at least one picture.")
     try:
         first_image, first_label = split_item(source[0])
         as_picture(first_image, bands)
-    except Exception as error:  # of another library
+    # Another library may raise anything.
+    except Exception as error:
         raise AutoencodeError(f"{name}: at 0: {reason(error)}.") from error
     labels = None
     if first_label is not None:

@@ -25,9 +25,11 @@ from autoencode.images import Images
 if TYPE_CHECKING:
     from autoencode.data.dataset import Dataset, Progress
 
-Source = Any  # a name, a path, an array, `Images`, or what `memory` reads
+# A name, a path, an array, `Images`, or what `memory` reads.
+Source = Any
 NAMES = ("mnist", "fashion_mnist", "cifar10", "cifar100")
-BUILT_IN = "builtin:"  # before a name, where a path of that name exists
+# Stands before a name where a path of that name exists.
+BUILT_IN = "builtin:"
 KINDS = (
     "a folder, .zip, .tar, .parquet, .npz, .npy, .csv of paths, IDX file, "
     "a picture or a packed store"

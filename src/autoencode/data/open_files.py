@@ -27,7 +27,8 @@ from autoencode.images import Unused
 if TYPE_CHECKING:
     from autoencode.data.dataset import Dataset
 
-IDX_DEPTH = 2  # folders below a source, in which IDX files are looked for
+# Folders below a source, in which IDX files are looked for.
+IDX_DEPTH = 2
 
 
 def open_folder(path: Path, config: DataConfig) -> Dataset:

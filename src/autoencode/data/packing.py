@@ -90,7 +90,8 @@ def pack_dataset(
         )
         writer.skipped = [*dataset.skipped, *writer.skipped]
         counts = {part: len(indices) for part, indices in kept.items()}
-        if writer.rows > 1:  # a lone image is read as both
+        # A lone image is read as both.
+        if writer.rows > 1:
             counts, _ = recut_counts(counts)
         contents = store.Contents(
             dataset.name,

@@ -16,8 +16,10 @@ from autoencode.data.dataset import SAMPLED_VALUES
 from autoencode.data.decode import Plan, Probe, Tally, Unreadable
 from autoencode.data.extents import Extent
 
-CHUNK = 64  # pictures that a core decodes in one go
-PACKED_BYTES = 2**22  # of files out of an archive that a core decodes in one go
+# Pictures that a core decodes in one go.
+CHUNK = 64
+# Bytes of files out of an archive that a core decodes in one go.
+PACKED_BYTES = 2**22
 
 
 class File(NamedTuple):
@@ -46,7 +48,8 @@ def on_all_cores(work: Callable, jobs: Iterator, size: Callable[[Any], int]) -> 
                 while waiting and (len(waiting) > 4 * cores or held >= MAX_WAITING_BYTES):
                     done, freed = waiting.popleft()
                     yield done.result()
-                    del done  # with what it was given
+                    # Its argument goes with it.
+                    del done
                     held -= freed
                 job = next(jobs, None)
                 if job is None:

@@ -33,7 +33,8 @@ PATH_COLUMNS = (
     "picture",
 )
 LABEL_COLUMNS = ("label", "labels", "class", "class_name", "target", "category")
-DELIMITERS = ",;\t"  # of a table; that which its header holds most often
+# Of a table: the one that its header holds most often.
+DELIMITERS = ",;\t"
 SPLIT_COLUMNS = ("split", "set", "subset", "partition")
 
 

@@ -162,7 +162,8 @@ class PictureDataset(Dataset):
         for _, neighbours in groupby(wanted, key=lambda index: entries[index].file):
             content = next(contents)
             held = list(neighbours)
-            for first in range(0, len(held), CHUNK):  # which share the content
+            # The parts share the content.
+            for first in range(0, len(held), CHUNK):
                 part = held[first : first + CHUNK]
                 yield File(part, content, [entries[index].frame for index in part])
 

@@ -20,8 +20,10 @@ FITS = ("pad", "crop", "stretch")
 COLOURS = ("auto", "grey", "rgb")
 FRAMES = ("auto", "first", "all")
 VALIDATIONS = ("join", "test", "drop")
-KEPT = 128  # pixels: images of one size keep it up to here
-CHOSEN = 64  # pixels: the longer side otherwise
+# Pixels up to which images of one size keep it.
+KEPT = 128
+# Pixels of the longer side otherwise.
+CHOSEN = 64
 MAX_SIDE = 4096
 
 
@@ -78,7 +80,8 @@ def check_options(config: DataConfig) -> None:
 
 def look_plan(config: DataConfig) -> Plan:
     """Return what images are looked at by, before their size, colour and range are chosen."""
-    from autoencode.data.decode import Plan  # not before: a built-in dataset needs no decoder
+    # Imported here: a built-in dataset needs no decoder.
+    from autoencode.data.decode import Plan
 
     bands = parse_bands(config.bands)
     return Plan(

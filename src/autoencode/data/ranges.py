@@ -13,7 +13,8 @@ from autoencode.data.extents import EIGHT_BITS, Extent, Range, fills, full_range
 from autoencode.data.scaling import TOLERANCE, Scale, show_range
 from autoencode.errors import AutoencodeError, UsageError
 
-MAX_CUT = 0.01  # share of values outside the range, above which a warning is due
+# Share of values outside the range, above which a warning is due.
+MAX_CUT = 0.01
 
 
 def choose_range(kind: str, extent: Extent) -> Range:

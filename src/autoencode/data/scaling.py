@@ -15,10 +15,13 @@ import numpy as np
 
 from autoencode.data.extents import EIGHT_BITS, UNIT, Range, full_range, kind_of
 
-TOLERANCE = 1e-3  # by which floats may lie outside [0, 1] and still be taken for it
+# By which floats may lie outside [0, 1] and still be taken for it.
+TOLERANCE = 1e-3
 WIDE = ("int32", "uint32", "int64", "uint64")
-OTHER = "other"  # in a record, the kinds that it does not name
-BLOCK = 2**20  # values that are converted at a time
+# In a record, the kinds that it does not name.
+OTHER = "other"
+# Values that are converted at a time.
+BLOCK = 2**20
 
 
 @dataclass(frozen=True)
@@ -78,7 +81,8 @@ class Scale:
     def _convert(self, values: np.ndarray, kind: str, pixels: np.ndarray) -> int:
         least, largest = self.range_of(kind)
 
-        if kind in ("uint8", "uint16"):  # a table is ten times as fast as arithmetic
+        # A table is ten times as fast as arithmetic.
+        if kind in ("uint8", "uint16"):
             np.take(self._table(kind), values, out=pixels)
             if (least, largest) == full_range(kind):
                 return 0

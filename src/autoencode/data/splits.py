@@ -12,7 +12,8 @@ from autoencode.data.dataset import Dataset
 from autoencode.errors import AutoencodeError
 from autoencode.images import Skipped, Unused
 
-TEST_SHARE = 0.1  # of a source without test images of its own
+# Share of the images of a source without test images of its own.
+TEST_SHARE = 0.1
 MAX_TEST = 10_000
 
 

@@ -25,8 +25,10 @@ from autoencode.images import Images, Skipped, evenly
 from autoencode.plots import grids
 from autoencode.system.files import replacing
 
-LOOKED_AT = 2000  # images whose sizes, colours and values are measured
-SHOWN = 60  # images on the contact sheet
+# Images whose sizes, colours and values are measured.
+LOOKED_AT = 2000
+# Images on the contact sheet.
+SHOWN = 60
 
 
 @dataclass(frozen=True)

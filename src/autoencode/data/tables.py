@@ -21,11 +21,16 @@ from autoencode.system.files import check_unpacked
 
 IMAGE_COLUMNS = ("image", "img", "picture", "jpg", "png")
 LABEL_COLUMNS = ("label", "labels", "fine_label", "class", "target")
-MAX_ROWS = 2**17  # that any file may announce
-MIN_ROW_BYTES = 16  # of a row in a file with more
-BATCH = 256  # rows in memory at a time
-BATCH_BYTES = 2**24  # in memory at a time, by what the file announces
-READ_BYTES = 2**20  # of a file that are read at a time
+# Rows that a file of any size may announce.
+MAX_ROWS = 2**17
+# Bytes of a row in a file with more rows.
+MIN_ROW_BYTES = 16
+# Rows in memory at a time.
+BATCH = 256
+# Bytes in memory at a time, by what the file announces.
+BATCH_BYTES = 2**24
+# Bytes of a file that are read at a time.
+READ_BYTES = 2**20
 
 
 class ParquetDataset(PictureDataset):
@@ -66,7 +71,8 @@ class ParquetDataset(PictureDataset):
             classes = _class_names(file.schema_arrow.metadata, label)
         except AutoencodeError:
             raise
-        except Exception as error:  # pyarrow has a dozen kinds for damaged files
+        # pyarrow has a dozen kinds for damaged files.
+        except Exception as error:
             raise AutoencodeError(
                 f"{path} cannot be read as Parquet ({reason(error)}): expected a whole file."
             ) from error
@@ -121,7 +127,8 @@ class ParquetDataset(PictureDataset):
 
 
 def _content(value: Any) -> bytes | Unreadable:
-    value = getattr(value, "value", value)  # of a dictionary
+    # Of a dictionary, the value that it stands for.
+    value = getattr(value, "value", value)
     if value is None or not value.is_valid or not hasattr(value, "as_buffer"):
         return Unreadable("the row holds no picture")
     size = value.as_buffer().size
@@ -185,9 +192,8 @@ def count_pictures(paths: Sequence[Path]) -> tuple[list[Path], int]:
     for path in paths:
         try:
             file = parquet.ParquetFile(path)
-        except (
-            Exception
-        ):  # pyarrow has a dozen kinds; the error comes when the file is opened to be read
+        # pyarrow has a dozen kinds; the error comes when the file is opened to be read.
+        except Exception:
             found.append(path)
             continue
         if find_image_column(file.schema_arrow) is not None:
@@ -264,7 +270,8 @@ class HubDataset(PictureDataset):
         super().__init__(name.split("/")[-1])
         try:
             found = datasets.load_dataset(name)
-        except Exception as error:  # network, unknown name, broken files: each with its own kind
+        # Network, unknown name, broken files: each with its own kind.
+        except Exception as error:
             raise AutoencodeError(
                 f"hf:{name} could not be loaded ({reason(error)}): expected hf:OWNER/NAME of a "
                 "public set and a network."

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-OPAQUE_SHARE = 0.5  # of the values of alpha, which are 0 or the largest
+# Share of the values of alpha that are 0 or the largest.
+OPAQUE_SHARE = 0.5
 
 
 def lay_on_white(pixels: np.ndarray, alpha: np.ndarray) -> np.ndarray:

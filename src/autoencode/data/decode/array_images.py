@@ -10,7 +10,8 @@ from autoencode.data.decode.limits import Unreadable
 from autoencode.data.decode.plan import Plan, Tally
 from autoencode.data.decode.resizing import fit, picture_of
 
-CHANNELS = (1, 3, 4)  # that an image may have, unless `bands` says which to take
+# Channels that an image may have, unless `bands` says which to take.
+CHANNELS = (1, 3, 4)
 
 
 def fit_array(values: np.ndarray, plan: Plan, tally: Tally) -> np.ndarray:

@@ -14,10 +14,12 @@ from autoencode.data.decode.limits import Unreadable
 from autoencode.data.decode.plan import Tally
 from autoencode.data.scaling import Scale
 
-STRIP = 2**20  # pixels that are converted at a time
+# Pixels that are converted at a time.
+STRIP = 2**20
 TRANSPARENT = ("RGBA", "LA", "PA", "La", "RGBa")
 GREY = ("1", "L", "LA", "La", "I", "I;16", "I;16B", "I;16L", "I;16N", "F")
-TOLERANCE = 8  # levels by which the channels of a grey picture may differ after JPEG
+# Levels by which the channels of a grey picture may differ after JPEG.
+TOLERANCE = 8
 
 
 def _take_bands(picture: Image.Image, bands: tuple[int, ...]) -> Image.Image:
@@ -111,5 +113,6 @@ def _on_white(picture: Image.Image, *, keep: bool) -> Image.Image:
         white = Image.new("RGBA", strip.size, "white")
         page.paste(Image.alpha_composite(white, strip).convert("RGB"), (0, first))
     if not keep:
-        picture.close()  # a large one would stay in memory beside the page
+        # A large one would stay in memory beside the page.
+        picture.close()
     return page

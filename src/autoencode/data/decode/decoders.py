@@ -41,17 +41,20 @@ def open_by_decoder(file: Any, prefix: bytes) -> Image.Image:
     smaller one.
     """
     file.seek(0)
-    if prefix.startswith(JPEG_MAGIC):  # of several pictures in one, as phones write them, the first
+    # Of several pictures in one file, as phones write them, this reads the first.
+    if prefix.startswith(JPEG_MAGIC):
         return JpegImagePlugin.JpegImageFile(file)
 
-    Image.preinit()  # five decoders, where all of them take 50 ms to import
+    # Five decoders, where all of them take 50 ms to import.
+    Image.preinit()
     for names in (EARLY_DECODERS, installed_decoders):
         for name in names if isinstance(names, tuple) else names():
             factory, accept = Image.OPEN[name]
             file.seek(0)
             try:
                 accepted = not accept or accept(prefix)
-                if accepted is not True:  # a decoder that lacks a library says so in words
+                # A decoder that lacks a library says so in words.
+                if accepted is not True:
                     continue
                 if name in ("ICO", "CUR", "ICNS"):
                     _check_embedded(file)
@@ -66,7 +69,8 @@ def _why_unknown(file: Any, prefix: bytes) -> str:
     """Why no decoder takes a file that begins with `prefix`."""
     ending = formats.sniff_ending(prefix)
     if ending == ".tif":
-        with suppress(Exception):  # a damaged directory of tags raises almost anything
+        # A damaged directory of tags raises almost anything.
+        with suppress(Exception):
             return describe_tiff(file)
     if ending and ending in formats.PICTURES:
         return f"it is damaged: it begins as a {ending} file, and no decoder takes it"
@@ -89,7 +93,8 @@ def _check_embedded(file: Any) -> None:
     for entry in range(6, 6 + 16 * min(int.from_bytes(content[4:6], "little"), 256), 16):
         offset = int.from_bytes(content[entry + 12 : entry + 16], "little")
         header = content[offset : offset + 12]
-        if len(header) == 12 and header[:4] == b"\x28\0\0\0":  # of a bitmap
+        # The header of a bitmap.
+        if len(header) == 12 and header[:4] == b"\x28\0\0\0":
             width, height = struct.unpack("<ii", header[4:])
             _check_size(abs(width), abs(height), MAX_PIXELS // 16)
 

@@ -35,7 +35,8 @@ def is_deep(picture: Image.Image) -> bool:
 
 def _integer_dtype(picture: Image.Image) -> str:
     """What a picture that Pillow keeps as 32-bit integers holds in its file."""
-    if picture.format in ("PNG", "PPM"):  # of 16 bits
+    # They are of 16 bits.
+    if picture.format in ("PNG", "PPM"):
         return "uint16"
     if picture.format != "TIFF":
         return "int32"

@@ -15,8 +15,10 @@ from autoencode.errors import AutoencodeError, reason
 
 # Of one picture: 67 million, 268 MB as Pillow keeps RGB; more is taken for a decompression bomb.
 MAX_PIXELS = 2**26
-SMALL = 2**22  # bytes of a file, or of a picture, up to which none are held for it
-MAX_BYTES = 2**28  # of one file
+# Bytes of a file, or of a picture, up to which none are held for it.
+SMALL = 2**22
+# Bytes of one file.
+MAX_BYTES = 2**28
 # Of a progressive JPEG, whose coefficients are decoded before it is made smaller.
 MAX_PROGRESSIVE_PIXELS = 2**28
 NOT_REGULAR = "it is a pipe, a socket or a device"

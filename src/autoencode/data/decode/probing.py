@@ -102,7 +102,8 @@ def read_extent(
 def _extent_of(values: np.ndarray | Image.Image) -> Extent:
     if isinstance(values, np.ndarray):
         return measure_extent(values)
-    extrema = np.array(values.getextrema())  # without a copy
+    # This makes no copy.
+    extrema = np.array(values.getextrema())
     return Extent(float(extrema.min()), float(extrema.max()))
 
 

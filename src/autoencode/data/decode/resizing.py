@@ -25,7 +25,8 @@ def fit(picture: Image.Image, plan: Plan) -> np.ndarray:
     if picture.size != inner:
         picture = picture.resize(inner, Image.Resampling.LANCZOS)
     if inner != frame:
-        left = (frame[0] - inner[0]) // 2  # negative where "crop" cuts off
+        # Negative where "crop" cuts off.
+        left = (frame[0] - inner[0]) // 2
         top = (frame[1] - inner[1]) // 2
         page = Image.new(mode, frame)
         page.paste(picture, (left, top))

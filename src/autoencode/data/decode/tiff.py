@@ -24,7 +24,8 @@ MORE_TIFF = {
     (b"MM", 1, (1,), 1, (32,), ()): ("I", "I;32B"),
     (b"MM", 0, (1,), 1, (16,), ()): ("I;16B", "I;16B"),
 }
-REDUCED = 1  # bit of the TIFF tag NewSubfileType: a smaller copy of another page
+# Bit of the TIFF tag NewSubfileType: a smaller copy of another page.
+REDUCED = 1
 
 
 def in_native_order(tile: Any) -> Any:

@@ -20,4 +20,5 @@ END = b"store-ends-here\n"
 VERSION = 2
 HEAD = struct.Struct("<16sI44x")
 TAIL = struct.Struct("<QI4x16s")
-BLOCK = 2**23  # bytes under one checksum
+# Bytes under one checksum.
+BLOCK = 2**23

@@ -11,9 +11,12 @@ from pathlib import Path
 from autoencode.errors import AutoencodeError
 from autoencode.system.files import lock_owner, locked
 
-POLL_SECONDS = 0.2  # between looks whether another process still packs
-OWNER_SECONDS = 1.0  # in which a process that takes a lock writes its number
-WAITING = "waiting for another process"  # begins the line that says so
+# Seconds between looks whether another process still packs.
+POLL_SECONDS = 0.2
+# Seconds in which a process that takes a lock writes its number.
+OWNER_SECONDS = 1.0
+# Begins the line that reports it.
+WAITING = "waiting for another process"
 LOG = logging.getLogger("autoencode")
 
 

@@ -79,7 +79,8 @@ def _verify(file: Any, blocks: list[int], end: int) -> None:
 
     if len(blocks) != -(-end // BLOCK):
         raise ValueError("its blocks are incomplete")
-    with ThreadPoolExecutor(os.cpu_count()) as pool:  # the CRC leaves Python's lock to others
+    # The CRC leaves Python's lock to others.
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
         for index, whole in enumerate(pool.map(check, range(len(blocks)))):
             if not whole:
                 raise ValueError(
@@ -92,8 +93,11 @@ def map_images(path: Path, footer: dict[str, Any], end: int) -> Images:
 
     `end` is the position of the footer's first byte. Raises `ValueError` where sizes do not add up.
     """
-    shape, counts = tuple(footer["shape"]), footer["counts"]
-    first, rows = HEAD.size, {}
+    shape = tuple(footer["shape"])
+    counts = footer["counts"]
+
+    first = HEAD.size
+    rows = {}
     for part, count in counts.items():
         if count:
             rows[part] = np.memmap(path, np.uint8, "r", first, (count, *shape))
@@ -106,7 +110,9 @@ def map_images(path: Path, footer: dict[str, Any], end: int) -> Images:
                 np.int32
             )
             first += 4 * count
-    names, length = {}, footer.get("names", 0)
+
+    names = {}
+    length = footer.get("names", 0)
     if length:
         lines = _Lines(path, first, length, sum(counts.values()))
         starts = {"train": 0, "test": counts["train"]}
@@ -140,7 +146,10 @@ class _Lines:
     """
 
     def __init__(self, path: Path, first: int, length: int, count: int) -> None:
-        self._path, self._first, self._length, self._count = path, first, length, count
+        self._path = path
+        self._first = first
+        self._length = length
+        self._count = count
 
     @cached_property
     def all(self) -> list[str]:
@@ -162,7 +171,9 @@ class Names(Sequence[str]):
     """
 
     def __init__(self, lines: _Lines, first: int, count: int) -> None:
-        self._lines, self._first, self._count = lines, first, count
+        self._lines = lines
+        self._first = first
+        self._count = count
 
     def __len__(self) -> int:
         return self._count

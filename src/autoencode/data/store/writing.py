@@ -6,7 +6,7 @@ import json
 import os
 import zlib
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,22 +24,27 @@ from autoencode.system.files import open_own, replacing
 # Bytes after which the disk is asked to keep what it has, so that the end need not wait for all of
 # it.
 SYNCED = 2**25
-JOURNAL_SECONDS = 5.0  # between notes of how far the packing has come
+# Seconds between notes of how far the packing has come.
+JOURNAL_SECONDS = 5.0
 
 
 class _Checksums:
     """The CRC-32 of every block of what is added."""
 
     def __init__(self) -> None:
-        self._whole, self._open, self._filled = [], 0, 0
+        self._whole: list[int] = []
+        self._open = 0
+        self._filled = 0
 
     def add(self, content: memoryview) -> None:
         while len(content):
             piece = content[: BLOCK - self._filled]
-            self._open, self._filled = zlib.crc32(piece, self._open), self._filled + len(piece)
+            self._open = zlib.crc32(piece, self._open)
+            self._filled += len(piece)
             if self._filled == BLOCK:
                 self._whole.append(self._open)
-                self._open = self._filled = 0
+                self._open = 0
+                self._filled = 0
             content = content[len(piece) :]
 
     def all(self) -> list[int]:
@@ -86,14 +91,22 @@ class Writer:
     """
 
     def __init__(self, path: Path, fingerprint: str, *, wait: bool = False) -> None:
-        self.path, self.fingerprint = path, fingerprint
+        self.path = path
+        self.fingerprint = fingerprint
         self.part = path.with_name(path.name + ".part")
         self.journal = path.with_name(path.name + ".journal")
-        self.done, self.rows, self.skipped, self.left_out = 0, 0, [], []
-        self._bytes = 0  # of rows
-        self._ended = False  # finished, or failed
-        self._checksums, self._unsynced = _Checksums(), 0
-        self._syncing, self._synced = ThreadPoolExecutor(1, thread_name_prefix="syncing"), None
+        self.done = 0
+        self.rows = 0
+        self.skipped: list[Skipped] = []
+        self.left_out: list[int] = []
+        # Bytes of the rows.
+        self._bytes = 0
+        # Whether the store is finished, or failed.
+        self._ended = False
+        self._checksums = _Checksums()
+        self._unsynced = 0
+        self._syncing = ThreadPoolExecutor(1, thread_name_prefix="syncing")
+        self._synced: Future | None = None
         with ExitStack() as held:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -115,16 +128,17 @@ class Writer:
             )
         noted = self._noted()
         if noted:
-            self.done, self.rows = noted["done"], noted["rows"]
-            self.skipped, self.left_out = (
-                [Skipped(*pair) for pair in noted["skipped"]],
-                noted["left_out"],
-            )
+            self.done = noted["done"]
+            self.rows = noted["rows"]
+            self.skipped = [Skipped(*pair) for pair in noted["skipped"]]
+            self.left_out = noted["left_out"]
             self._bytes = noted["bytes"]
             self._file.truncate(HEAD.size + self._bytes)
             self._file.seek(0)
-            while content := self._file.read(BLOCK):
+            content = self._file.read(BLOCK)
+            while content:
                 self._checksums.add(memoryview(content))
+                content = self._file.read(BLOCK)
         else:
             self._file.seek(0)
             self._file.truncate()
@@ -132,7 +146,8 @@ class Writer:
 
     def _write(self, content: Any) -> None:
         content = memoryview(content)
-        if not content.nbytes:  # a chunk of which no picture could be read, which has no other view
+        # A chunk of which no picture could be read, which has no other view.
+        if not content.nbytes:
             return
         content = content.cast("B")
         self._write_all(content)
@@ -140,11 +155,14 @@ class Writer:
         self._unsynced += len(content)
         if self._unsynced >= SYNCED and (self._synced is None or self._synced.done()):
             if self._synced is not None:
-                self._synced.result()  # raises what it met
-            self._synced, self._unsynced = self._syncing.submit(os.fsync, self._file.fileno()), 0
+                # This raises what the thread met.
+                self._synced.result()
+            self._synced = self._syncing.submit(os.fsync, self._file.fileno())
+            self._unsynced = 0
 
     def _write_all(self, content: memoryview) -> None:
-        while len(content):  # the file has no buffer, so that what is counted is written
+        # The file has no buffer, so that what is counted is written.
+        while len(content):
             content = content[self._file.write(content) :]
 
     def _noted(self) -> dict[str, Any] | None:
@@ -174,7 +192,8 @@ class Writer:
         except OSError as error:
             raise self._failed(error) from error
         self._bytes += rows.nbytes
-        self.rows, self.done = self.rows + len(rows), self.done + done
+        self.rows += len(rows)
+        self.done += done
         self.skipped += skipped
         self.left_out.extend(left_out)
 
@@ -229,7 +248,8 @@ class Writer:
         except OSError as error:
             raise self._failed(error) from error
         self._ended = True
-        with suppress(OSError):  # without FILE.part it is nothing
+        # Without FILE.part the journal means nothing.
+        with suppress(OSError):
             self.journal.unlink(missing_ok=True)
         self.close()
         try:
@@ -248,7 +268,8 @@ class Writer:
             if not self._ended:
                 self.note()
         finally:
-            with suppress(OSError):  # what could not be written is not in the journal either
+            # What could not be written is not in the journal either.
+            with suppress(OSError):
                 self._held.close()
 
     def _failed(self, error: OSError) -> AutoencodeError:
