@@ -154,7 +154,7 @@ def _open(source: Source, location: Location, config: DataConfig) -> Dataset:
     if location.kind == "named":
         return as_dataset(load_named(location.name))
     if location.kind == "hub":
-        return import_module("autoencode.data.tables").HubDataset(location.name[3:])
+        return import_module("autoencode.data.hub").HubDataset(location.name[3:])
     if location.kind in ("idx", "path"):
         return _open_path(location.kind, location.path, config)
     return _open_object(source, config)

@@ -1,26 +1,28 @@
-"""Pictures in tables, as Hugging Face writes them: Parquet files with an image column, and datasets
-of the Hub by name.
-"""
+"""Pictures in Parquet files with an image column, as Hugging Face writes them."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Collection, Iterator, Sequence
-from importlib import import_module
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from autoencode.data import layout
 from autoencode.data.decode import MAX_BYTES, Unreadable
 from autoencode.data.members import show_name, stamp_of
-from autoencode.data.pictures import Entry, PictureDataset
+from autoencode.data.pictures import PictureDataset
+from autoencode.data.table_columns import (
+    find_label_column,
+    import_extra,
+    make_entries,
+    name_labels,
+    read_class_names,
+    read_row_names,
+)
 from autoencode.errors import AutoencodeError, reason
 from autoencode.system.files import check_unpacked
 
 IMAGE_COLUMNS = ("image", "img", "picture", "jpg", "png")
-LABEL_COLUMNS = ("label", "labels", "fine_label", "class", "target")
 # Rows that a file of any size may announce.
 MAX_ROWS = 2**17
 # Bytes of a row in a file with more rows.
@@ -44,7 +46,7 @@ class ParquetDataset(PictureDataset):
 
     def __init__(self, name: str, paths: Sequence[Path], top: Path | None = None) -> None:
         super().__init__(name)
-        self._parquet = _import_extra("pyarrow.parquet", "parquet")
+        self._parquet = import_extra("pyarrow.parquet", "parquet")
         self._paths = sorted(paths)
         self._counts: list[tuple[int, str]] = []
         splits = _splits_of(self._paths, top)
@@ -64,11 +66,11 @@ class ParquetDataset(PictureDataset):
                     f"{path}: expected a column of pictures as bytes, it holds {held}."
                 )
             _check_announced(file.metadata, path.stat().st_size)
-            label = _label_column(file.schema_arrow.names)
+            label = find_label_column(file.schema_arrow.names)
             count = file.metadata.num_rows
             labels = file.read([label])[label].to_pylist() if label else [None] * count
-            names = _names(file.read([f"{column}.path"]), column)
-            classes = _class_names(file.schema_arrow.metadata, label)
+            names = read_row_names(file.read([f"{column}.path"]), column)
+            classes = read_class_names(file.schema_arrow.metadata, label)
         except AutoencodeError:
             raise
         # pyarrow has a dozen kinds for damaged files.
@@ -82,7 +84,9 @@ class ParquetDataset(PictureDataset):
             self.notes.append(note)
         first = len(self.entries)
         self._counts.append((count, column))
-        self.entries += _entries(show_name(path.name), split, names, _named(labels, classes), first)
+        self.entries += make_entries(
+            show_name(path.name), split, names, name_labels(labels, classes), first
+        )
 
     def read_files(self, numbers: Sequence[int]) -> Iterator[bytes | Unreadable]:
         """Give the contents of the image column."""
@@ -186,7 +190,7 @@ def count_pictures(paths: Sequence[Path]) -> tuple[list[Path], int]:
     """Return those of the Parquet files at `paths` that have an image column, and their rows in
     all; damaged ones too.
     """
-    parquet = _import_extra("pyarrow.parquet", "parquet")
+    parquet = import_extra("pyarrow.parquet", "parquet")
     found = []
     rows = 0
     for path in paths:
@@ -200,126 +204,3 @@ def count_pictures(paths: Sequence[Path]) -> tuple[list[Path], int]:
             found.append(path)
             rows += file.metadata.num_rows
     return found, rows
-
-
-def _names(table: Any, column: str) -> list[str | None]:
-    """The names of the picture files that the rows were made of, where `column` has them in a field
-    `path`.
-    """
-    import pyarrow.compute
-
-    kind = table.schema.field(column).type if column in table.column_names else None
-    if kind is None or not pyarrow.types.is_struct(kind) or kind.get_field_index("path") < 0:
-        return [None] * table.num_rows
-    found = pyarrow.compute.struct_field(table[column], "path").to_pylist()
-    return [show_name(name) if isinstance(name, str) else None for name in found]
-
-
-def _class_names(metadata: Any, label: str | None) -> list[str]:
-    """The names of the classes that Hugging Face keeps in the schema of a table."""
-    try:
-        features = json.loads(metadata[b"huggingface"])["info"]["features"]
-        names = features[label]["names"]
-    except (KeyError, TypeError, ValueError, RecursionError):
-        return []
-    is_list = isinstance(names, list) and all(isinstance(name, str) for name in names)
-    return names if is_list else []
-
-
-def _named(labels: Sequence[Any], classes: Sequence[str]) -> list[str | None]:
-    """The class of each row as text: its name where numbers have names.
-
-    -1 is Hugging Face's word for none.
-    """
-    found: list[str | None] = []
-    for label in labels:
-        if label is None or (classes and label == -1):
-            found.append(None)
-        elif isinstance(label, int) and 0 <= label < len(classes):
-            found.append(show_name(classes[label]))
-        else:
-            found.append(show_name(str(label)))
-    return found
-
-
-def _entries(
-    where: str,
-    split: str | None,
-    names: Sequence[str | None],
-    labels: Sequence[str | None],
-    first: int,
-) -> list[Entry]:
-    """The rows of a table called `where`: a picture without a name is called by its row."""
-    return [
-        Entry(name or f"{where} row {row}", split, label, first + row)
-        for row, (name, label) in enumerate(zip(names, labels, strict=True))
-    ]
-
-
-def _label_column(names: Collection[str]) -> str | None:
-    return next((name for name in LABEL_COLUMNS if name in names), None)
-
-
-class HubDataset(PictureDataset):
-    """A dataset of the Hugging Face Hub by name, OWNER/NAME, through the library `datasets`."""
-
-    depth_by_probes = True
-
-    def __init__(self, name: str) -> None:
-        datasets = _import_extra("datasets", "hf")
-        super().__init__(name.split("/")[-1])
-        try:
-            found = datasets.load_dataset(name)
-        # Network, unknown name, broken files: each with its own kind.
-        except Exception as error:
-            raise AutoencodeError(
-                f"hf:{name} could not be loaded ({reason(error)}): expected hf:OWNER/NAME of a "
-                "public set and a network."
-            ) from error
-        self._splits = []
-        for split, rows in found.items():
-            column = next(
-                (key for key, kind in rows.features.items() if isinstance(kind, datasets.Image)),
-                None,
-            )
-            if column is None:
-                raise AutoencodeError(
-                    f"hf:{name}: expected a column of pictures, it holds "
-                    f"{', '.join(rows.features)}."
-                )
-            label = _label_column(rows.features)
-            labels = rows[label] if label else [None] * len(rows)
-            classes = list(getattr(rows.features.get(label), "names", None) or [])
-            names = _names(rows.data, column)
-            self._splits.append((rows.cast_column(column, datasets.Image(decode=False)), column))
-            named = _named(labels, classes)
-            self.entries += _entries(
-                split, layout.split_word(split), names, named, len(self.entries)
-            )
-
-    def read_files(self, numbers: Sequence[int]) -> Iterator[bytes | str | Unreadable]:
-        """Give the pictures, as content or as the path that the library keeps them under."""
-        start = 0
-        ends = []
-        for rows, column in self._splits:
-            ends.append((start, start + len(rows), rows, column))
-            start += len(rows)
-        for number in numbers:
-            first, _, rows, column = next(end for end in ends if number < end[1])
-            found = rows[number - first][column] or {}
-            yield found.get("bytes") or found.get("path") or Unreadable("the row holds no picture")
-
-    def stamp(self) -> list:
-        """The library's fingerprints of the splits."""
-        return [rows._fingerprint for rows, _ in self._splits]
-
-
-def _import_extra(module: str, extra: str) -> ModuleType:
-    try:
-        return import_module(module)
-    except ImportError as error:
-        package = module.split(".")[0]
-        raise AutoencodeError(
-            f"this source needs {package}, which is not installed; install it with: pip install "
-            f"'autoencode[{extra}]'"
-        ) from error
