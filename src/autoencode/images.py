@@ -25,7 +25,7 @@ NAMED_UNUSED = 4
 
 @dataclass(frozen=True)
 class Skipped:
-    """A picture that was left out, and why."""
+    """An image that was skipped, and why."""
 
     name: str
     reason: str
@@ -37,8 +37,9 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Unused:
-    """How many images or files were left out on purpose, why, and the names of some of them, or of
-    their folders.
+    """How many images or files are not used on purpose, and why.
+
+    `names` are those of some of them, or of their folders.
     """
 
     why: str
@@ -72,8 +73,8 @@ class Images:
 
     `train` and `test` are uint8 (N, H, W, C) with C 1 (grey) or 3 (RGB); labels, where they exist,
     are integers (N,), and `classes` their names. `train_names` and `test_names` are what single
-    images are called, where a packed store knows. A label of -1 means unlabelled. `notes` tell what
-    was chosen on the way here, `skipped` what could not be read, `unused` what was left out on
+    images are called, where a packed store knows. A label of -1 means unlabelled. `notes` say what
+    was chosen on the way here, `skipped` what could not be read, `unused` what is not used on
     purpose. `ranges` are the stored values that became black and white, by the kind they are stored
     as, where they were not 8 bits from the start. `holdout` are training images that are not
     trained on, uint8 (M, H, W, C): they choose the best epoch, see `hold_out`. `source_size` is the

@@ -197,7 +197,7 @@ def codes(
     test: np.ndarray,
     test_labels: np.ndarray | None,
 ) -> dict[str, float]:
-    """Return how well the codes tell the classes apart: the test accuracy of a linear `probe` and
+    """Return how well the codes separate the classes: the test accuracy of a linear `probe` and
     of `neighbours`.
 
     Codes are float (N, K), labels integers (N,), below 0 for unlabelled images, which are ignored;

@@ -360,7 +360,7 @@ def test_an_empty_dataset_of_python() -> None:
 
 def test_labels_that_are_no_classes_are_told() -> None:
     images = data.load([(noise(4, 4), 0.5), (noise(4, 4), 1.5)])
-    assert any("the labels are no classes, and are left out" in note for note in images.notes)
+    assert any("the labels are no classes, and are skipped" in note for note in images.notes)
 
 
 def test_messages_of_arrays(tmp_path: Path) -> None:

@@ -187,7 +187,7 @@ def without_lone_class(expected: dict) -> dict:
 @pytest.mark.parametrize("name", LAYOUTS)
 def test_paths_tell_split_and_class(name):
     expected = LAYOUTS[name]
-    places = layout.read_places([tuple(path.split("/")) for path in expected])
+    places = layout.read_path_labels([tuple(path.split("/")) for path in expected])
     found = {path: (place.split, place.label) for path, place in zip(expected, places, strict=True)}
     assert without_lone_class(found) == without_lone_class(expected)
 
@@ -246,10 +246,10 @@ def test_words_of_splits(name, split):
 )
 def test_the_order_of_paths_changes_nothing(folders):
     paths = [(*folder, f"{index}.png") for index, folder in enumerate(folders)]
-    places = dict(zip(paths, layout.read_places(paths), strict=True))
+    places = dict(zip(paths, layout.read_path_labels(paths), strict=True))
     masks = dict(zip(paths, layout.find_masks(paths), strict=True))
     turned = paths[::-1]
-    assert dict(zip(turned, layout.read_places(turned), strict=True)) == places
+    assert dict(zip(turned, layout.read_path_labels(turned), strict=True)) == places
     assert dict(zip(turned, layout.find_masks(turned), strict=True)) == masks
     for path, place in places.items():
         assert place.label is None or place.label in path

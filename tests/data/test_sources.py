@@ -916,6 +916,6 @@ def test_labels_that_are_no_classes_are_noted(tmp_path, labels, extra):
     images = data.load(tmp_path / "odd.npz", Config())
     assert images.train_labels is None
     assert (
-        "train_labels are no classes, and are left out: expected 30 whole numbers or names, found"
+        "train_labels are no classes, and are skipped: expected 30 whole numbers or names, found"
         in images.notes[0]
     )

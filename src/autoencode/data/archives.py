@@ -162,8 +162,8 @@ def _tar_content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Content:
 
 
 class Shards:
-    """Several archives as one: their names tell train from test, where they do, and stand before
-    those of the files.
+    """Several archives as one: their names distinguish train and test, where they do, and stand
+    before those of the files.
     """
 
     def __init__(self, name: str, paths: Sequence[Path]) -> None:

@@ -154,7 +154,7 @@ class ArrayDataset(Dataset):
         return self.known_scale, [note]
 
     def value_notes(self, scale: Scale, why: str) -> list[str]:
-        """Return what is to be known of the values; of scaled pixels, where `scale` is another."""
+        """Return what is to be known of the values, or that scaled pixels do not match `scale`."""
         if not self.is_scaled or self.known_scale.record() == scale.record():
             return super().value_notes(scale, why)
         note = (

@@ -72,11 +72,11 @@ def open_arrays(
     parts = {}
     for split, array in found.items():
         what = name if len(found) == 1 else f"{name}: {split} images"
-        parts[split], said = as_images(array, what, bands)
-        notes += said
+        parts[split], axis_notes = as_images(array, what, bands)
+        notes += axis_notes
 
-    labels, classes, said = _find_labels(arrays, parts)
-    dataset = ArrayDataset(name, parts, labels, classes, notes=[*notes, *said])
+    labels, classes, label_notes = _find_labels(arrays, parts)
+    dataset = ArrayDataset(name, parts, labels, classes, notes=[*notes, *label_notes])
     others = {key: array for key, array in arrays.items() if _is_left(array, found)}
     if others:
         count = sum(map(len, others.values()))
@@ -85,7 +85,7 @@ def open_arrays(
 
 
 def _is_left(array: Any, found: Mapping[str, np.ndarray]) -> bool:
-    """Whether an array looks like images, and is none of those that were `found`."""
+    """Whether an array looks like images, and is not among those that were `found`."""
     is_like = isinstance(array, np.ndarray) and array.dtype.kind in "buif" and array.ndim in (3, 4)
     return is_like and not any(array is taken for taken in found.values())
 
@@ -161,7 +161,7 @@ def _find_labels(
             expected = f"{len(images):,} whole numbers or names"
             received = np.asarray(by_lower[key])
             notes.append(
-                f"{split}_labels are no classes, and are left out: expected {expected}, found "
+                f"{split}_labels are no classes, and are skipped: expected {expected}, found "
                 f"{received.dtype} "
                 f"{received.shape}"
             )

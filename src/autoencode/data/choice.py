@@ -57,10 +57,10 @@ def choose_plan(dataset: Dataset, config: DataConfig) -> Choice:
         raise describe_nothing(dataset, looked)
 
     (height, width, channels), notes = preprocessing.choose_shape(probes, config)
-    scale, said = dataset.choose_scale(config.range, looked, probes)
+    scale, scale_notes = dataset.choose_scale(config.range, looked, probes)
     plan = replace(looked, height=height, width=width, channels=channels, scale=scale)
 
     split = split_dataset(dataset, config)
     width, height = preprocessing.median_size(probes)
     source_size = (round(width), round(height))
-    return Choice(plan, split, (*dataset.notes, *notes, *said, split.note), source_size)
+    return Choice(plan, split, (*dataset.notes, *notes, *scale_notes, split.note), source_size)

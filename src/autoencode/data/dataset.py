@@ -43,8 +43,8 @@ class Chunk(NamedTuple):
 class Dataset(ABC):
     """The images of one source, each known by its index.
 
-    `notes` say what was decided while opening, `skipped` what cannot be read, `unused` what was
-    left out on purpose. `has_names` says whether images have names of their own, which a store
+    `notes` say what was decided while opening, `skipped` what cannot be read, `unused` what is
+    not used on purpose. `has_names` says whether images have names of their own, which a store
     keeps.
     """
 
@@ -76,7 +76,7 @@ class Dataset(ABC):
     def labels(self, kept: Mapping[str, np.ndarray]) -> Labels:
         """Return the labels of the indices `kept` by part, -1 for unlabelled.
 
-        Returns nothing where they tell no classes apart.
+        Returns nothing where they distinguish no classes.
         """
 
     @abstractmethod
@@ -179,5 +179,5 @@ def check_strict(strict: bool, skipped: Sequence[Skipped]) -> None:
     if strict and skipped:
         raise AutoencodeError(
             f"{skipped[0].name} cannot be read ({skipped[0].reason}), and `strict` allows no "
-            "picture to be left out."
+            "picture to be skipped."
         )

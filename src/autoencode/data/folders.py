@@ -52,13 +52,13 @@ class Folder:
         # A link to these would lead out and back.
         entered = {_identity(parent) for parent in top.resolve().parents}
         for folder, below, files in os.walk(top, onerror=note, followlinks=True):
-            place = _identity(folder)
-            if place in entered:
+            identity = _identity(folder)
+            if identity in entered:
                 # A link led back here.
                 below.clear()
                 self._linked.add((os.path.basename(folder),))
                 continue
-            entered.add(place)
+            entered.add(identity)
 
             if marks.is_marked_folder(files):
                 below.clear()

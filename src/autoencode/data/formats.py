@@ -1,6 +1,4 @@
-"""Which files are read, and what is said of the others, by the endings of their names and the first
-bytes.
-"""
+"""Which files are read, by the endings of their names and the first bytes, and advice on others."""
 
 from __future__ import annotations
 

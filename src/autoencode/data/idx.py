@@ -20,7 +20,7 @@ from autoencode.system.files import check_unpacked
 
 TYPES = {0x08: ">u1", 0x09: ">i1", 0x0B: ">i2", 0x0C: ">i4", 0x0D: ">f4", 0x0E: ">f8"}
 # Bytes of one unpacked file: 16 GB.
-MOST_BYTES = 2**34
+MAX_BYTES = 2**34
 # Bytes of values from which on a file is mapped and not read.
 MAPPED_BYTES = 2**26
 # train-images-idx3-ubyte.gz, t10k-labels.idx1-ubyte, emnist-letters-test-images-idx3-ubyte.gz
@@ -48,7 +48,7 @@ def read(path: Path) -> np.ndarray:
             sizes = np.frombuffer(file.read(4 * head[3]), ">u4").tolist()
             dtype = np.dtype(TYPES[head[2]])
             size = math.prod(sizes) * dtype.itemsize
-            if len(sizes) != head[3] or size > MOST_BYTES:
+            if len(sizes) != head[3] or size > MAX_BYTES:
                 raise ValueError(f"it announces {' x '.join(map(str, sizes))} values")
             check_unpacked(size, path.stat().st_size)
             if size >= MAPPED_BYTES and not isinstance(file, gzip.GzipFile):

@@ -55,7 +55,7 @@ class ItemDataset(PictureDataset):
                 yield Unreadable(reason(error))
 
     def stamp(self) -> list:
-        """Nothing tells whether they changed."""
+        """Return the identity of the items: whether they changed cannot be known."""
         return [id(self._items)]
 
 
@@ -120,7 +120,7 @@ def plain_label(label: Any) -> Any:
 def _read_labels(
     name: str, labels: Sequence[Any] | None, count: int
 ) -> tuple[np.ndarray | None, list[str]]:
-    """The labels of `count` images, numbers or texts (count,), and a note where they are none."""
+    """The labels of `count` images, numbers or texts (count,), and a note if they are invalid."""
     if labels is None:
         return None, []
     given = [label for label in labels if label is not None]
@@ -133,7 +133,7 @@ def _read_labels(
     known = as_classes(found, count)
     if known is None:
         expected = "expected whole numbers or names"
-        return None, [f"{name}: the labels are no classes, and are left out: {expected}"]
+        return None, [f"{name}: the labels are no classes, and are skipped: {expected}"]
     return known, []
 
 

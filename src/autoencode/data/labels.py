@@ -49,8 +49,8 @@ def number_names(labels: Mapping[str, np.ndarray]) -> tuple[dict[str, np.ndarray
 
 def is_one_hot(rows: np.ndarray) -> bool:
     """Whether each row of an array holds a single 1 and else 0."""
-    told = rows.ndim == 2 and rows.shape[1] > 1 and rows.dtype.kind in "buif"
-    return told and bool(((rows == 0) | (rows == 1)).all() and (rows.sum(1) == 1).all())
+    is_table = rows.ndim == 2 and rows.shape[1] > 1 and rows.dtype.kind in "buif"
+    return is_table and bool(((rows == 0) | (rows == 1)).all() and (rows.sum(1) == 1).all())
 
 
 def _as_text(labels: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@ classes, and masks.
 
 Works on relative paths alone, whatever holds them: a folder, an archive, a table. Two rules decide.
 A folder is a split where its name is a split's word and its siblings are splits too; beside other
-folders it is a class. And a folder tells a class where not all pictures lie in folders of that
+folders it is a class. And a folder is a class where not all pictures lie in folders of that
 name.
 """
 
@@ -40,7 +40,7 @@ Path = tuple[str, ...]
 
 
 @dataclass(frozen=True)
-class Place:
+class PathLabels:
     """What the folders say of one picture: its split and its class.
 
     The split is train, validation or test; either is None where the folders do not say.
@@ -73,7 +73,7 @@ def find_masks(paths: Sequence[Path]) -> list[bool]:
     """Return which of the pictures at `paths` are masks of others.
 
     Those are the pictures in a folder called ground_truth; those in a folder called mask or masks
-    that have a picture of the same name where the folder's name is left out, or is that of a folder
+    that have a picture of the same name without the folder's name, or in a folder
     of images; and NAME_mask beside NAME.
 
     >>> find_masks([("a", "1.png"), ("a", "1_mask.png"), ("masks", "1.png")])
@@ -118,7 +118,7 @@ def _is_beside(stem: Path, others: set[Path]) -> bool:
 
 
 def _is_in_masks(stem: Path, others: set[Path], by_parent: dict[Path, set[str]]) -> bool:
-    for place, folder in enumerate(stem[:-1]):
+    for depth, folder in enumerate(stem[:-1]):
         words = _words(folder)
         if not MASKS.intersection(words):
             continue
@@ -126,8 +126,8 @@ def _is_in_masks(stem: Path, others: set[Path], by_parent: dict[Path, set[str]])
         if any(word not in SPLITS and word not in NEUTRAL for word in kept):
             continue
 
-        below = (*stem[place + 1 : -1], _without_mask(stem[-1]))
-        above = stem[:place]
+        below = (*stem[depth + 1 : -1], _without_mask(stem[-1]))
+        above = stem[:depth]
         if not kept and (*above, *below) in others:
             return True
         for sibling in by_parent[above]:
@@ -147,13 +147,14 @@ def _siblings(paths: Sequence[Path]) -> dict[Path, set[str]]:
     return found
 
 
-def read_places(paths: Sequence[Path]) -> list[Place]:
+def read_path_labels(paths: Sequence[Path]) -> list[PathLabels]:
     """Return what the folders of all pictures, at relative `paths`, say of each.
 
-    >>> [place.label for place in read_places([("bus", "1.png"), ("train", "1.png"), ("2.png",)])]
+    >>> paths = [("bus", "1.png"), ("train", "1.png"), ("2.png",)]
+    >>> [labels.label for labels in read_path_labels(paths)]
     ['bus', 'train', None]
-    >>> read_places([("train", "cat", "1.png"), ("val", "dog", "1.png")])[1]
-    Place(split='validation', label='dog')
+    >>> read_path_labels([("train", "cat", "1.png"), ("val", "dog", "1.png")])[1]
+    PathLabels(split='validation', label='dog')
     """
     siblings = _siblings(paths)
     known: dict[Path, tuple[str | None, Path]] = {}
@@ -161,7 +162,7 @@ def read_places(paths: Sequence[Path]) -> list[Place]:
         known[folder] = _read_folder(folder, siblings)
 
     labels = _name_classes({folder: own for folder, (_, own) in known.items()}, paths)
-    return [Place(known[path[:-1]][0], labels[path[:-1]]) for path in paths]
+    return [PathLabels(known[path[:-1]][0], labels[path[:-1]]) for path in paths]
 
 
 def _read_folder(folder: Path, siblings: dict[Path, set[str]]) -> tuple[str | None, Path]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from autoencode.data.dataset import Dataset, Progress
 from autoencode.data.open import changes_no_pixel
 from autoencode.data.packing import pack_dataset, packing_fingerprint
 from autoencode.data.splits import check_any_readable, recut_arrays, recut_counts
-from autoencode.images import Images
+from autoencode.images import Images, Skipped
 
 # Share of the machine's memory; a larger set is packed into the cache.
 MEMORY_SHARE = 0.25
@@ -37,31 +38,19 @@ def load_dataset(dataset: Dataset, config: DataConfig, progress: Progress | None
     if choice.bytes > MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"):
         return _load_through_cache(dataset, choice, config, progress)
 
+    parts = {"train": choice.train, "test": choice.test}
+    total = sum(map(len, parts.values()))
     arrays = {}
     kept = {}
     skipped = list(dataset.skipped)
-    looked = 0
-    total = len(choice.train) + len(choice.test)
-    for part, indices in (("train", choice.train), ("test", choice.test)):
+    read = 0
+    for part, indices in parts.items():
+        report = None if progress is None else partial(_report_from, progress, read, total)
         array = np.empty((len(indices), *choice.plan.shape), np.uint8)
-        filled = 0
-        indices_kept = []
-        before = looked
-        told = (
-            None
-            if progress is None
-            else lambda done, _, before=before: progress(before + done, total)
-        )
-        for pixels, found, left_out in dataset.read(
-            indices, choice.plan, strict=config.strict, progress=told
-        ):
-            array[filled : filled + len(pixels)] = pixels
-            filled += len(pixels)
-            indices_kept.append(found)
-            skipped += left_out
-        looked += len(indices)
-        arrays[part] = array[:filled]
-        kept[part] = np.concatenate(indices_kept)
+        kept[part], skipped_here = _read_into(array, dataset, indices, choice, config, report)
+        arrays[part] = array[: len(kept[part])]
+        skipped += skipped_here
+        read += len(indices)
 
     check_any_readable(dataset, kept, skipped)
     labels, classes = dataset.labels(kept)
@@ -82,6 +71,35 @@ def load_dataset(dataset: Dataset, config: DataConfig, progress: Progress | None
         ranges=choice.plan.scale.record(),
         source_size=choice.source_size,
     )
+
+
+def _read_into(
+    array: np.ndarray,
+    dataset: Dataset,
+    indices: np.ndarray,
+    choice: Choice,
+    config: DataConfig,
+    progress: Progress | None,
+) -> tuple[np.ndarray, list[Skipped]]:
+    """Fill `array` with the images at `indices`.
+
+    Return the indices of its rows, and what is skipped.
+    """
+    filled = 0
+    kept = []
+    skipped: list[Skipped] = []
+    chunks = dataset.read(indices, choice.plan, strict=config.strict, progress=progress)
+    for chunk in chunks:
+        array[filled : filled + len(chunk.pixels)] = chunk.pixels
+        filled += len(chunk.pixels)
+        kept.append(chunk.indices)
+        skipped += chunk.skipped
+    return np.concatenate(kept), skipped
+
+
+def _report_from(progress: Progress, start: int, total: int, done: int, _: int) -> None:
+    """Report `done` images of a part, before which there were `start` others."""
+    progress(start + done, total)
 
 
 def _take_arrays(dataset: Dataset, choice: Choice) -> Images | None:

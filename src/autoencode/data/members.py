@@ -45,8 +45,8 @@ class Member:
         return show_name("/".join((self.shard, *self.path) if self.shard else self.path))
 
     @property
-    def place(self) -> tuple[str, ...]:
-        """The path that tells split and class: the name of a shard may tell the split, and never
+    def labelled_path(self) -> tuple[str, ...]:
+        """The path that shows split and class: the name of a shard may show the split, and never
         the class.
         """
         split = layout.split_word(self.shard) if self.shard else None
@@ -81,7 +81,7 @@ class Container(Protocol):
     name: str
     members: list[Member]
     skipped: list[Skipped]
-    """What was left out while listing, and why."""
+    """What was skipped while listing, and why."""
     unused: list[Unused]
 
     def read(self, numbers: Sequence[int]) -> Iterator[Content]:
@@ -148,7 +148,7 @@ def is_ignored(name: str) -> bool:
     return (last.startswith(".") and last != "..") or last in IGNORED
 
 
-# Whose first bytes tell more than the name: marks, depth, columns, or what they are at all.
+# Whose first bytes say more than the name: marks, depth, columns, or what they are at all.
 WITH_HEAD = ("", ".png", ".apng", ".gif", ".csv", ".tsv")
 
 

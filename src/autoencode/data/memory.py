@@ -34,7 +34,7 @@ ENDLESS = -1
 
 
 def open_object(source: Any, options: DataConfig) -> Dataset | None:
-    """Return the dataset of a Python object that holds images or paths, or None where it is none
+    """Return the dataset of a Python object that holds images or paths, or None where it is not one
     that is known.
     """
     if isinstance(source, type):
@@ -59,7 +59,7 @@ def open_object(source: Any, options: DataConfig) -> Dataset | None:
     if hasattr(source, "as_numpy_iterator"):
         if int(source.cardinality()) == ENDLESS:
             raise UsageError(
-                "a dataset that repeats for ever has no last image: leave out .repeat(), "
+                "a dataset that repeats for ever has no last image: remove .repeat(), "
                 "or add .take(COUNT)."
             )
         return _open_batches("dataset", source.as_numpy_iterator(), bands, is_loader=True)

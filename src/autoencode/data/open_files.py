@@ -145,7 +145,7 @@ def open_file(path: Path, config: DataConfig) -> Dataset:
         return path_tables.open_table_of_paths(path, config)
     if ending in formats.ARCHIVES or archives.is_tar(path):
         return _open_archive(archives.Tar(path), path, config)
-    raise AutoencodeError(f"{path} is none of what a source can be: expected {KINDS}.")
+    raise AutoencodeError(f"{path} is invalid as a source: expected {KINDS}.")
 
 
 def _open_archive(archive: Any, path: Path, config: DataConfig) -> Dataset:

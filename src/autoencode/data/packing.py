@@ -1,4 +1,4 @@
-"""A dataset is written into a packed store, and a cut-off packing goes on."""
+"""A dataset is written into a packed store, and a cut-off packing is resumed."""
 
 from __future__ import annotations
 
@@ -119,5 +119,5 @@ def packing_fingerprint(dataset: Dataset, choice: Choice) -> str:
         plan.transpose,
         plan.scale.record(),
     ]
-    told = [*options, choice.test.tolist(), dataset.identity()]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+    described = [*options, choice.test.tolist(), dataset.identity()]
+    return hashlib.sha256(json.dumps(described).encode()).hexdigest()

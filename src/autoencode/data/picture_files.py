@@ -25,7 +25,7 @@ class FileDataset(PictureDataset):
     `frames` is "first", "all" or "auto": all pages of a TIFF stack, the first frame of an
     animation. `masks` says whether masks of other pictures are taken too. `reads_arrays` says that
     .npy files are pictures here, whose channels `bands` are wanted. `labels` are the classes of the
-    members, where something else than the folders tells them.
+    members, where something else than the folders shows them.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class FileDataset(PictureDataset):
         return pictures
 
     def _without_masks(self, pictures: list[Member]) -> list[Member]:
-        is_mask = layout.find_masks([member.place for member in pictures])
+        is_mask = layout.find_masks([member.labelled_path for member in pictures])
         masks = [member for member, found in zip(pictures, is_mask, strict=True) if found]
         if masks:
             folders = dict.fromkeys(
@@ -92,23 +92,23 @@ class FileDataset(PictureDataset):
 
     def _list(self, pictures: Sequence[Member]) -> None:
         """Make an entry of every image."""
-        places = layout.read_places([member.place for member in pictures])
+        path_labels = layout.read_path_labels([member.labelled_path for member in pictures])
         pages, unread = self._count_pages(pictures)
         self.skipped += unread
         bad = {skipped.name for skipped in unread}
         stacked = 0
-        for member, place in zip(pictures, places, strict=True):
+        for member, labels in zip(pictures, path_labels, strict=True):
             name = member.name
             if name in bad:
                 continue
-            label = place.label if self._labels is None else self._labels[member.number]
+            label = labels.label if self._labels is None else self._labels[member.number]
             label = None if label is None else show_name(label)
             frames = pages.get(member.number, [0])
             stacked += len(frames) > 1
             for frame in frames:
                 shown = name if len(frames) == 1 else f"{name}#{frame}"
                 self.entries.append(
-                    Entry(shown, place.split, label, member.number, frame, member.is_uint8)
+                    Entry(shown, labels.split, label, member.number, frame, member.is_uint8)
                 )
         if stacked:
             self.notes.append(

@@ -33,7 +33,7 @@ from autoencode.images import UNLABELLED, Skipped, evenly
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One image: its name for people, the split and the class that folders or columns tell, the
+    """One image: its name for people, the split and the class that folders or columns show, the
     file and frame it is in.
 
     `is_uint8` says that its values have 8 bits for sure.
@@ -74,9 +74,9 @@ class PictureDataset(Dataset):
         return [self.entries[index].name for index in indices.tolist()]
 
     def splits(self) -> dict[str, np.ndarray]:
-        """Return what the folders or the names of files tell."""
-        told = np.array([entry.split or "" for entry in self.entries])
-        found = {split: np.flatnonzero(told == split) for split in SPLITS}
+        """Return the splits that the names of folders or files show."""
+        splits = np.array([entry.split or "" for entry in self.entries])
+        found = {split: np.flatnonzero(splits == split) for split in SPLITS}
         return {split: indices for split, indices in found.items() if len(indices)}
 
     def labels(self, kept: Mapping[str, np.ndarray]) -> Labels:

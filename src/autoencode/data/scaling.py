@@ -1,7 +1,7 @@
 """Which stored values become black and white: one scale for a whole source, never image by image.
 
-Values are told apart by the kind they are stored as: "uint8", "uint16", "int16", "float" and so on.
-A scale holds one range for each kind that a source has. It is chosen once, from all values, and
+Values are distinguished by the kind they are stored as: "uint8", "uint16", "int16", "float" and so
+on. A scale holds one range for each kind that a source has. It is chosen once, from all values, and
 kept with the run.
 """
 
@@ -154,7 +154,7 @@ def show_range(limits: Range) -> str:
 
 
 def show_value(value: float) -> str:
-    """Return a value with as many digits as tell it from the next one of 32 bits.
+    """Return a value with as many digits as distinguish it from the next one of 32 bits.
 
     >>> show_value(float(np.float32(0.1))), show_value(3000.0)
     ('0.1', '3000')

@@ -32,7 +32,7 @@ class Split:
 def split_dataset(dataset: Dataset, config: DataConfig) -> Split:
     """Return which images are for training and which for testing.
 
-    Where the source tells both apart, these are kept; its validation images are joined to one of
+    Where the source has both, these are kept; its validation images are joined to one of
     them or dropped, as `config.validation` says. Without test images, its validation images are
     those; without any, a tenth, 10,000 at the most, is drawn by `config.split_seed`.
     """

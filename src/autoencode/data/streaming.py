@@ -201,8 +201,8 @@ def stream(
 
     if scale is None or config.range != "auto":
         probes = dataset.sample(evenly(len(dataset), LOOKED_AT), looked)
-        scale, said = dataset.choose_scale(config.range, looked, probes)
-        notes += said
+        scale, scale_notes = dataset.choose_scale(config.range, looked, probes)
+        notes += scale_notes
     height, width, channels = shape
     plan = replace(looked, height=height, width=width, channels=channels, scale=scale)
     return Stream(dataset, indices, plan, notes=notes, strict=config.strict, progress=progress)

@@ -63,7 +63,10 @@ def make_entries(
     labels: Sequence[str | None],
     first: int,
 ) -> list[Entry]:
-    """Return an entry for each row of a table called `where`: a picture without a name is called by its row."""
+    """Return an entry for each row of a table called `where`.
+
+    A picture without a name is called by its row.
+    """
     return [
         Entry(name or f"{where} row {row}", split, label, first + row)
         for row, (name, label) in enumerate(zip(names, labels, strict=True))

@@ -38,8 +38,8 @@ READ_BYTES = 2**20
 class ParquetDataset(PictureDataset):
     """The pictures in the image column of Parquet files, row by row.
 
-    The files' names, or those of their folders below `top`, may tell train, validation and test
-    apart.
+    The files' names, or those of their folders below `top`, may distinguish train, validation and
+    test.
     """
 
     depth_by_probes = True
@@ -109,9 +109,12 @@ class ParquetDataset(PictureDataset):
             leaf = f"{column}.bytes" if "struct" in str(schema.field(column).type) else column
             file = self._parquet.ParquetFile(path, read_dictionary=[leaf], buffer_size=READ_BYTES)
             for group in range(file.metadata.num_row_groups):
-                told = file.metadata.row_group(group)
+                announced = file.metadata.row_group(group)
                 rows = max(
-                    1, min(BATCH, BATCH_BYTES * told.num_rows // max(1, told.total_byte_size))
+                    1,
+                    min(
+                        BATCH, BATCH_BYTES * announced.num_rows // max(1, announced.total_byte_size)
+                    ),
                 )
                 for batch in file.iter_batches(rows, row_groups=[group], columns=[leaf]):
                     values = batch.column(0)
@@ -148,8 +151,8 @@ def _splits_of(paths: Sequence[Path], top: Path | None) -> list[str | None]:
     by_name = [layout.split_word(path.stem) for path in paths]
     if any(by_name) or top is None:
         return by_name
-    places = layout.read_places([path.relative_to(top).parts for path in paths])
-    return [place.split for place in places]
+    path_labels = layout.read_path_labels([path.relative_to(top).parts for path in paths])
+    return [labels.split for labels in path_labels]
 
 
 def _check_announced(metadata: Any, size: int) -> None:

@@ -83,12 +83,12 @@ def _check_embedded(file: Any) -> None:
     """
     content = file.read()
     for magic, offset in EMBEDDED.items():
-        place = content.find(magic)
-        while place >= 0:
-            first = place + offset
+        position = content.find(magic)
+        while position >= 0:
+            first = position + offset
             sides = struct.unpack(">II", content[first : first + 8].ljust(8, b"\0"))
             _check_size(*sides, MAX_PIXELS // 16)
-            place = content.find(magic, place + len(magic))
+            position = content.find(magic, position + len(magic))
 
     for entry in range(6, 6 + 16 * min(int.from_bytes(content[4:6], "little"), 256), 16):
         offset = int.from_bytes(content[entry + 12 : entry + 16], "little")

@@ -1,4 +1,4 @@
-"""The EXIF orientation of a picture: read, told by its size, and applied to its pixels."""
+"""The EXIF orientation of a picture: read, seen in its size, and applied to its pixels."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def lock_store(path: Path, *, wait: bool = False) -> Iterator[None]:
     its end.
     """
     lock = path.with_name(path.name + ".lock")
-    told = False
+    is_logged = False
     began = time.monotonic()
     with ExitStack() as held:
         while True:
@@ -39,14 +39,14 @@ def lock_store(path: Path, *, wait: bool = False) -> Iterator[None]:
                 owner = lock_owner(lock)
             # It is not known for a moment, while the other process begins or ends.
             known = owner is not None or time.monotonic() - began > OWNER_SECONDS
-            words = f" (process {owner})" if owner else ""
+            owner_text = f" (process {owner})" if owner else ""
             if known and not wait:
                 raise AutoencodeError(
-                    f"{path} is being packed by another process{words}: "
+                    f"{path} is being packed by another process{owner_text}: "
                     "wait for its end, or choose another file."
                 )
-            if known and not told:
-                LOG.warning("%s that packs %s%s", WAITING, path, words)
-                told = True
-            time.sleep(POLL_SECONDS if told else POLL_SECONDS / 10)
+            if known and not is_logged:
+                LOG.warning("%s that packs %s%s", WAITING, path, owner_text)
+                is_logged = True
+            time.sleep(POLL_SECONDS if is_logged else POLL_SECONDS / 10)
         yield

@@ -49,7 +49,7 @@ def open_store(path: Path) -> Images:
     ) as error:
         raise _damaged(path, reason(error)) from error
     except (RecursionError, MemoryError) as error:
-        raise _damaged(path, "its footer is none") from error
+        raise _damaged(path, "its footer is invalid") from error
 
 
 def _footer(file: Any, path: Path) -> tuple[dict[str, Any], int]:
@@ -68,7 +68,7 @@ def _footer(file: Any, path: Path) -> tuple[dict[str, Any], int]:
     file.seek(end)
     text = file.read(length)
     if zlib.crc32(text) != checksum:
-        raise ValueError("the checksum of its footer is another")
+        raise ValueError("checksum mismatch in its footer")
     return json.loads(text), end
 
 
@@ -83,9 +83,7 @@ def _verify(file: Any, blocks: list[int], end: int) -> None:
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for index, whole in enumerate(pool.map(check, range(len(blocks)))):
             if not whole:
-                raise ValueError(
-                    f"the checksum of bytes {index * BLOCK:,} and following is another"
-                )
+                raise ValueError(f"checksum mismatch in the block from byte {index * BLOCK:,}")
 
 
 def map_images(path: Path, footer: dict[str, Any], end: int) -> Images:
@@ -178,8 +176,8 @@ class Names(Sequence[str]):
     def __len__(self) -> int:
         return self._count
 
-    def __getitem__(self, place: int) -> str:
-        return self._lines.all[self._first + range(self._count)[place]]
+    def __getitem__(self, index: int) -> str:
+        return self._lines.all[self._first + range(self._count)[index]]
 
 
 def _damaged(path: Path, why: str) -> AutoencodeError:

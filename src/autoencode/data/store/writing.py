@@ -282,6 +282,6 @@ class Writer:
             return not_written(self.path, error, "file")
         kept = (
             f"what is packed so far is kept in {self.part.name}, "
-            "and the same command goes on from there"
+            "and the same command resumes from there"
         )
         return not_written(self.path, error, "file", kept)
