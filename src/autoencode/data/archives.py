@@ -154,11 +154,9 @@ def _tar_content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Content:
     if member.size > MAX_BYTES:
         return Unreadable(f"it holds {member.size:,} bytes, more than {MAX_BYTES:,}")
     content = archive.extractfile(member).read()
-    return (
-        content
-        if len(content) == member.size
-        else Unreadable("the archive ends in the middle of it")
-    )
+    if len(content) != member.size:
+        return Unreadable("the archive ends in the middle of it")
+    return content
 
 
 class Shards:

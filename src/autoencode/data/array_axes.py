@@ -32,11 +32,8 @@ def as_images(
     (5, 4, 4, 1)
     """
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "buif":
-        received = (
-            f"{array.dtype} {array.shape}"
-            if isinstance(array, np.ndarray)
-            else type(array).__name__
-        )
+        is_array = isinstance(array, np.ndarray)
+        received = f"{array.dtype} {array.shape}" if is_array else type(array).__name__
         raise AutoencodeError(
             f"{what}: expected an array of numbers (N, H, W) or (N, H, W, C), received {received}."
         )

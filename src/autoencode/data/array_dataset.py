@@ -71,13 +71,14 @@ class ArrayDataset(Dataset):
         """Return the name of each, or else its split and position."""
         ends = np.searchsorted(indices, self._starts)
         pieces = zip(self.arrays, self._starts, ends[:-1], ends[1:], strict=False)
-        return [
-            f"{self.name} {split} {position}"
-            if self._names is None
-            else self._names[split][position]
+        positions = [
+            (split, position)
             for split, start, first, last in pieces
             for position in (indices[first:last] - start).tolist()
         ]
+        if self._names is None:
+            return [f"{self.name} {split} {position}" for split, position in positions]
+        return [self._names[split][position] for split, position in positions]
 
     def splits(self) -> dict[str, np.ndarray]:
         """Return the indices of each array."""

@@ -107,12 +107,11 @@ def _load_members(archive: zipfile.ZipFile, path: Path) -> tuple[dict[str, np.nd
 
 def _holds_objects(file: Any) -> bool:
     version = np.lib.format.read_magic(file)
-    read = (
-        np.lib.format.read_array_header_1_0
-        if version == (1, 0)
-        else np.lib.format.read_array_header_2_0
-    )
-    return read(file)[2].hasobject
+    if version == (1, 0):
+        _, _, dtype = np.lib.format.read_array_header_1_0(file)
+    else:
+        _, _, dtype = np.lib.format.read_array_header_2_0(file)
+    return dtype.hasobject
 
 
 def _load_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:

@@ -54,8 +54,6 @@ def is_one_hot(rows: np.ndarray) -> bool:
 
 
 def _as_text(labels: np.ndarray) -> np.ndarray:
-    return (
-        np.char.decode(labels, "utf-8", "replace")
-        if labels.dtype.kind == "S"
-        else labels.astype(str)
-    )
+    if labels.dtype.kind == "S":
+        return np.char.decode(labels, "utf-8", "replace")
+    return labels.astype(str)

@@ -78,13 +78,12 @@ def _locate_word(word: str) -> Location:
         )
     path = Path(word).expanduser()
     if path.exists():
-        is_name = word in NAMES
-        note = (
-            f"{word} is taken for the path, and not for the built-in dataset, which is "
-            f"{BUILT_IN}{word}"
-            if is_name
-            else ""
-        )
+        note = ""
+        if word in NAMES:
+            note = (
+                f"{word} is taken for the path, and not for the built-in dataset, which is "
+                f"{BUILT_IN}{word}"
+            )
         return Location("path", str(path), path, note)
     if word.removeprefix(BUILT_IN) in NAMES:
         return Location("named", word.removeprefix(BUILT_IN))

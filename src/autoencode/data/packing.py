@@ -83,11 +83,9 @@ def pack_dataset(
         }
         check_any_readable(dataset, kept, writer.skipped)
         labels, classes = dataset.labels(kept)
-        names = (
-            [name for part in kept.values() for name in dataset.names(part)]
-            if dataset.has_names
-            else ()
-        )
+        names: list[str] = []
+        if dataset.has_names:
+            names = [name for part in kept.values() for name in dataset.names(part)]
         writer.skipped = [*dataset.skipped, *writer.skipped]
         counts = {part: len(indices) for part, indices in kept.items()}
         # A lone image is read as both.

@@ -55,16 +55,14 @@ def parse_bands(bands: str) -> tuple[int, ...] | None:
     """
     if bands == "all":
         return None
-    found = (
-        tuple(int(word) for word in bands.split(","))
-        if re.fullmatch(r"\d{1,4}(,\d{1,4})*", bands)
-        else ()
-    )
-    if len(found) not in (1, 3):
+    channels: tuple[int, ...] = ()
+    if re.fullmatch(r"\d{1,4}(,\d{1,4})*", bands):
+        channels = tuple(map(int, bands.split(",")))
+    if len(channels) not in (1, 3):
         raise UsageError(
             f"`bands` must be all, one channel or three, such as 0,1,2, received {bands!r}."
         )
-    return found
+    return channels
 
 
 def check_options(config: DataConfig) -> None:
@@ -104,12 +102,10 @@ def choose_shape(
     if colour == "auto":
         coloured = sum(not probe.grey for probe in probes)
         colour = "rgb" if coloured else "grey"
-        share = (
-            f"{coloured} of {len(probes)} pictures looked at are coloured"
-            if coloured
-            else "no picture is coloured"
-        )
-        notes.append(f"colour {colour} chosen: {share}")
+        why = "no picture is coloured"
+        if coloured:
+            why = f"{coloured} of {len(probes)} pictures looked at are coloured"
+        notes.append(f"colour {colour} chosen: {why}")
     return (*size, 1 if colour == "grey" else 3), notes
 
 

@@ -139,33 +139,23 @@ def _percentile_range(kind: str, sample: np.ndarray, option: RangeOption) -> Ran
     if not low < high:
         raise UsageError(
             f"`range=percentile:{option.low:g}:{option.high:g}` gives {low:.9g} for both ends of "
-            f"the {kind} values: "
-            "choose percentiles further apart, or MIN:MAX."
+            f"the {kind} values: choose percentiles further apart, or MIN:MAX."
         )
     return low, high
 
 
 def _describe_choice(kind: str, extent: Extent, chosen: Range, option: RangeOption) -> list[str]:
-    held = f"{extent.least:,.6g} to {extent.largest:,.6g}"
+    span = f"{extent.least:,.6g} to {extent.largest:,.6g}"
+    start = f"range {show_range(chosen)} chosen for {kind} values ({span}):"
     if option.method == "percentile":
-        return [
-            f"range {show_range(chosen)} chosen for {kind} values ({held}): percentiles "
-            f"{option.low:g} and {option.high:g}"
-        ]
-    if chosen == full_range(kind):
-        spans = (extent.largest - extent.least) / (chosen[1] - chosen[0])
-        if kind == "uint8" or spans > 0.5 or extent.least == extent.largest:
-            return (
-                []
-                if kind == "uint8"
-                else [
-                    f"range {show_range(chosen)} chosen for {kind} values ({held}): the full range"
-                ]
-            )
-        closer = show_range((extent.least, extent.largest))
-        return [
-            f"range {show_range(chosen)} chosen for {kind} values ({held}): the full range; "
-            f"`range={closer}` would "
-            "use more of the grey levels"
-        ]
-    return [f"range {show_range(chosen)} chosen for {kind} values ({held}): `range` sets another"]
+        return [f"{start} percentiles {option.low:g} and {option.high:g}"]
+    if chosen != full_range(kind):
+        return [f"{start} `range` sets another"]
+
+    share = (extent.largest - extent.least) / (chosen[1] - chosen[0])
+    if kind == "uint8":
+        return []
+    if share > 0.5 or extent.least == extent.largest:
+        return [f"{start} the full range"]
+    closer = show_range((extent.least, extent.largest))
+    return [f"{start} the full range; `range={closer}` would use more of the grey levels"]

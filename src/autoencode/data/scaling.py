@@ -45,11 +45,8 @@ class Scale:
         if kind in self.ranges:
             return self.ranges[kind]
         if self.other is None or (self.is_assumed and kind == "uint8"):
-            return (
-                self.ranges["uint8"]
-                if kind in WIDE and "uint8" in self.ranges
-                else full_range(kind)
-            )
+            is_like_uint8 = kind in WIDE and "uint8" in self.ranges
+            return self.ranges["uint8"] if is_like_uint8 else full_range(kind)
         return self.other
 
     def is_identity(self, kind: str) -> bool:

@@ -77,11 +77,9 @@ def _keep_parts(
 
 
 def _describe_outside(outside: np.ndarray) -> tuple[Unused, ...]:
-    return (
-        (Unused("images outside the folders for training and test", len(outside)),)
-        if len(outside)
-        else ()
-    )
+    if not len(outside):
+        return ()
+    return (Unused("images outside the folders for training and test", len(outside)),)
 
 
 def _draw_test(count: int, seed: int) -> Split:

@@ -65,11 +65,9 @@ class DatasetSummary:
         )
         extent = f"{min(widths)}x{min(heights)} to {max(widths)}x{max(heights)}"
         median = f"{statistics.median(widths):g}x{statistics.median(heights):g}"
-        alike = (
-            f"{self.duplicates:,} images are copies of another, pixel for pixel"
-            if self.duplicates
-            else "none"
-        )
+        copies = "none"
+        if self.duplicates:
+            copies = f"{self.duplicates:,} images are copies of another, pixel for pixel"
         lines = [
             f"{self.name}: {len(images.train):,} images to train, {len(images.test):,} to test",
             images.account(),
@@ -78,7 +76,7 @@ class DatasetSummary:
             f"{common}",
             f"colours: {self.grey:,} grey, {self.looked_at - self.grey:,} coloured; values "
             f"{self._values()}",
-            f"duplicates after sizing: {alike}",
+            f"duplicates after sizing: {copies}",
         ]
         if images.classes:
             lines.append(f"{len(images.classes)} classes: {self._classes()}")
@@ -108,11 +106,10 @@ def summarise(
     """
     preprocessing.check_options(config)
     dataset = open_dataset(source, config)
-    probes = (
-        dataset.sample(evenly(len(dataset), LOOKED_AT), preprocessing.look_plan(config))
-        if len(dataset)
-        else []
-    )
+    probes = []
+    if len(dataset):
+        looked_at = evenly(len(dataset), LOOKED_AT)
+        probes = dataset.sample(looked_at, preprocessing.look_plan(config))
     images = load_dataset(dataset, config, progress)
     hashes = Counter(
         hashlib.blake2b(row.tobytes(), digest_size=12).digest()

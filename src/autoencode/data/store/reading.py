@@ -100,27 +100,26 @@ def map_images(path: Path, footer: dict[str, Any], end: int) -> Images:
         if count:
             rows[part] = np.memmap(path, np.uint8, "r", first, (count, *shape))
         first += count * int(np.prod(shape))
-    rows = {part: rows.get(part, next(iter(rows.values()))) for part in ("train", "test")}
+    if not rows:
+        raise ValueError("it holds no images")
+    # A lone image is in both parts.
+    lone = next(iter(rows.values()))
+    rows = {part: rows.get(part, lone) for part in ("train", "test")}
+
     labels = {}
     if footer["labels"]:
         for part, count in counts.items():
-            labels[f"{part}_labels"] = np.fromfile(path, "<i4", count, offset=first).astype(
-                np.int32
-            )
+            stored = np.fromfile(path, "<i4", count, offset=first)
+            labels[f"{part}_labels"] = stored.astype(np.int32)
             first += 4 * count
 
-    names = {}
     length = footer.get("names", 0)
-    if length:
-        lines = _Lines(path, first, length, sum(counts.values()))
-        starts = {"train": 0, "test": counts["train"]}
-        named = {part: Names(lines, starts[part], count) for part, count in counts.items() if count}
-        names = {
-            f"{part}_names": named.get(part, next(iter(named.values())))
-            for part in ("train", "test")
-        }
+    names = _names_by_part(path, first, length, counts) if length else {}
     if first + length != end:
         raise ValueError("its sizes do not add up")
+
+    unused = footer.get("unused", ())
+    ranges = footer.get("ranges", {})
     return Images(
         footer["name"],
         **rows,
@@ -128,14 +127,20 @@ def map_images(path: Path, footer: dict[str, Any], end: int) -> Images:
         **names,
         classes=tuple(footer["classes"]),
         skipped=tuple(Skipped(*pair) for pair in footer["skipped"]),
-        unused=tuple(
-            Unused(why, int(count), tuple(where)) for why, count, where in footer.get("unused", ())
-        ),
-        ranges={
-            kind: (float(low), float(high))
-            for kind, (low, high) in footer.get("ranges", {}).items()
-        },
+        unused=tuple(Unused(why, int(count), tuple(where)) for why, count, where in unused),
+        ranges={kind: (float(low), float(high)) for kind, (low, high) in ranges.items()},
     )
+
+
+def _names_by_part(
+    path: Path, first: int, length: int, counts: dict[str, int]
+) -> dict[str, Sequence[str]]:
+    """The names of the images of either part, as `Images` takes them."""
+    lines = _Lines(path, first, length, sum(counts.values()))
+    starts = {"train": 0, "test": counts["train"]}
+    names = {part: Names(lines, starts[part], count) for part, count in counts.items() if count}
+    lone = next(iter(names.values()))
+    return {f"{part}_names": names.get(part, lone) for part in ("train", "test")}
 
 
 class _Lines:
