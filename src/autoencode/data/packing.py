@@ -55,6 +55,11 @@ def pack_dataset(
     *,
     wait: bool = False,
 ) -> Images:
+    """Write a dataset into the store at `path` as `choice` says, and return the store's images.
+
+    A cut-off packing of the same `fingerprint` is resumed. Raises as `store.Writer`, and
+    `AutoencodeError` where no image can be read.
+    """
     writer = store.Writer(path, fingerprint, wait=wait)
     # A lone image is packed once and read as both.
     test = choice.test if len(dataset) > 1 else choice.test[:0]
@@ -107,6 +112,7 @@ def pack_dataset(
 
 
 def packing_fingerprint(dataset: Dataset, choice: Choice) -> str:
+    """Return the SHA-256 of what is packed and how: stores of the same one hold the same images."""
     plan = choice.plan
     options = [
         plan.height,

@@ -114,6 +114,7 @@ def recut_counts(counts: Mapping[str, int]) -> tuple[dict[str, int], tuple[str, 
 def recut_arrays(
     arrays: dict[str, np.ndarray], labels: dict[str, np.ndarray], counts: Mapping[str, int]
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """Return images and labels by part, cut again into parts of `counts` images."""
     images = np.concatenate(list(arrays.values()))
     if len(images) == 1:
         arrays = {"train": images, "test": images}
@@ -134,6 +135,7 @@ def recut_arrays(
 def check_any_readable(
     dataset: Dataset, kept: Mapping[str, np.ndarray], skipped: Sequence[Skipped]
 ) -> None:
+    """Raise `AutoencodeError` where no image was `kept`, with the first that was skipped."""
     if not any(len(indices) for indices in kept.values()):
         raise AutoencodeError(
             f"{dataset.name} holds no picture that can be read; {skipped[0].name}: "
