@@ -30,7 +30,7 @@ def read(source: object, **options: object) -> tuple[np.ndarray, list[str | None
 def is_read(
     source: object, pixels: np.ndarray, labels: list[str] | None = None, **options: object
 ) -> None:
-    """Check images and labels, and that loading gives the same ones, apart for training and test."""
+    """Check images and labels, and that loading gives the same, apart for training and test."""
     found, names = read(source, **options)
     np.testing.assert_array_equal(found, pixels)
     assert names == (labels or [None] * len(pixels))

@@ -1,4 +1,4 @@
-"""The law of every source: what is trained on, tested on, skipped and unused adds up to what lies there."""
+"""The law of every source: what is used, skipped and unused adds up to what lies there."""
 
 import io
 import zipfile
@@ -59,7 +59,8 @@ def npy() -> bytes:
     return file.getvalue()
 
 
-# Ending, content, the items that lie there by the default of frames, and whether each is a picture that can be read.
+# Ending, content, the items that lie there by the default of frames, and whether each is a picture
+# that can be read.
 KINDS = {
     "png": (".png", still("PNG"), 1, True),
     "jpg": (".JPG", still("JPEG"), 1, True),
@@ -84,7 +85,10 @@ TREES = st.dictionaries(
 
 
 def plant(tree: dict, top: Path) -> tuple[int, int]:
-    """Write a tree; return how many items lie there, and how many of them are pictures that can be read."""
+    """Write a tree.
+
+    Return how many items lie there, and how many of them are pictures that can be read.
+    """
     found = 0
     readable = 0
     for (folder, stem), kind in tree.items():

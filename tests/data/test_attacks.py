@@ -1,4 +1,7 @@
-"""Files that would fill memory, or have other programs run: one budget of bytes holds, however many cores decode."""
+"""Files that would fill memory, or have other programs run.
+
+One budget of bytes holds, however many cores decode.
+"""
 
 import io
 import os
@@ -56,7 +59,7 @@ def dictionary_parquet(path: Path) -> Path:
 
 
 def icons(folder: Path) -> Path:
-    """Eight icons, each with a PNG of 169 million pixels inside, which its directory calls 256 x 256."""
+    """Eight icons, each with a PNG of 169 million pixels inside, listed as 256 x 256."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         return (

@@ -95,7 +95,8 @@ def test_pipes_sockets_and_devices_are_skipped(
         images = data.load(str(folder))
     names = {skipped.name: skipped.reason for skipped in images.skipped}
     assert set(names) == {
-        "a.png", "b.npy", "c.zip", "d.parquet", "s.jpg", "self.png", "train-images-idx3-ubyte", "z.png",
+        "a.png", "b.npy", "c.zip", "d.parquet", "s.jpg", "self.png", "train-images-idx3-ubyte",
+        "z.png",
     }  # fmt: skip
     assert all(
         "a pipe, a socket or a device" in reason

@@ -1,4 +1,4 @@
-"""Every row of the table of formats in docs/datasets.md, on real files: what was written is read."""
+"""Every row of the table of formats in docs/datasets.md: what was written is read."""
 
 import gzip
 import importlib.machinery

@@ -157,7 +157,7 @@ def test_datasets_of_tensorflow(tmp_path):
     done = subprocess.run(words, check=False, capture_output=True, text=True, env=quiet)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == [
-        "a dataset that repeats for ever has no last image: leave out .repeat(), or add .take(COUNT).",
+        "a dataset that repeats for ever has no last image: remove .repeat(), or add .take(COUNT).",
         "all read",
     ]
 

@@ -1,4 +1,4 @@
-"""Sources that are larger than memory would hold: the peak of a process that packs and streams them."""
+"""Sources larger than memory: the peak of a process that packs and streams them."""
 
 import os
 import struct
@@ -43,7 +43,8 @@ base = status("VmRSS")
 dataset = data.open_dataset(source)
 shape = choose_plan(dataset, Config()).plan.shape
 stream = streaming.stream(dataset, shape)
-np.save(folder / "sums.npy", np.concatenate([batch.sum((1, 2, 3)) for batch in stream.batches(256)]))
+sums = [batch.sum((1, 2, 3)) for batch in stream.batches(256)]
+np.save(folder / "sums.npy", np.concatenate(sums))
 streamed = status("VmHWM") - base
 data.pack(dataset, folder / "a.store", Config())
 print(streamed, status("VmHWM") - base)

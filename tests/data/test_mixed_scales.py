@@ -76,8 +76,9 @@ def test_bits_are_black_and_white_beside_anything(tmp_path):
 
 @pytest.mark.parametrize(
     ("value", "dtype", "pixel"),
-    [(0, "uint8", 0), (77, "uint8", 77), (255, "uint8", 255), (200, "int64", 200), (0.0, "float32", 0), (0.5, "float64", 128),
-     (1.0, "float32", 255), (65535, "uint16", 255), (4000, "uint16", 16), (-32768, "int16", 0), (True, "bool", 255)],
+    [(0, "uint8", 0), (77, "uint8", 77), (255, "uint8", 255), (200, "int64", 200),
+     (0.0, "float32", 0), (0.5, "float64", 128), (1.0, "float32", 255), (65535, "uint16", 255),
+     (4000, "uint16", 16), (-32768, "int16", 0), (True, "bool", 255)],
 )  # fmt: skip
 @pytest.mark.parametrize("form", ["as_array", "as_npys"])
 def test_constant_sets_keep_the_full_range(tmp_path, value, dtype, pixel, form):
@@ -138,7 +139,8 @@ def test_a_run_keeps_its_range_for_other_files(tmp_path, run):
     pixels, _ = streamed(folder, darker, range="1:100")
     near(pixels, oracle(darker, 1, 100))
 
-    # Another type is taken for the same unit, but for 8 bits; unless a range was given, which is for all.
+    # Another type is taken for the same unit, but for 8 bits; unless a range was given, which is
+    # for all.
     is_given = limits == (100, 2000)
     for other, expected in (
         (darker.astype("int32"), limits),

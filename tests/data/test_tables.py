@@ -122,13 +122,21 @@ def named(folder: Path, code: str) -> subprocess.CompletedProcess:
         "http_proxy": "",
         "https_proxy": "",
     }
-    block = "import socket\ndef refuse(*a, **k): raise OSError('no network')\nsocket.getaddrinfo = refuse\n"
+    block = (
+        "import socket\n"
+        "def refuse(*a, **k): raise OSError('no network')\n"
+        "socket.getaddrinfo = refuse\n"
+    )
     words = [sys.executable, "-c", block + code]
     return subprocess.run(words, capture_output=True, text=True, check=False, env=variables)
 
 
 def test_a_named_set_comes_from_keras_cache_and_offline_says_where_to_put_it(tmp_path):
-    code = "from autoencode import data\ni = data.load('fashion_mnist')\nprint(i.train.shape, i.test_labels.tolist())"
+    code = (
+        "from autoencode import data\n"
+        "i = data.load('fashion_mnist')\n"
+        "print(i.train.shape, i.test_labels.tolist())"
+    )
     folder = tmp_path / "datasets" / "fashion-mnist"
     missing = named(tmp_path, code)
     assert "fashion_mnist could not be downloaded" in missing.stderr

@@ -12,7 +12,7 @@ HEIGHT, WIDTH = 10, 12
 
 
 class Written(NamedTuple):
-    """A source, the images in it as uint8 (N, H, W, C), and by how much they may differ on average."""
+    """A source, its images as uint8 (N, H, W, C), and how much they may differ on average."""
 
     source: Path
     expected: np.ndarray
@@ -45,7 +45,7 @@ def noise(count: int, channels: int = 1, seed: int = 0) -> np.ndarray:
 
 
 def smooth(channels: int, height: int = HEIGHT, width: int = WIDTH) -> np.ndarray:
-    """One image (1, H, W, C) that lossy formats keep nearly, with another slope in each direction."""
+    """One image (1, H, W, C) that lossy formats keep nearly, with a slope in each direction."""
     plane = np.add.outer(12 * np.arange(height), 5 * np.arange(width))
     return np.stack([20 + plane // (channel + 1) for channel in range(channels)], -1).astype(
         np.uint8

@@ -10,7 +10,8 @@ import tifffile
 from PIL import Image
 from written import HEIGHT, WIDTH, Written, noise, on_white, pixels_of, smooth, values
 
-# By Pillow's name of a format: the modes that are written, how, and the mean difference that is allowed in colour.
+# By Pillow's name of a format: the modes that are written, how, and the mean difference that is
+# allowed in colour.
 PILLOW = {
     "PNG": ("1 L LA P RGB RGBA I;16", {}, 0),
     "JPEG": ("L RGB", {"quality": 95}, 4),

@@ -107,8 +107,14 @@ def photo_cd(level: int) -> bytes:
 
 
 GREY_BY_HAND = {
-    ".psd": psd, ".fits": fits, ".fit": fits, ".fli": flic, ".flc": flic, ".ras": sun, ".gbr": gimp_brush
-}  # fmt: skip
+    ".psd": psd,
+    ".fits": fits,
+    ".fit": fits,
+    ".fli": flic,
+    ".flc": flic,
+    ".ras": sun,
+    ".gbr": gimp_brush,
+}
 COLOUR_BY_HAND = {".pxr": pixar, ".ftc": ftex, ".ftu": ftex}
 
 
