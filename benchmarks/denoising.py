@@ -115,7 +115,9 @@ def _projected(noisy: np.ndarray, pca: metrics.PCA, count: int) -> np.ndarray:
 def _measured(clean: np.ndarray, found: np.ndarray) -> dict[str, float]:
     errors = metrics.squared_errors(clean, found / np.float32(255))
     return {
-        key: value for key, value in metrics.redrawing(clean, found, errors).items() if key != "mse"
+        key: value
+        for key, value in metrics.measure_reconstructions(clean, found, errors).items()
+        if key != "mse"
     }
 
 

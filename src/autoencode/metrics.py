@@ -156,7 +156,7 @@ def plane(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return mean, axes, variances[[-1, -2]] / max(variances.sum(), np.finfo(float).tiny)
 
 
-def redrawing(
+def measure_reconstructions(
     originals: np.ndarray, reconstructions: np.ndarray, errors: np.ndarray
 ) -> dict[str, float | None]:
     """Return `mse`, `psnr` (dB) and `ssim` of reconstructions, each a mean over images.
@@ -191,7 +191,7 @@ def redrawing(
     }
 
 
-def codes(
+def measure_codes(
     train: np.ndarray,
     train_labels: np.ndarray | None,
     test: np.ndarray,

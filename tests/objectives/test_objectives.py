@@ -716,23 +716,23 @@ def test_measures_of_a_redrawing_are_scikit_images():
     images = RANDOM.integers(0, 256, (4, 20, 20, 1), "uint8")
     redrawn = np.clip(images + RANDOM.integers(-30, 30, images.shape), 0, 255).astype("uint8")
     errors = np.square((images.astype(float) - redrawn) / 255).mean((1, 2, 3))
-    found = metrics.redrawing(images, redrawn, errors)
+    found = metrics.measure_reconstructions(images, redrawn, errors)
     ratios = [
         peak_signal_noise_ratio(one, other) for one, other in zip(images, redrawn, strict=True)
     ]
     assert found["psnr"] == pytest.approx(np.mean(ratios), rel=1e-6)
     assert 0 < found["ssim"] < 1
-    assert metrics.redrawing(images, images, errors * 0)["ssim"] == 1
+    assert metrics.measure_reconstructions(images, images, errors * 0)["ssim"] == 1
 
 
 def test_codes_that_hold_the_class_are_told_from_codes_that_do_not():
     labels = np.arange(400) % 4
     told = np.eye(4)[labels] + RANDOM.normal(0, 0.1, (400, 4))
-    found = metrics.codes(told[:300], labels[:300], told[300:], labels[300:])
+    found = metrics.measure_codes(told[:300], labels[:300], told[300:], labels[300:])
     assert found == {"probe": 1.0, "neighbours": 1.0}
     noise = RANDOM.normal(size=(400, 4))
-    assert metrics.codes(noise[:300], labels[:300], noise[300:], labels[300:])["probe"] < 0.5
-    assert metrics.codes(told, None, told, None) == {}
+    assert metrics.measure_codes(noise[:300], labels[:300], noise[300:], labels[300:])["probe"] < 0.5
+    assert metrics.measure_codes(told, None, told, None) == {}
 
 
 def test_unlabelled_images_are_ignored_by_probe_and_neighbours():
@@ -744,9 +744,9 @@ def test_unlabelled_images_are_ignored_by_probe_and_neighbours():
     partly = np.where(is_known, labels, -1)
     train, test = slice(200), slice(200, None)
 
-    found = metrics.codes(codes[train], partly[train], codes[test], partly[test])
+    found = metrics.measure_codes(codes[train], partly[train], codes[test], partly[test])
     known_train, known_test = is_known[train], is_known[test]
-    expected = metrics.codes(
+    expected = metrics.measure_codes(
         codes[train][known_train],
         labels[train][known_train],
         codes[test][known_test],
@@ -756,7 +756,7 @@ def test_unlabelled_images_are_ignored_by_probe_and_neighbours():
     assert found["neighbours"] > 0.8
 
     nobody, some = np.full(300, -1), np.where(labels == 0, 0, -1)
-    assert metrics.codes(codes, nobody, codes, labels) == {}
-    assert metrics.codes(codes, labels, codes, nobody) == {}
-    assert metrics.codes(codes, some, codes, labels) == {}
+    assert metrics.measure_codes(codes, nobody, codes, labels) == {}
+    assert metrics.measure_codes(codes, labels, codes, nobody) == {}
+    assert metrics.measure_codes(codes, some, codes, labels) == {}
     assert keras.config.backend() == "jax"

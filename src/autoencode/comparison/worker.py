@@ -77,8 +77,8 @@ def _measure_training(
     images, engine = training.images, training.engine
     test = evaluate(engine, images.test, len(images.test))
     train_codes = evaluate(engine, images.train, 0).codes
-    found = metrics.redrawing(images.test, test.examples, test.errors)
-    found |= metrics.codes(train_codes, images.train_labels, test.codes, images.test_labels)
+    found = metrics.measure_reconstructions(images.test, test.examples, test.errors)
+    found |= metrics.measure_codes(train_codes, images.train_labels, test.codes, images.test_labels)
     return found | {
         "parameters": engine.model.count_params(),
         "epochs": len(epochs),
@@ -111,8 +111,8 @@ def _measure_pca(images: Images, components: int, folder: Path) -> dict[str, Any
     pixels = to_pixels(redrawn)
     _write_array(folder / "originals.npy", images.test[:SHOWN])
     _write_array(folder / "reconstructions.npy", pixels[:SHOWN])
-    found = metrics.redrawing(images.test, pixels, errors)
-    found |= metrics.codes(train_codes, images.train_labels, test_codes, images.test_labels)
+    found = metrics.measure_reconstructions(images.test, pixels, errors)
+    found |= metrics.measure_codes(train_codes, images.train_labels, test_codes, images.test_labels)
     parameters = images.train[0].size * (pca.components.shape[1] + 1)
     told = {"notes": list(images.notes), "skipped": len(images.skipped), "findings": []}
     return (
