@@ -103,7 +103,7 @@ class Images:
 
     def __post_init__(self) -> None:
         for part in ("train", "test"):
-            check(getattr(self, part), f"{self.name}: {part} images")
+            check_images(getattr(self, part), f"{self.name}: {part} images")
         if self.train.shape[1:] != self.test.shape[1:]:
             raise AutoencodeError(
                 f"{self.name}: expected training and test images of one shape, "
@@ -228,7 +228,7 @@ def to_pixels(floats: np.ndarray) -> np.ndarray:
     return np.round(np.clip(floats, 0, 1) * 255).astype(np.uint8)
 
 
-def check(images: np.ndarray, what: str = "images") -> None:
+def check_images(images: np.ndarray, what: str = "images") -> None:
     """Raise `AutoencodeError` unless `images` is uint8 (N, H, W, C), N, H, W >= 1 and C 1 or 3."""
     is_array = isinstance(images, np.ndarray)
     received = f"{images.dtype} {images.shape}" if is_array else type(images).__name__
