@@ -1,11 +1,14 @@
 """Pictures and labels in Python, and what is read of them."""
 
 import numpy as np
-import torch
+import pytest
 from PIL import Image
 
 from autoencode import Config, data
 from autoencode.data.choice import choose_plan
+
+ALL = "pip install 'autoencode[test-all]'"
+torch = pytest.importorskip("torch", reason=f"needs torch: {ALL}")
 
 COUNT, HEIGHT, WIDTH = 24, 6, 5
 PIXELS = np.random.default_rng(0).integers(0, 256, (COUNT, HEIGHT, WIDTH, 3), "uint8")

@@ -4,10 +4,8 @@ import os
 import subprocess
 import sys
 
-import datasets
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 from python_sources import (
     COUNT,
@@ -23,6 +21,10 @@ from python_sources import (
 )
 
 from autoencode import AutoencodeError, Config, data
+
+ALL = "pip install 'autoencode[test-all]'"
+datasets = pytest.importorskip("datasets", reason=f"needs datasets: {ALL}")
+torch = pytest.importorskip("torch", reason=f"needs torch: {ALL}")
 
 PAIRS = {
     "pairs of arrays": lambda labels: list(zip(PIXELS, labels, strict=True)),

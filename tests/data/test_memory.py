@@ -5,11 +5,13 @@ from pathlib import Path
 import numpy as np
 import pandas
 import pytest
-import torch
 from PIL import Image
 from python_sources import COUNT, GREY, NAMES, NUMBERS, PIXELS, is_read, pictures, read
 
 from autoencode import data
+
+ALL = "pip install 'autoencode[test-all]'"
+torch = pytest.importorskip("torch", reason=f"needs torch: {ALL}")
 
 
 def saved(folder: Path) -> list[Path]:

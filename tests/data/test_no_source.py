@@ -3,10 +3,12 @@
 import numpy as np
 import pandas
 import pytest
-import torch
 from python_sources import PIXELS, Map, TorchDataset, is_read, pictures
 
 from autoencode import AutoencodeError, UsageError, data
+
+ALL = "pip install 'autoencode[test-all]'"
+torch = pytest.importorskip("torch", reason=f"needs torch: {ALL}")
 
 WRONG = {
     "nothing": None,
