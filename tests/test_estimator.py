@@ -22,8 +22,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator, estimator_checks_generator
 
 import autoencode
-from autoencode import AutoencodeError, Autoencoder, config, data, engines, estimator, pipeline
-from autoencode.estimator import InvalidError
+from autoencode import AutoencodeError, Autoencoder, config, data, engines, pipeline
+from autoencode.estimator import InvalidError, inputs
 from autoencode.inference import anomalies
 
 # scipy, not this package, must be told to take arrays of other libraries before it is imported.
@@ -333,11 +333,11 @@ def test_pixels_up_to_255_as_features_come_back_as_floats():
         ),
         ({"contamination": 0.9}, np.zeros((5, 8)), "contamination"),
         ({"contamination": True}, np.zeros((5, 8)), "contamination"),
-        ({"code": 0}, np.zeros((5, 8)), "^code must be"),
-        ({"batch_size": 0}, np.zeros((5, 8)), "^batch_size must be"),
-        ({"learning_rate": "fast"}, np.zeros((5, 8)), "^learning_rate must be"),
-        ({"seed": -1}, np.zeros((5, 8)), "^seed must be"),
-        ({"seed": None}, np.zeros((5, 8)), "^seed must be"),
+        ({"code": 0}, np.zeros((5, 8)), "^`code` must be"),
+        ({"batch_size": 0}, np.zeros((5, 8)), "^`batch_size` must be"),
+        ({"learning_rate": "fast"}, np.zeros((5, 8)), "^`learning_rate` must be"),
+        ({"seed": -1}, np.zeros((5, 8)), "^`seed` must be"),
+        ({"seed": None}, np.zeros((5, 8)), "^`seed` must be"),
         ({"model": "artikel"}, np.zeros((5, 8)), "did you mean 'article'"),
         ({"loss": "mse+"}, np.zeros((5, 8)), "loss"),
         ({"loss": "ssim", "augment": "elastic:"}, np.zeros((5, 8)), "augment"),
@@ -468,7 +468,7 @@ def test_images_in_blocks_are_those_at_once(monkeypatch):
     images = load_digits().images[:50]
     model = Autoencoder(code=3, epochs=1).fit(images)
     codes = model.transform(images)
-    monkeypatch.setattr(estimator, "BLOCK_VALUES", 7 * 64)
+    monkeypatch.setattr(inputs, "BLOCK_VALUES", 7 * 64)
     np.testing.assert_array_equal(model.transform(images), codes)
 
 
@@ -513,7 +513,7 @@ def test_later_images_that_are_no_pixels_are_refused(values, words):
 def test_a_loss_without_bound_is_told_of_the_estimator(digits):
     rash = {"model": "dense", "optimizer": "sgd", "learning_rate": 1e30}
     with pytest.raises(
-        InvalidError, match=r"try a learning_rate below an eighth of 1e\+30, or another loss"
+        InvalidError, match=r"try a `learning_rate` below an eighth of 1e\+30, or another `loss`"
     ) as told:
         Autoencoder(code=2, epochs=9, batch_size=10, **rash).fit(digits[:200])
     assert "kept" not in str(told.value) and "--" not in str(told.value)
@@ -545,7 +545,7 @@ def test_an_end_of_memory_is_told(digits, monkeypatch):
     monkeypatch.setattr(pipeline, "start", fill)
     with pytest.raises(
         InvalidError,
-        match=r"^memory ran out \(an array of 1 TB\): .* a smaller width, code or size\.$",
+        match=r"^memory ran out \(an array of 1 TB\): .* a smaller `width`, `code` or `size`\.$",
     ):
         Autoencoder(code=2).fit(digits[:9])
 
