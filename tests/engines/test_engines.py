@@ -149,6 +149,26 @@ np.savez(sys.argv[3], np.float64(total), *engine.state()[: len(engine.objective.
         np.testing.assert_allclose(value, expected, atol=2e-3)
 
 
+def test_compiled_models_stand_the_use_of_the_model_by_keras():
+    code = """
+import numpy as np
+from autoencode import engines, models
+engines.load("jax")
+model = models.build("dense", (6, 5, 1), 2, width=0.1)
+pixels = np.random.default_rng(0).integers(0, 256, (4, 6, 5, 1), np.uint8)
+encode = engines.compiled(model.get_layer("encoder"))
+slopes = engines.slopes(model.get_layer("decoder"))
+codes = encode(pixels)
+before = slopes(codes, pixels)
+model.predict(pixels / 255, verbose=0)
+model.compile(optimizer="sgd", loss="mse")
+model.fit(pixels / 255, pixels / 255, verbose=0)
+print(np.array_equal(codes, encode(pixels)), np.array_equal(before[1], slopes(codes, pixels)[1]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", "False"]  # trained on, they have other weights
+
+
 def test_auto_is_jax():
     code = "from autoencode import engines; print(engines.choose('auto'))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

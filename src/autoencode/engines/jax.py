@@ -193,36 +193,43 @@ def _convolves(layer: keras.Layer) -> bool:
 
 def compiled(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     """See `engines.compiled`."""
-    weights = [variable.value for variable in model.trainable_variables]
-    others = [variable.value for variable in model.non_trainable_variables]
 
     @jax.jit
-    def run(weights, others, batch):
+    def run(trainable, others, batch):
         floats = _to_float(batch) if batch.dtype == jnp.uint8 else batch
-        return model.stateless_call(weights, others, floats, training=False)[0].astype(jnp.float32)
+        outputs, _ = model.stateless_call(trainable, others, floats, training=False)
+        return outputs.astype(jnp.float32)
 
-    return lambda batch: np.asarray(run(weights, others, batch))
+    return lambda batch: np.asarray(run(*_weights(model), batch))
 
 
 def slopes(
     decoder: keras.Model,
 ) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     """See `engines.slopes`."""
-    weights = [variable.value for variable in decoder.trainable_variables]
-    others = [variable.value for variable in decoder.non_trainable_variables]
 
-    def total(codes, weights, others, images):
-        outputs, _ = decoder.stateless_call(weights, others, codes, training=False)
+    def total(codes, trainable, others, images):
+        outputs, _ = decoder.stateless_call(trainable, others, codes, training=False)
         errors = jnp.square(outputs.astype(jnp.float32) - _to_float(images)).mean((1, 2, 3))
         return errors.sum(), errors
 
     gradient = jax.jit(jax.grad(total, has_aux=True))
 
     def run(codes, images):
-        gradients, errors = gradient(codes, weights, others, images)
+        gradients, errors = gradient(codes, *_weights(decoder), images)
         return np.asarray(errors), np.asarray(gradients)
 
     return run
+
+
+def _weights(model: keras.Model) -> tuple[list[jax.Array], list[jax.Array]]:
+    """The trainable weights and the others, as they are now.
+
+    Read at each call: `predict` and `fit` of Keras delete the arrays that the variables held.
+    """
+    trainable = [variable.value for variable in model.trainable_variables]
+    others = [variable.value for variable in model.non_trainable_variables]
+    return trainable, others
 
 
 def _to_float(images: jax.Array) -> jax.Array:
