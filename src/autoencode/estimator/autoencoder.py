@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from autoencode.estimator.checks import InvalidError, check_whole, raising_invalid
+from autoencode.estimator.checks import InvalidError, check_verbose, check_whole, raising_invalid
 from autoencode.estimator.fitting import fit_model
 from autoencode.estimator.inputs import Layout, check_one_shape, choose_layout
 from autoencode.estimator.parameters import Parameters
@@ -57,8 +57,10 @@ class Autoencoder(
     parameters are those of `Config`, by name and default; `batch_size` is cut to the number of
     rows, and by one where a last row would be alone in the batch that it is normalised over.
 
-    After `fit`: `history_`, a dict of lists with an entry an epoch (`loss`, `seconds`); `model_`,
-    the plain Keras model; `offset_`, the score below which a row is an outlier; `image_shape_`;
+    After `fit`: `history_`, a dict of lists with an entry an epoch: `loss`, `seconds` and, where
+    there is validation data or `holdout`, `val_loss`, the mean squared error of these, pixels in
+    [0, 1]; `model_`, the plain Keras model, with the weights of the epoch that held-out rows chose,
+    else of the last; `offset_`, the score below which a row is an outlier; `image_shape_`;
     `takes_pixels_`, whether the dtype of later rows says what black and white are; `pixel_range_`,
     the values that are black and white in what is returned; `n_features_in_`; `feature_names_in_`
     where columns had names.
@@ -74,14 +76,23 @@ class Autoencoder(
     # The name that pickles hold, whatever file of the package the class lies in.
     __module__ = "autoencode.estimator"
 
-    def fit(self, X: Any, y: Any = None) -> Self:
-        """Train on X and return self; y is ignored."""
+    def fit(self, X: Any, y: Any = None, *, validation_data: Any = None, verbose: int = 0) -> Self:
+        """Train on X and return self; y is ignored.
+
+        `validation_data` are rows like those of X, or (rows, y) as Keras takes them: their error
+        after every epoch becomes the `val_loss` of `history_`, and they change nothing else. With
+        `verbose=1` a bar and a line an epoch are shown, with 0 nothing.
+        """
         with raising_invalid():
             self._check_own_parameters()
-            rows = self._validated(X, reset=True)
+            check_verbose(verbose)
+            rows = self._validated(X)
             layout = choose_layout(rows, self.image_shape)
             pixels = layout.to_images(rows)
-            model, self.history_ = fit_model(pixels, self._config())
+            validation = self._validation_images(validation_data, layout)
+            model, self.history_ = fit_model(
+                pixels, self._config(), validation=validation, verbose=bool(verbose)
+            )
 
             self.image_shape_ = layout.image_shape
             self.takes_pixels_ = layout.takes_pixels
@@ -215,15 +226,28 @@ class Autoencoder(
         return self._trained
 
     def _images(self, X: Any) -> np.ndarray:
-        return self._layout.to_images(self._validated(X, reset=False))
+        layout = self._layout
+        return layout.to_images(self._validated(X, layout))
 
-    def _validated(self, X: Any, *, reset: bool) -> np.ndarray:
-        """X as an array of numbers; with `reset`, in `fit`, its columns become those expected."""
+    def _validation_images(self, validation_data: Any, layout: Layout) -> np.ndarray | None:
+        """The images, uint8 (M, H, W, C), of `validation_data`, if any."""
+        if validation_data is None:
+            return None
+        is_pair = isinstance(validation_data, tuple) and len(validation_data) == 2
+        rows = validation_data[0] if is_pair else validation_data
+        name = "validation_data"
+        return layout.to_images(self._validated(rows, layout, name), name)
+
+    def _validated(self, X: Any, layout: Layout | None = None, name: str = "X") -> np.ndarray:
+        """The argument `name` as an array of numbers, of rows of `layout`.
+
+        Without a layout, in `fit`, its columns become those that later rows must have.
+        """
         with raising_invalid():
-            check_one_shape(X)
-            rows = check_array(X, dtype="numeric", allow_nd=True, estimator=self, input_name="X")
-            if not reset:
-                self._layout.check_rows(rows)
+            check_one_shape(X, name)
+            rows = check_array(X, dtype="numeric", allow_nd=True, estimator=self, input_name=name)
+            if layout is not None:
+                layout.check_rows(rows, name)
             # The names of columns, and how many.
-            validate_data(self, X, reset=reset, skip_check_array=True)
+            validate_data(self, X, reset=layout is None, skip_check_array=True)
         return rows

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from autoencode.errors import AutoencodeError, reason
 
 # Endings of messages that speak of a run folder, which the estimator does not write.
@@ -43,3 +45,10 @@ def check_whole(name: str, value: Any, least: int, largest: int) -> None:
         raise InvalidError(
             f"{name} must be a whole number from {least} to {largest}, received {value!r}."
         )
+
+
+def check_verbose(verbose: Any) -> None:
+    """Raise `InvalidError` unless `verbose` is 0, 1, False or True."""
+    is_whole = isinstance(verbose, (numbers.Integral, np.bool_))
+    if not is_whole or verbose not in (0, 1):
+        raise InvalidError(f"verbose must be 0 or 1, received {verbose!r}.")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from autoencode import models, pipeline
 from autoencode.config import Config
+from autoencode.estimator.progress import show_progress
 from autoencode.images import Images
 from autoencode.runs.recorder import memory_told
 from autoencode.training import Epoch, train
@@ -17,30 +19,56 @@ if TYPE_CHECKING:
 
 
 class Fitted(NamedTuple):
-    """A trained model, and its `history`: lists with an entry an epoch, `loss` and `seconds`."""
+    """A trained model, and its `history`: lists with an entry an epoch, see `measure_epoch`."""
 
     model: keras.Model
     history: dict[str, list[float]]
 
 
-def fit_model(pixels: np.ndarray, config: Config) -> Fitted:
+def fit_model(
+    pixels: np.ndarray,
+    config: Config,
+    *,
+    validation: np.ndarray | None = None,
+    verbose: bool = False,
+) -> Fitted:
     """Train on `pixels`, uint8 (N, H, W, C), by the settings `config`.
 
-    A batch size that does not suit their number is cut. Raises `AutoencodeError` for settings that
-    are invalid, and where the training diverges or memory runs out.
+    `validation`, uint8 (M, H, W, C), is measured after every epoch, and changes nothing else. With
+    `verbose`, the training is shown while it runs. A batch size that does not suit N is cut. Raises
+    `AutoencodeError` for settings that are invalid, and where the training diverges or memory runs
+    out.
     """
-    images = Images("X", pixels, pixels[:1])
+    tested = pixels[:1] if validation is None else validation
+    images = Images("X", pixels, tested)
     _, engine_name = pipeline.check(images, config)
     images, config = pipeline.fit(images, config, cut_batches=True)
+    measure = partial(measure_epoch, is_validated=validation is not None)
 
     with memory_told(config):
         engine = pipeline.start(engine_name, images, config)
         if config.time != "auto":
             engine, images, config = pipeline.fit_time(engine_name, engine, images, config)
 
-        history = {"loss": [], "seconds": []}
-        for event in train(engine, images, config):
+        events = train(engine, images, config)
+        if verbose:
+            events = show_progress(events, config.epochs, measure)
+        history: dict[str, list[float]] = {}
+        for event in events:
             if isinstance(event, Epoch):
-                history["loss"].append(event.loss)
-                history["seconds"].append(event.seconds)
+                for name, value in measure(event).items():
+                    history.setdefault(name, []).append(value)
         return Fitted(models.unshared(engine.model), history)
+
+
+def measure_epoch(epoch: Epoch, *, is_validated: bool) -> dict[str, float]:
+    """Return the `loss` and `seconds` of an epoch, and its `val_loss` where that is known.
+
+    `val_loss` is the mean squared error, pixels in [0, 1], over the test images of the training if
+    it `is_validated` by them, else over the training images that it holds out, if any.
+    """
+    measured = {"loss": epoch.loss, "seconds": epoch.seconds}
+    val_loss = epoch.val_loss if is_validated else epoch.holdout_loss
+    if val_loss is not None:
+        measured["val_loss"] = val_loss
+    return measured

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from autoencode.data.scaling import UNIT, Scale, kind_of
 from autoencode.estimator.checks import InvalidError
 from autoencode.estimator.parameters import to_plain
 from autoencode.images import to_pixels
@@ -24,39 +25,50 @@ class Layout:
     """How rows become images, uint8 (N, H, W, C), and images become rows again.
 
     `image_shape` is (H, W, C), `rows_shape` the shape of one row of X. `takes_pixels` and
-    `pixel_range` are what the estimator stores under these names, see `Autoencoder`.
+    `pixel_range` are what the estimator stores under these names, see `Autoencoder`. With the
+    `scale` of a run folder, values are read as in its training instead, by the type of X.
     """
 
     image_shape: list[int]
     rows_shape: list[int]
     takes_pixels: bool
     pixel_range: list[float]
+    scale: Scale | None = None
 
-    def check_rows(self, rows: np.ndarray) -> None:
-        """Raise `InvalidError` for rows of another shape than in `fit`.
+    def check_rows(self, rows: np.ndarray, name: str = "X") -> None:
+        """Raise `InvalidError`, about the argument `name`, for rows of another shape than in `fit`.
 
-        Flat rows of another length pass: scikit-learn names these in words that its checks expect.
+        Grey images may have an axis of one channel or none. Flat rows of another length pass:
+        scikit-learn names these in words that its checks expect.
         """
-        is_flat = rows.ndim == 2 and len(self.rows_shape) == 1
-        if not is_flat and list(rows.shape[1:]) != self.rows_shape:
+        if rows.ndim == 2 and len(self.rows_shape) == 1:
+            return
+        received = list(rows.shape[1:])
+        if rows.ndim > 2 and len(self.rows_shape) > 1:
+            is_same = _with_channels(received) == _with_channels(self.rows_shape)
+        else:
+            is_same = received == self.rows_shape
+        if not is_same:
             expected = ", ".join(map(str, self.rows_shape))
             raise InvalidError(
-                f"X: expected rows of shape (N, {expected}), as in fit, received {rows.shape}."
+                f"{name}: expected rows of shape (N, {expected}), as in fit, received {rows.shape}."
             )
 
-    def to_images(self, rows: np.ndarray) -> np.ndarray:
-        """Return `rows` as images, uint8 (N, H, W, C).
+    def to_images(self, rows: np.ndarray, name: str = "X") -> np.ndarray:
+        """Return `rows`, the argument `name`, as images, uint8 (N, H, W, C).
 
         Raises `InvalidError` for values that are no pixels, where rows are pixels.
         """
         least, largest = self.pixel_range
         shape = (-1, *self.image_shape)
+        if self.scale is not None:
+            return _read_by_scale(rows, self.scale, name).reshape(shape)
         if not self.takes_pixels:
             return _scale_rows(rows, least, largest).reshape(shape)
 
         if rows.ndim == 2 and rows.dtype.kind == "f" and largest == 1:
             rows = rows.clip(0, 1)
-        return _read_pixels(rows).reshape(shape)
+        return _read_pixels(rows, name).reshape(shape)
 
     def to_rows(self, floats: np.ndarray) -> np.ndarray:
         """Return images, floats (N, H, W, C) in [0, 1], in the shape and range of the rows."""
@@ -135,8 +147,8 @@ def _check_channels(shape: tuple[int, ...]) -> None:
     )
 
 
-def check_one_shape(X: Any) -> None:
-    """Raise `InvalidError` for arrays of several shapes, or for an array of arrays."""
+def check_one_shape(X: Any, name: str = "X") -> None:
+    """Raise `InvalidError` where the argument `name` holds arrays of several shapes, or arrays."""
     is_list = isinstance(X, (list, tuple))
     is_nested = isinstance(X, np.ndarray) and X.dtype == object and X.ndim == 1
     if not (is_list or is_nested) or not all(isinstance(row, np.ndarray) for row in X):
@@ -144,13 +156,13 @@ def check_one_shape(X: Any) -> None:
     shapes = list(dict.fromkeys(row.shape for row in X))
     if len(shapes) > 1:
         raise InvalidError(
-            f"X: expected rows of one shape, received {shapes[0]} and {shapes[1]}: "
+            f"{name}: expected rows of one shape, received {shapes[0]} and {shapes[1]}: "
             "resize the images to one size."
         )
     if is_nested and shapes:
         raise InvalidError(
-            f"X: expected one array of numbers, received an array of {len(X)} arrays: "
-            "pass np.stack(X)."
+            f"{name}: expected one array of numbers, received an array of {len(X)} arrays: "
+            f"pass np.stack({name})."
         )
 
 
@@ -195,7 +207,7 @@ def _scale_rows(rows: np.ndarray, least: float, largest: float) -> np.ndarray:
     return pixels
 
 
-def _read_pixels(rows: np.ndarray) -> np.ndarray:
+def _read_pixels(rows: np.ndarray, name: str) -> np.ndarray:
     """Rows of pixels as uint8 of their shape: integers up to 255, or booleans or floats up to 1.
 
     Raises `InvalidError` for values beyond that by more than what rounding does.
@@ -204,17 +216,34 @@ def _read_pixels(rows: np.ndarray) -> np.ndarray:
         return np.ascontiguousarray(rows)
     if rows.dtype == bool:
         return rows.astype(np.uint8) * np.uint8(255)
+    _check_pixels(rows, name)
+    return to_pixels(rows) if rows.dtype.kind == "f" else rows.astype(np.uint8)
 
+
+def _read_by_scale(rows: np.ndarray, scale: Scale, name: str) -> np.ndarray:
+    """Rows as uint8 of their shape, by the range that `scale` has for their type.
+
+    What lies beyond is clipped. Raises `InvalidError` for floats beyond [0, 1] where that is their
+    range because the training had none.
+    """
+    kind = kind_of(rows.dtype)
+    if kind == "float" and kind not in scale.ranges and scale.range_of(kind) == UNIT:
+        _check_pixels(rows, name)
+    pixels, _ = scale.to_pixels(rows)
+    return np.ascontiguousarray(pixels)
+
+
+def _check_pixels(rows: np.ndarray, name: str) -> None:
+    """Raise `InvalidError` for integers beyond 0 to 255, or floats beyond [0, 1] and rounding."""
     least = float(rows.min())
     largest = float(rows.max())
     top, tolerance = _pixel_limits(rows.dtype)
     if least < -tolerance or largest > top + tolerance:
         advice = _pixel_advice(rows.dtype, least, largest)
         raise InvalidError(
-            "X: expected pixels as in fit, floats in [0, 1] or integers from 0 to 255, "
+            f"{name}: expected pixels as in fit, floats in [0, 1] or integers from 0 to 255, "
             f"received {rows.dtype} from {least:.9g} to {largest:.9g}: {advice}."
         )
-    return to_pixels(rows) if rows.dtype.kind == "f" else rows.astype(np.uint8)
 
 
 def _pixel_advice(dtype: np.dtype, least: float, largest: float) -> str:
