@@ -6,10 +6,12 @@ from typing import Any, Self
 
 import numpy as np
 
+from autoencode.data.scaling import Scale
 from autoencode.estimator.checks import InvalidError, check_verbose, check_whole, raising_invalid
 from autoencode.estimator.fitting import fit_model
 from autoencode.estimator.inputs import Layout, check_one_shape, choose_layout
 from autoencode.estimator.parameters import Parameters
+from autoencode.estimator.run_folders import RunFolderMixin
 from autoencode.estimator.saving import SavingMixin
 from autoencode.estimator.scikit_learn import (
     ClassNamePrefixFeaturesOutMixin,
@@ -26,7 +28,12 @@ MAX_SEED = 2**32 - 1
 
 
 class Autoencoder(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, OutlierMixin, SavingMixin, Parameters
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    OutlierMixin,
+    SavingMixin,
+    RunFolderMixin,
+    Parameters,
 ):
     """An autoencoder as a scikit-learn estimator: codes by `transform`, outliers by `predict`.
 
@@ -98,6 +105,8 @@ class Autoencoder(
             self.takes_pixels_ = layout.takes_pixels
             self.pixel_range_ = layout.pixel_range
             self.rows_shape_ = layout.rows_shape
+            self._ranges = None
+            self._run_folder = None
             self._fitted = self._plain_parameters()
             self._n_features_out = self._fitted["code"]
             self._take_model(model)
@@ -211,7 +220,10 @@ class Autoencoder(
 
     @property
     def _layout(self) -> Layout:
-        return Layout(self.image_shape_, self.rows_shape_, self.takes_pixels_, self.pixel_range_)
+        scale = None if self._ranges is None else Scale.from_record(self._ranges)
+        return Layout(
+            self.image_shape_, self.rows_shape_, self.takes_pixels_, self.pixel_range_, scale
+        )
 
     def _take_model(self, model: Any) -> None:
         self.model_ = model

@@ -9,6 +9,7 @@ import numpy as np
 
 from autoencode import engines
 from autoencode.errors import AutoencodeError
+from autoencode.estimator.run_folders import find_run_folder
 from autoencode.estimator.scikit_learn import check_is_fitted
 from autoencode.inference import keras_file
 
@@ -34,17 +35,32 @@ class SavingMixin:
         """Write the model and the parameters that it was fitted with as one .keras file.
 
         Plain Keras opens it too. Raises `AutoencodeError` where `path` does not end in .keras or
-        cannot be written.
+        cannot be written, or where the training images of a run folder are needed and are gone.
         """
         check_is_fitted(self)
+        # The file holds what an estimator of a run folder learns when it is first used.
+        _ = self._codes
         keras_file.write_model(self.model_, Path(path), self._notes())
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
-        """Return the estimator that `save` wrote; nothing in the file is run.
+        """Return the estimator that `save` wrote, or that of a run folder; nothing in it is run.
 
-        Raises `AutoencodeError` where the file is none of these or is damaged.
+        `path` is a .keras file, or a run folder such as runs/mnist-1, or the model.keras in one. Of
+        a run, codes, images and scores are those of `autoencode.load`: `transform`, `sample` and so
+        on take arrays of its images as they are stored, and give images as uint8. `history_` has
+        the errors on its test images as `val_loss`. `score_samples`, `predict`, `offset_` and
+        `sample` learn from its training images, which are read when they are first needed.
+
+        Raises `AutoencodeError` where there is none of these or it is damaged.
+
+        >>> model = Autoencoder.load("runs/mnist-1")  # doctest: +SKIP
+        >>> model.transform(images).shape  # doctest: +SKIP
+        (10000, 16)
         """
+        folder = find_run_folder(Path(path))
+        if folder is not None:
+            return cls()._open_run(folder)
         engines.load(engines.choose("auto"))
         model, notes = keras_file.read_model(Path(path))
         return cls()._restore(model, notes, str(path))
@@ -68,11 +84,14 @@ class SavingMixin:
     def _notes(self) -> dict[str, Any]:
         """What a file holds beside the model, as JSON takes it."""
         names = getattr(self, "feature_names_in_", None)
+        # A pickle of a run folder's may hold no codes yet; then it has no `offset_` either.
+        codes = self.__dict__.get("_codes")
+        state = {name: self.__dict__[name] for name in STATE if name in self.__dict__}
         return {
             "parameters": self._fitted,
-            "state": {name: getattr(self, name) for name in STATE},
+            "state": state | {"_ranges": self._ranges},
             "names": None if names is None else names.tolist(),
-            "codes": self._codes.tolist(),
+            "codes": None if codes is None else codes.tolist(),
         }
 
     def _restore(self, model: Any, notes: dict[str, Any], where: str) -> Self:
@@ -82,13 +101,18 @@ class SavingMixin:
             if self.image_shape is not None:
                 self.image_shape = tuple(self.image_shape)
             self._fitted = notes["parameters"]
-            self.__dict__.update({name: notes["state"][name] for name in STATE})
-            self._learn_normality(np.array(notes["codes"], np.float32))
+            codes = notes["codes"]
+            wanted = STATE if codes is not None else set(STATE) - {"offset_"}
+            self.__dict__.update({name: notes["state"][name] for name in wanted})
+            self._ranges = notes["state"].get("_ranges")
+            if codes is not None:
+                self._learn_normality(np.array(codes, np.float32))
             if notes["names"] is not None:
                 self.feature_names_in_ = np.array(notes["names"], object)
         except (KeyError, TypeError, ValueError) as error:
             raise AutoencodeError(
-                f"{where} holds a model, but not one that Autoencoder.save wrote."
+                f"{where} holds a model, but not one that Autoencoder.save wrote, nor is it in a "
+                "run folder: open it with autoencode.load."
             ) from error
         self._take_model(model)
         return self
