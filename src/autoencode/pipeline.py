@@ -200,7 +200,7 @@ def start(engine_name: str, images: Images, config: Config) -> engines.Engine:
     return engine
 
 
-def assemble(config: Config, shape: tuple[int, int, int], count: int) -> engines.Parts:
+def assemble(config: Config, shape: tuple[int, int, int], count: int) -> engines.TrainingGraph:
     """Return the model, objective and optimizer of a resolved `config` for `count` training images of `shape`."""
     model = models.build(
         config.model,
@@ -213,7 +213,7 @@ def assemble(config: Config, shape: tuple[int, int, int], count: int) -> engines
     )
     steps = math.ceil(count / config.batch_size)
     objective = objectives.build(model, config, steps)
-    return engines.Parts(model, objective, objectives.optimizer(config, steps * config.epochs))
+    return engines.TrainingGraph(model, objective, objectives.optimizer(config, steps * config.epochs))
 
 
 def watch(

@@ -316,7 +316,7 @@ class Descent:
     def reconstruct(self, images):
         count = len(images)
         errors = np.full(count, (self.weight - 3) ** 2, np.float32)
-        return engines.Redrawn(images, errors, np.zeros((count, 1), np.float32), 0.0, 1.0)
+        return engines.Reconstruction(images, errors, np.zeros((count, 1), np.float32), 0.0, 1.0)
 
     def update_model(self):
         pass

@@ -16,8 +16,8 @@ import keras
 import numpy as np
 from jax import lax
 
-from autoencode.engines import Parts, Redrawn
-from autoencode.engines.variables import redrawing, variables
+from autoencode.engines import Reconstruction, TrainingGraph
+from autoencode.engines.variables import reconstructing, variables
 
 CONVOLUTIONS = (
     keras.layers.Conv1D,
@@ -33,11 +33,11 @@ CONVOLUTIONS = (
 )
 
 
-def initialise(build: Callable[[], Parts]) -> Parts:
+def initialise(build: Callable[[], TrainingGraph]) -> TrainingGraph:
     """Return what `build` returns, every initial value computed in one compiled program.
 
-    Keras computes them one by one, and JAX compiles a tiny program for each: 0.2 s more for the article's two layers,
-    and more for deeper models.
+    Keras computes them one by one, and JAX compiles a tiny program for each: 0.2 s more for the two
+    layers of the original tutorial's model, and more for deeper ones.
     """
     built = []
 
@@ -53,41 +53,42 @@ def initialise(build: Callable[[], Parts]) -> Parts:
 
 
 class Engine:
-    """The engine contract on JAX. The state is a tuple of immutable arrays that goes into a chunk and comes out."""
+    """The engine contract on JAX.
+
+    The state is a tuple of immutable arrays that goes into a chunk and comes out.
+    """
 
     name = "jax"
 
-    def __init__(self, build: Callable[[], Parts]) -> None:
+    def __init__(self, build: Callable[[], TrainingGraph]) -> None:
         self.model, self.objective, self.optimizer = initialise(build)
         self.device = jax.devices()[0].device_kind
         self._variables = variables(self.objective, self.optimizer)
         self._state = self._split([variable.value for variable in self._variables])
-        self._redrawing = redrawing(self.model)
+        self._reconstructing = reconstructing(self.model)
         # Compiled for this engine alone: programs of a jitted method outlive the engine, and a
         # process that trains a hundred models runs out of memory maps.
         self._chunk = jax.jit(self._run_steps, static_argnames="batch_size")
         self._single = jax.jit(self._run_step, static_argnames="batch_size")
         self._is_looped = jax.default_backend() != "cpu" or not _convolves(self.objective)
         self._reconstruct = jax.jit(self._run_model)
-        # Where the variables of the model stand among those of the objective, which may have more.
-        places = {id(variable): place for place, variable in enumerate(self._variables)}
-        self._trained, self._others = (
-            [places[id(variable)] for variable in found]
-            for found in (
-                self._redrawing.trainable_variables,
-                self._redrawing.non_trainable_variables,
-            )
-        )
+        # Where the variables of the model are among those of the objective, which may have more.
+        indices = {id(variable): index for index, variable in enumerate(self._variables)}
+        model = self._reconstructing
+        self._trained = [indices[id(variable)] for variable in model.trainable_variables]
+        self._others = [indices[id(variable)] for variable in model.non_trainable_variables]
 
     def place(self, array: np.ndarray) -> jax.Array:
-        # Rows of pixels: gathering and comparing them is 15 % faster than (H, W, C), and free to reshape.
+        # Rows of pixels: gathering and comparing them is 15 % faster than (H, W, C), and free to
+        # reshape.
         return jax.device_put(array.reshape(len(array), -1) if array.ndim == 4 else array)
 
     def compile(
         self, images: jax.Array, order: jax.Array, batch_size: int, evaluated: np.ndarray
     ) -> None:
         nothing = np.float32(0)
-        if self._is_looped:  # no steps: compiled alone
+        if self._is_looped:
+            # No steps: only compiled.
             self._chunk(self._state, images, order, 0, 0, nothing, batch_size=batch_size)
         else:
             self._single(self._state, images, order, 0, nothing, batch_size=batch_size)
@@ -114,12 +115,11 @@ class Engine:
                 )
         return float(total)
 
-    def reconstruct(self, images: np.ndarray) -> Redrawn:
+    def reconstruct(self, images: np.ndarray) -> Reconstruction:
         values = list(chain(*self._state))
-        trained, others = (
-            [values[place] for place in places] for places in (self._trained, self._others)
-        )
-        return Redrawn(*map(np.asarray, self._reconstruct(trained, others, images)))
+        trained = [values[index] for index in self._trained]
+        others = [values[index] for index in self._others]
+        return Reconstruction(*map(np.asarray, self._reconstruct(trained, others, images)))
 
     def update_model(self) -> None:
         for variable, value in zip(self._variables, chain(*self._state), strict=True):
@@ -135,11 +135,10 @@ class Engine:
         self._state = self._split([jnp.asarray(value) for value in state])
 
     def scale_learning_rate(self, factor: float) -> None:
-        place = next(
-            i for i, one in enumerate(self._variables) if one is self.optimizer.rate_factor
-        )
+        factors = [variable is self.optimizer.rate_factor for variable in self._variables]
+        index = factors.index(True)
         values = list(chain(*self._state))
-        values[place] = values[place] * factor
+        values[index] = values[index] * factor
         self._state = self._split(values)
 
     def _split(self, values: list[Any]) -> tuple[list[Any], list[Any], list[Any]]:
@@ -174,12 +173,13 @@ class Engine:
 
     def _run_model(self, trainable, non_trainable, images):
         targets = _to_float(images)
-        (codes, outputs), _ = self._redrawing.stateless_call(
+        (codes, outputs), _ = self._reconstructing.stateless_call(
             trainable, non_trainable, targets, training=False
         )
         outputs = outputs.astype(jnp.float32)
         squares = jnp.square(outputs - targets).reshape(len(targets), -1)  # (N, H*W*C)
-        # XLA sums a row on the CPU one number after the other; as a product it takes 14 ms and not 37 for MNIST's test set.
+        # XLA sums a row on the CPU one number after the other; as a product it takes 14 ms and not
+        # 37 for MNIST's test set.
         errors = squares @ jnp.full(squares.shape[1], 1 / squares.shape[1])
         pixels = jnp.round(jnp.clip(outputs, 0, 1) * 255).astype(jnp.uint8)
         return pixels, errors, codes.astype(jnp.float32), outputs.min(), outputs.max()
@@ -203,10 +203,10 @@ def compiled(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     return lambda batch: np.asarray(run(*_weights(model), batch))
 
 
-def slopes(
+def errors_and_gradients(
     decoder: keras.Model,
 ) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """See `engines.slopes`."""
+    """See `engines.errors_and_gradients`."""
 
     def total(codes, trainable, others, images):
         outputs, _ = decoder.stateless_call(trainable, others, codes, training=False)

@@ -1,4 +1,4 @@
-"""Any other backend of Keras, PyTorch first: Keras's own training step over the gathered images of each batch."""
+"""Any other backend of Keras, PyTorch first: Keras's own training step on each batch."""
 
 from __future__ import annotations
 
@@ -7,15 +7,18 @@ from collections.abc import Callable
 import keras
 import numpy as np
 
-from autoencode.engines import Parts, Redrawn
+from autoencode.engines import Reconstruction, TrainingGraph
 from autoencode.engines.variables import VariableState
 from autoencode.images import to_pixels
 
 
 class Engine(VariableState):
-    """The engine contract by `keras.Model.train_on_batch`. Images stay in host memory; a batch is scaled there."""
+    """The engine contract by `keras.Model.train_on_batch`.
 
-    def __init__(self, build: Callable[[], Parts]) -> None:
+    Images stay in host memory; a batch is gathered and scaled there.
+    """
+
+    def __init__(self, build: Callable[[], TrainingGraph]) -> None:
         super().__init__(build())
         self.name = keras.config.backend()
         self.device = str(keras.ops.zeros(()).device)
@@ -27,7 +30,8 @@ class Engine(VariableState):
     def compile(
         self, images: np.ndarray, order: np.ndarray, batch_size: int, evaluated: np.ndarray
     ) -> None:
-        pass  # Keras does so on the first batch
+        # Keras compiles on the first batch.
+        pass
 
     def train(
         self,
@@ -40,35 +44,35 @@ class Engine(VariableState):
     ) -> float:
         for start in range(first, first + steps * batch_size, batch_size):
             targets = _to_float(images[order[start : start + batch_size]])
-            self.objective.reset_metrics()  # else Keras returns a mean over the batches before, too
+            # Else Keras returns a mean over this batch and those before.
+            self.objective.reset_metrics()
             loss = np.float32(self.objective.train_on_batch(targets, targets))
             total = float(np.float32(total) + loss * np.float32(len(targets)))
         return total
 
-    def reconstruct(self, images: np.ndarray) -> Redrawn:
+    def reconstruct(self, images: np.ndarray) -> Reconstruction:
         targets = _to_float(images)
         codes, outputs = (
-            array.astype(np.float32) for array in self._redrawing.predict_on_batch(targets)
+            array.astype(np.float32) for array in self._reconstructing.predict_on_batch(targets)
         )
         errors = np.square(outputs - targets).mean((1, 2, 3))
-        return Redrawn(to_pixels(outputs), errors, codes, outputs.min(), outputs.max())
+        return Reconstruction(to_pixels(outputs), errors, codes, outputs.min(), outputs.max())
 
 
 def compiled(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     """See `engines.compiled`."""
 
     def run(batch: np.ndarray) -> np.ndarray:
-        return model.predict_on_batch(
-            _to_float(batch) if batch.dtype == np.uint8 else batch
-        ).astype(np.float32)
+        floats = _to_float(batch) if batch.dtype == np.uint8 else batch
+        return model.predict_on_batch(floats).astype(np.float32)
 
     return run
 
 
-def slopes(
+def errors_and_gradients(
     decoder: keras.Model,
 ) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """See `engines.slopes`; the gradient is PyTorch's."""
+    """See `engines.errors_and_gradients`; the gradient is PyTorch's."""
     import torch
 
     def run(codes: np.ndarray, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -81,7 +81,10 @@ def without_tensorflow() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _stderr_closed() -> Iterator[None]:
-    """Keep off the screen what TensorFlow's C++ says of missing GPUs while it is imported, before it reads its log level."""
+    """Keep TensorFlow's messages on missing GPUs off the screen while it is imported.
+
+    Its C++ writes them before it reads its log level.
+    """
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
@@ -96,8 +99,9 @@ def _stderr_closed() -> Iterator[None]:
 def _light_import(engine: str) -> Iterator[None]:
     """Keep from Keras's import what it takes along without need: 1.3 s of 1.9.
 
-    Optional packages seem not to be installed. Modules that JAX or Keras bind to a name, and use in functions that no
-    model here calls, are stood in for; SciPy loads its own when one is used after all.
+    Optional packages seem not to be installed. Modules that JAX or Keras bind to a name, and use in
+    functions that no model here calls, are replaced; SciPy loads its own when one is used after
+    all.
     """
     kept_out = dict.fromkeys(OPTIONAL) | {name: _StandIn(name) for name in STOOD_IN_FOR}
     if engine == "tensorflow":

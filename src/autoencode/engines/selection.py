@@ -51,7 +51,8 @@ def choose(name: str) -> str:
         )
     if find_spec(name) is None:
         raise AutoencodeError(
-            f"engine {name!r} needs a package that is not installed; install it with: {INSTALL[name]}"
+            f"engine {name!r} needs a package that is not installed; "
+            f"install it with: {INSTALL[name]}"
         )
     return name
 
@@ -73,7 +74,7 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def accelerated() -> bool:
-    """Whether JAX has support for an accelerator, which comes as a plugin that names itself in this group."""
+    """Whether JAX has support for an accelerator, which comes as a plugin."""
     return bool(metadata.entry_points(group="jax_plugins"))
 
 

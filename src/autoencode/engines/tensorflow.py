@@ -1,4 +1,4 @@
-"""TensorFlow: all steps of a chunk in one compiled loop over images that stay on the device as uint8."""
+"""TensorFlow: all steps of a chunk in one compiled loop over uint8 images on the device."""
 
 from __future__ import annotations
 
@@ -8,16 +8,19 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from autoencode.engines import Parts, Redrawn
+from autoencode.engines import Reconstruction, TrainingGraph
 from autoencode.engines.variables import VariableState
 
 
 class Engine(VariableState):
-    """The engine contract on TensorFlow. The state lives in the variables of the model and the optimizer."""
+    """The engine contract on TensorFlow.
+
+    The state lies in the variables of the model and of the optimizer.
+    """
 
     name = "tensorflow"
 
-    def __init__(self, build: Callable[[], Parts]) -> None:
+    def __init__(self, build: Callable[[], TrainingGraph]) -> None:
         super().__init__(build())
         accelerators = tf.config.list_logical_devices("GPU")
         self.device = (accelerators or tf.config.list_logical_devices("CPU"))[0].name
@@ -31,7 +34,8 @@ class Engine(VariableState):
     def compile(
         self, images: tf.Tensor, order: tf.Tensor, batch_size: int, evaluated: np.ndarray
     ) -> None:
-        self.train(images, order, 0, 0, batch_size)  # no steps: compiled, and nothing done
+        # No steps: only compiled.
+        self.train(images, order, 0, 0, batch_size)
         self.reconstruct(evaluated)
 
     def train(
@@ -43,17 +47,17 @@ class Engine(VariableState):
         batch_size: int,
         total: float = 0.0,
     ) -> float:
-        # Tensors, since a Python number would be a constant of the program and compile another for every value.
-        numbers = tf.constant(first), tf.constant(steps), tf.constant(total, tf.float32)
+        # Tensors: a Python number would be a constant of the program, compiled for every value.
+        numbers = (tf.constant(first), tf.constant(steps), tf.constant(total, tf.float32))
         return float(self._chunk(images, order, *numbers, batch_size))
 
-    def reconstruct(self, images: np.ndarray) -> Redrawn:
+    def reconstruct(self, images: np.ndarray) -> Reconstruction:
         outputs = self._reconstruct(tf.convert_to_tensor(images))
-        return Redrawn(*(tensor.numpy() for tensor in outputs))
+        return Reconstruction(*(tensor.numpy() for tensor in outputs))
 
     def _steps(self, images, order, first, steps, total, batch_size):
         def step(index, total):
-            # A slice at `first` would make it a constant of the program, which is then compiled anew for each value.
+            # A slice at `first` would make it a constant of the program, compiled for every value.
             rows = tf.gather(order, first + index * batch_size + tf.range(batch_size))
             return index + 1, total + self._step(_to_float(tf.gather(images, rows))) * batch_size
 
@@ -70,7 +74,7 @@ class Engine(VariableState):
     def _outputs(self, images):
         targets = _to_float(images)
         codes, outputs = (
-            tf.cast(tensor, tf.float32) for tensor in self._redrawing(targets, training=False)
+            tf.cast(tensor, tf.float32) for tensor in self._reconstructing(targets, training=False)
         )
         errors = tf.reduce_mean(tf.square(outputs - targets), axis=(1, 2, 3))
         pixels = tf.cast(tf.round(tf.clip_by_value(outputs, 0, 1) * 255), tf.uint8)
@@ -88,10 +92,10 @@ def compiled(model: keras.Model) -> Callable[[np.ndarray], np.ndarray]:
     return lambda batch: run(tf.convert_to_tensor(batch)).numpy()
 
 
-def slopes(
+def errors_and_gradients(
     decoder: keras.Model,
 ) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    """See `engines.slopes`."""
+    """See `engines.errors_and_gradients`."""
 
     @tf.function(jit_compile=_xla(decoder))
     def gradient(codes, images):
@@ -109,7 +113,8 @@ def slopes(
 
 
 def _xla(model: keras.Model) -> bool:
-    # XLA fuses what is dense; on a CPU its convolutions take five times as long as oneDNN's in a plain graph.
+    # XLA fuses what is dense; on a CPU its convolutions take five times as long as oneDNN's in a
+    # plain graph.
     return bool(tf.config.list_logical_devices("GPU")) or not _convolves(model)
 
 

@@ -1,17 +1,17 @@
-"""What the engines share: the variables that are the state, and the half of the contract for which they hold it."""
+"""What the engines share: the variables that are the state, and what is done with them."""
 
 import keras
 import numpy as np
 
-from autoencode.engines import Parts
+from autoencode.engines import TrainingGraph
 
 
 class VariableState:
-    """A model and an optimizer whose variables are the state, so that the model is always up to date."""
+    """A model and an optimizer whose variables are the state: the model is always up to date."""
 
-    def __init__(self, parts: Parts) -> None:
-        self.model, self.objective, self.optimizer = parts
-        self._redrawing = redrawing(self.model)
+    def __init__(self, graph: TrainingGraph) -> None:
+        self.model, self.objective, self.optimizer = graph
+        self._reconstructing = reconstructing(self.model)
 
     def update_model(self) -> None:
         pass
@@ -37,7 +37,10 @@ class VariableState:
 
 
 def variables(objective: keras.Model, optimizer: keras.Optimizer) -> list[keras.Variable]:
-    """Return all that the next step depends on: trainable weights, the others (seeds and counts too), the optimizer's."""
+    """Return all that the next step depends on.
+
+    Trainable weights, the others (seeds and counts too), and the optimizer's variables.
+    """
     return [
         *objective.trainable_variables,
         *objective.non_trainable_variables,
@@ -45,7 +48,7 @@ def variables(objective: keras.Model, optimizer: keras.Optimizer) -> list[keras.
     ]
 
 
-def redrawing(model: keras.Model) -> keras.Model:
+def reconstructing(model: keras.Model) -> keras.Model:
     """Return a model over the layers of `model` from images to their codes and reconstructions."""
     images = keras.Input(model.input_shape[1:])
     codes = model.get_layer("encoder")(images)

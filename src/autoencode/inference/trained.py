@@ -95,7 +95,7 @@ class Trained:
 
     @cached_property
     def _slopes(self) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
-        return engines.slopes(self.decoder)
+        return engines.errors_and_gradients(self.decoder)
 
     @cached_property
     def _decode(self) -> Callable[[np.ndarray], np.ndarray]:
