@@ -1,4 +1,4 @@
-"""Comparisons: every training once, PCA against scikit-learn, stopped and continued, and what is told of wrong calls."""
+"""Comparisons: every training once, PCA against scikit-learn, resumed, and wrong calls."""
 
 import csv
 import json
@@ -38,17 +38,8 @@ def folder(tmp_path_factory):
 
 
 WORDS = (
-    "small.npz",
-    "--models",
-    "dense",
-    "--codes",
-    "2,3",
-    "--seeds",
-    "2",
-    "--epochs",
-    "1",
-    "--width",
-    "0.1",
+    *("small.npz", "--models", "dense", "--codes", "2,3", "--seeds", "2"),
+    *("--epochs", "1", "--width", "0.1"),
 )
 
 
@@ -118,7 +109,7 @@ def test_what_is_there_is_not_trained_again_and_what_was_cut_off_is(folder, comp
     ]
 
 
-def test_a_training_that_was_killed_goes_on_where_it_was(folder):
+def test_a_training_that_was_killed_is_resumed(folder):
     words = ["small.npz", "--models", "article", "--codes", "2", "--seeds", "1", "--epochs", "300"]
     words = [sys.executable, "-m", "autoencode", "compare", *words, "--folder", "killed"]
     process = subprocess.Popen(words, cwd=folder, start_new_session=True)
@@ -135,7 +126,7 @@ def test_a_training_that_was_killed_goes_on_where_it_was(folder):
     assert json.loads((metrics.parent / "measures.json").read_text())["epochs"] == 300
 
 
-def test_a_training_that_cannot_be_taken_up_is_told_and_stays(folder, compared):
+def test_a_training_that_cannot_be_resumed_is_named_and_stays(folder, compared):
     run = shutil.copytree(folder / "all", folder / "newer") / "dense-code3-seed1"
     (run / "measures.json").write_text("")  # as after a loss of power
     record = json.loads((run / "config.json").read_text())
@@ -148,22 +139,11 @@ def test_a_training_that_cannot_be_taken_up_is_told_and_stays(folder, compared):
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_a_signal_ends_the_training_as_well_and_says_how_to_go_on(folder, number, status):
+def test_a_signal_ends_the_training_as_well_and_says_how_to_resume(folder, number, status):
     name = f"ended-{status}"
-    words = (
-        "small.npz",
-        "--models",
-        "article",
-        "--codes",
-        "2",
-        "--seeds",
-        "1",
-        "--epochs",
-        "100000",
-        "--folder",
-        name,
-    )
+    words = ["small.npz", "--models", "article", "--codes", "2", "--seeds", "1"]
     words = [sys.executable, "-m", "autoencode", "compare", *words]
+    words += ["--epochs", "100000", "--folder", name]
     process = subprocess.Popen(words, cwd=folder, stderr=subprocess.PIPE, text=True)
     run = folder / name / "article-code2-seed0"
     while process.poll() is None and not (run / "checkpoint" / "1.checkpoint").exists():
@@ -183,18 +163,8 @@ def test_seeds_share_the_test_images_and_a_name_stands_once(folder):
         Image.fromarray(draw.integers(0, 256, (8, 8), "uint8")).save(
             folder / "pictures" / f"{number}.png"
         )
-    words = [
-        "pictures",
-        "--models",
-        "article, article",
-        "--codes",
-        "2,2",
-        "--seeds",
-        "2",
-        "--epochs",
-        "1",
-    ]
-    done = command(*words, "--folder", "shared", cwd=folder)
+    words = ["pictures", "--models", "article, article", "--codes", "2,2", "--seeds", "2"]
+    done = command(*words, "--epochs", "1", "--folder", "shared", cwd=folder)
     assert done.returncode == 0, done.stderr
     rows = list(csv.DictReader((folder / "shared" / "leaderboard.csv").read_text().splitlines()))
     assert [(row["model"], row["seeds"]) for row in rows] == [("pca", "1"), ("article", "2")]
@@ -208,7 +178,7 @@ def test_seeds_share_the_test_images_and_a_name_stands_once(folder):
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "message"),
     [
         (("small.npz", "--models", "dens"), "unknown model 'dens': did you mean 'dense'"),
         (
@@ -240,21 +210,21 @@ def test_seeds_share_the_test_images_and_a_name_stands_once(folder):
         (("small.npz", "--folder", "."), "is not empty and holds no comparison"),
         (
             ("small.npz", "--model", "dense"),
-            "compare takes --models, received --model dense: say --models dense",
+            "compare takes --models, received --model dense: give --models dense",
         ),
-        (("small.npz", "--code", "9"), "compare takes --codes, received --code 9: say --codes 9"),
+        (("small.npz", "--code", "9"), "compare takes --codes, received --code 9: give --codes 9"),
         (("nothing",), "unknown source 'nothing'"),
     ],
 )
-def test_a_wrong_call_is_one_line(folder, compared, words, told):
+def test_a_wrong_call_is_one_line(folder, compared, words, message):
     done = command(*words, cwd=folder)
     assert done.returncode in (1, 2)
-    assert told in done.stderr
+    assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not done.stdout  # nothing was trained
 
 
-def test_a_source_that_was_replaced_is_told(folder, compared):
+def test_a_source_that_was_replaced_is_refused(folder, compared):
     shutil.copytree(folder / "all", folder / "replaced")
     arrays = dict(np.load(folder / "small.npz"))
     kept = (folder / "small.npz").rename(folder / "kept.npz")
@@ -263,7 +233,8 @@ def test_a_source_that_was_replaced_is_told(folder, compared):
     kept.replace(folder / "small.npz")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
-        "autoencode: small.npz holds other images than replaced was made of: choose another --folder.\n"
+        "autoencode: small.npz holds other images than replaced was made of: "
+        "choose another --folder.\n"
     )
 
 

@@ -234,11 +234,11 @@ def test_a_run_that_wrote_nothing_leaves_nothing(tmp_path, monkeypatch):
 def test_a_comparison_is_marked_and_a_refused_one_can_be_tried_again(tmp_path):
     folder = tmp_path / "all"
     for _ in range(2):
-        assert comparison.claim(folder, "mnist", Config()) == folder
+        assert comparison.claim_folder(folder, "mnist", Config()) == folder
         assert set(os.listdir(folder)) == {"comparison.json", ".autoencode"}
     (folder / "mine.txt").write_text("mine")
     with pytest.raises(AutoencodeError, match="is not empty and holds no comparison"):
-        comparison.claim(folder, "mnist", Config())
+        comparison.claim_folder(folder, "mnist", Config())
 
 
 def test_results_are_marked_where_their_folder_was_made_for_them(tmp_path, monkeypatch):

@@ -272,14 +272,14 @@ def compare(
 
     config = config or Config()
     console = Screen()
-    entries = comparison.plan(
+    entries = comparison.plan_entries(
         source, config, _words(models), _whole_numbers("--codes", codes), seeds
     )
-    folder = comparison.claim(folder, source, config)
+    folder = comparison.claim_folder(folder, source, config)
     done = 0
     try:
         with signals.ended_by_sigterm():
-            for entry, found, before in comparison.run(folder, source, config, entries):
+            for entry, found, before in comparison.run_entries(folder, source, config, entries):
                 done += 1
                 _tell_entry(console, entry.folder, found, first=done == 1, before=before)
     except KeyboardInterrupt as error:
@@ -288,7 +288,7 @@ def compare(
             file=sys.stderr,
         )
         sys.exit(signals.exit_status(error))
-    for line in comparison.write(folder):
+    for line in comparison.write_leaderboard(folder):
         print(line)
     console.tell(f"leaderboard.md, leaderboard.csv, error.png and reconstructions.png in {folder}")
 

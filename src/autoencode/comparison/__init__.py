@@ -1,12 +1,12 @@
-"""Many trainings side by side: each in a process of its own, then a leaderboard, a chart and a picture of them all."""
+"""Many trainings side by side, each in its own process; then a leaderboard and a chart of them."""
 
-from autoencode.comparison.compare import run
-from autoencode.comparison.entries import claim, plan
-from autoencode.comparison.leaderboard import write
+from autoencode.comparison.compare import run_entries
+from autoencode.comparison.entries import claim_folder, plan_entries
+from autoencode.comparison.leaderboard import write_leaderboard
 
 __all__ = [
-    "claim",
-    "plan",
-    "run",
-    "write",
+    "claim_folder",
+    "plan_entries",
+    "run_entries",
+    "write_leaderboard",
 ]

@@ -1,7 +1,8 @@
 """The trainings of a comparison, one after the other.
 
-A comparison is a folder. Every training in it is a run folder with measures.json beside, written when it is whole: what
-is there already is not trained again, and a training that was cut off goes on where it was.
+A comparison is a folder. Every training in it is a run folder with measures.json beside, which is
+written when the training is finished: what has one is not trained again, and a training that was
+interrupted is resumed.
 """
 
 from __future__ import annotations
@@ -21,49 +22,58 @@ from autoencode.data.store import WAITING
 from autoencode.errors import AutoencodeError, UsageError
 
 
-def run(
+def run_entries(
     folder: Path, source: str, config: Config, entries: Sequence[Entry]
 ) -> Iterator[tuple[Entry, dict[str, Any], bool]]:
-    """Do what is not done yet, and yield every entry with its measures and whether it was there before.
+    """Train and measure what is not done yet.
 
-    Raises `AutoencodeError` before anything is trained where the source holds other images than before, or too few.
+    Yields every entry with its measures, and whether these were there before. Raises
+    `AutoencodeError` before anything is trained where the source holds other images than in the
+    trainings before, or too few.
     """
     job = {"folder": str(folder), "source": source}
     models = list(dict.fromkeys(entry.model for entry in entries if entry.seed is not None))
-    _run_apart("look", job | {"models": models, "settings": dataclasses.asdict(config)})
+    _run_process("check", job | {"models": models, "settings": dataclasses.asdict(config)})
+
     for entry in entries:
         path = folder / entry.folder / MEASURES
-        done = read_measures(path)
-        if done is None:
-            one = (
-                config
-                if entry.seed is None
-                else dataclasses.replace(
-                    config, model=entry.model, code=entry.code, seed=entry.seed
-                )
-            )
-            _run_apart(
-                "measure",
-                job | {"entry": dataclasses.asdict(entry), "settings": dataclasses.asdict(one)},
-            )
-        yield entry, done or read_measures(path), done is not None
+        measures = read_measures(path)
+        was_done = measures is not None
+        if not was_done:
+            settings = dataclasses.asdict(_config_of(entry, config))
+            words = {"entry": dataclasses.asdict(entry), "settings": settings}
+            _run_process("measure", job | words)
+            measures = read_measures(path)
+        yield entry, measures, was_done
+
+
+def _config_of(entry: Entry, config: Config) -> Config:
+    """The settings of one training; those of all for PCA."""
+    if entry.seed is None:
+        return config
+    return dataclasses.replace(config, model=entry.model, code=entry.code, seed=entry.seed)
 
 
 def read_measures(path: Path) -> dict[str, Any] | None:
-    """What was measured, or nothing where that is not there or not whole."""
+    """Return the measures in the file at `path`, None where it is missing or damaged."""
     try:
-        found = json.loads(path.read_bytes())
+        measures = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return None
-    return (
-        found
-        if isinstance(found, dict) and found.keys() >= {"mse", "findings", "notes", "skipped"}
-        else None
-    )
+    is_whole = isinstance(measures, dict) and measures.keys() >= {
+        "mse",
+        "findings",
+        "notes",
+        "skipped",
+    }
+    return measures if is_whole else None
 
 
-def _run_apart(kind: str, job: dict[str, Any]) -> None:
-    """Run one job in a process of its own: a process holds one engine, and its memory is given back at the end."""
+def _run_process(kind: str, job: dict[str, Any]) -> None:
+    """Run one job in its own process, which holds one engine and gives its memory back at the end.
+
+    Raises the error that the process ends with.
+    """
     words = [sys.executable, "-m", "autoencode.comparison.worker", kind, json.dumps(job)]
     with subprocess.Popen(
         words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -72,18 +82,23 @@ def _run_apart(kind: str, job: dict[str, Any]) -> None:
             errors = _read_errors(process.stderr)
             process.wait()
         except KeyboardInterrupt:
-            process.terminate()  # it is deaf to Ctrl-C, which reaches one of both or both
-            process.wait()  # it ends with its chunk
+            # It ignores Ctrl-C, which reaches one of both processes or both, and ends with its
+            # chunk.
+            process.terminate()
+            process.wait()
             raise
     if process.returncode:
-        lines = "".join(errors).strip().splitlines() or ["it ended without a word"]
-        kept = "" if kind == "look" else f"{Entry(**job['entry']).folder} failed: "
-        told = UsageError if process.returncode == UsageError.exit_status else AutoencodeError
-        raise told(f"{kept}{lines[-1]}{' (what was done before is kept)' if kept else ''}")
+        lines = "".join(errors).strip().splitlines() or ["the process ended without a message"]
+        line = lines[-1]
+        if kind == "measure":
+            name = Entry(**job["entry"]).folder
+            line = f"{name} failed: {line} (what was done before is kept)"
+        is_usage = process.returncode == UsageError.exit_status
+        raise UsageError(line) if is_usage else AutoencodeError(line)
 
 
 def _read_errors(stream: Iterable[str]) -> list[str]:
-    """Return the lines of a process on its screen; that it waits for another is told at once."""
+    """Return the lines of a process on its screen; log at once that it waits for another."""
     lines = []
     for line in stream:
         lines.append(line)

@@ -17,8 +17,10 @@ from autoencode.errors import AutoencodeError, UsageError, not_written, reason
 from autoencode.system import marks
 from autoencode.system.files import replacing, synchronise
 
-SETTINGS, MEASURES, LEADERBOARD = "comparison.json", "measures.json", "leaderboard"
-MOST_SEEDS = 1000
+SETTINGS = "comparison.json"
+MEASURES = "measures.json"
+LEADERBOARD = "leaderboard"
+MAX_SEEDS = 1000
 KEPT = "what is done is kept, and the same command continues"
 NEEDED = {"skimage": "scikit-image", "sklearn": "scikit-learn"}
 
@@ -37,37 +39,49 @@ class Entry:
         return f"{self.model}-code{self.code}" + ("" if self.seed is None else f"-seed{self.seed}")
 
     @classmethod
-    def of(cls, folder: str) -> Entry | None:
-        """Return the entry whose run lies in `folder`, if it is one's name.
+    def parse(cls, folder: str) -> Entry | None:
+        """Return the entry whose run lies in `folder`; None where the name is no entry's.
 
-        >>> Entry.of("dense-code16-seed0"), Entry.of("pca-code2"), Entry.of("notes")
+        >>> Entry.parse("dense-code16-seed0"), Entry.parse("pca-code2"), Entry.parse("notes")
         (Entry(model='dense', code=16, seed=0), Entry(model='pca', code=2, seed=None), None)
         """
-        found = re.fullmatch(r"(\w+)-code(\d+)(?:-seed(\d+))?", folder)
-        return found and cls(found[1], int(found[2]), found[3] and int(found[3]))
+        match = re.fullmatch(r"(\w+)-code(\d+)(?:-seed(\d+))?", folder)
+        if match is None:
+            return None
+        model, code, seed = match.groups()
+        return cls(model, int(code), None if seed is None else int(seed))
 
 
-def plan(
+def plan_entries(
     source: data.Source, config: Config, models: Sequence[str], codes: Sequence[int], seeds: int
 ) -> list[Entry]:
-    """Return what there is to do, PCA first; raise `AutoencodeError` where a name, a number or a package is missing."""
+    """Return the trainings of a comparison, PCA first.
+
+    Each of `models` is trained with each size in `codes`, from as many random `seeds`. Raises
+    `UsageError` for a wrong name or number, `AutoencodeError` where a package is missing.
+    """
     for module, package in NEEDED.items():
         if find_spec(module) is None:
             raise AutoencodeError(
                 f"compare needs {package}; install it with: pip install 'autoencode[compare]'"
             )
-    if not (models and codes and 1 <= seeds <= MOST_SEEDS):
+    if not (models and codes and 1 <= seeds <= MAX_SEEDS):
         raise UsageError(
-            f"compare takes at least one of `models`, one of `codes`, and `seeds` from 1 to {MOST_SEEDS}."
+            "compare takes at least one of `models`, one of `codes`, "
+            f"and `seeds` from 1 to {MAX_SEEDS}."
         )
     # This raises where the last seed is too large.
     dataclasses.replace(config, seed=config.seed + seeds - 1)
     for name, several in (("model", "models"), ("code", "codes")):
-        if (value := getattr(config, name)) != getattr(Config, name):
+        value = getattr(config, name)
+        if value != getattr(Config, name):
             raise UsageError(
-                f"compare takes --{several}, received --{name} {value}: say --{several} {value}."
+                f"compare takes `{several}`, received `{name}={value}`: give `{several}={value}`.",
+                parameter=name,
             )
-    models, codes = dict.fromkeys(models), dict.fromkeys(codes)
+
+    models = dict.fromkeys(models)
+    codes = dict.fromkeys(codes)
     entries = [Entry("pca", code) for code in codes]
     for code in codes:
         for model in models:
@@ -76,21 +90,22 @@ def plan(
     return entries
 
 
-def claim(folder: Path | None, source: str, config: Config) -> Path:
-    """Make `folder` the place of a comparison, or take it up again, and return it; by default, comparison-SOURCE.
+def claim_folder(folder: Path | None, source: str, config: Config) -> Path:
+    """Make `folder` that of a comparison, or continue the one that it holds, and return its path.
 
-    Raises `AutoencodeError` where it holds another.
+    By default, it is comparison-SOURCE. Raises `AutoencodeError` where it holds another comparison
+    or other files.
     """
     folder = folder or Path(f"comparison-{runs.plain_name(source)}")
-    told = {"source": source, "settings": json.loads(json.dumps(_shared(config)))}
+    wanted = {"source": source, "settings": json.loads(json.dumps(_shared_settings(config)))}
     path = folder / SETTINGS
     try:
-        held = [one.name for one in folder.iterdir()] if folder.exists() else []
-        if SETTINGS in held and any(map(Entry.of, held)):
-            _check_same(folder, read_settings(path), told)
+        names = [file.name for file in folder.iterdir()] if folder.exists() else []
+        if SETTINGS in names and any(map(Entry.parse, names)):
+            _check_same(folder, read_settings(path), wanted)
             return folder
         # These two are what a call leaves that was refused after it had claimed the folder.
-        if set(held) - {SETTINGS, marks.MARKER}:
+        if set(names) - {SETTINGS, marks.MARKER}:
             raise AutoencodeError(
                 f"{folder} is not empty and holds no comparison: choose another `folder`."
             )
@@ -99,12 +114,15 @@ def claim(folder: Path | None, source: str, config: Config) -> Path:
             f"{folder} cannot hold a comparison ({reason(error)}): choose another `folder`."
         ) from error
     make_marked(folder)
-    write_file(path, json.dumps(told, indent=2).encode())
+    write_file(path, json.dumps(wanted, indent=2).encode())
     return folder
 
 
 def make_marked(folder: Path) -> None:
-    """Make `folder` and mark it as made by this program; raise `AutoencodeError` where that fails."""
+    """Make `folder` and mark it as made by this program.
+
+    Raises `AutoencodeError` where that fails.
+    """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         marks.write_marker(folder)
@@ -113,34 +131,38 @@ def make_marked(folder: Path) -> None:
 
 
 def read_settings(path: Path) -> dict[str, Any]:
-    """Return what the comparison's file at `path` holds; raise `OSError` or `ValueError` where it is damaged."""
-    found = json.loads(path.read_text("utf-8"))
-    whole = isinstance(found, dict) and isinstance(found.get("settings"), dict)
-    if not whole:
+    """Return what the comparison's file at `path` holds: its `source` and its `settings`.
+
+    Raises `OSError` where it cannot be read, `ValueError` where it is damaged.
+    """
+    held = json.loads(path.read_text("utf-8"))
+    is_whole = isinstance(held, dict) and isinstance(held.get("settings"), dict)
+    if not is_whole:
         raise ValueError(f"{SETTINGS} is damaged")
-    return found
+    return held
 
 
 def _check_same(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> None:
+    """Raise `AutoencodeError` where a comparison had another source or other settings before."""
     if before.get("source") != now["source"]:
         raise AutoencodeError(
-            f"{folder} holds a comparison of {before.get('source')}, and not of {now['source']}: choose another `folder`."
+            f"{folder} holds a comparison of {before.get('source')}, and not of {now['source']}: "
+            "choose another `folder`."
         )
-    known = {field.name: field.default for field in dataclasses.fields(Config)}
-    was, asked = (
-        {name: found.get(name, default) for name, default in known.items()}
-        for found in (before["settings"], now["settings"])
-    )
-    others = [
-        f"`{name}={was[name]}` and not {asked[name]}" for name in known if was[name] != asked[name]
-    ]
-    if others:
+
+    differences = []
+    for field in dataclasses.fields(Config):
+        was = before["settings"].get(field.name, field.default)
+        wanted = now["settings"].get(field.name, field.default)
+        if was != wanted:
+            differences.append(f"`{field.name}={was}` and not {wanted}")
+    if differences:
         raise AutoencodeError(
-            f"{folder} holds a comparison with {', '.join(others)}: choose another `folder`."
+            f"{folder} holds a comparison with {', '.join(differences)}: choose another `folder`."
         )
 
 
-def _shared(config: Config) -> dict[str, Any]:
+def _shared_settings(config: Config) -> dict[str, Any]:
     """The settings that all trainings of a comparison share."""
     return {
         key: value
@@ -150,7 +172,10 @@ def _shared(config: Config) -> dict[str, Any]:
 
 
 def write_file(path: Path, content: bytes) -> None:
-    """Write `content` so that `path` is whole or as before; raise `AutoencodeError` where that fails."""
+    """Write `content` so that `path` is whole or as before.
+
+    Raises `AutoencodeError` where that fails.
+    """
     try:
         with replacing(path) as temporary:
             temporary.write_bytes(content)

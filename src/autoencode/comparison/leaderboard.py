@@ -15,7 +15,7 @@ from autoencode.comparison.compare import read_measures
 from autoencode.comparison.entries import LEADERBOARD, MEASURES, Entry, write_file
 from autoencode.plots import charts, grids
 
-SHOWN = 10  # test images in the picture
+EXAMPLES = 10  # test images in the picture
 COLUMNS = {
     "mse": "test MSE",
     "psnr": "PSNR (dB)",
@@ -27,104 +27,127 @@ COLUMNS = {
     "seconds": "training (s)",
     "images_per_second": "images a second",
 }
-FORMATS = {"mse": "{:.5f}", "psnr": "{:.2f}", "ssim": "{:.4f}", "probe": "{:.4f}", "neighbours": "{:.4f}", "seconds": "{:,.0f}"}  # fmt: skip
+FORMATS = {
+    "mse": "{:.5f}",
+    "psnr": "{:.2f}",
+    "ssim": "{:.4f}",
+    "probe": "{:.4f}",
+    "neighbours": "{:.4f}",
+    "seconds": "{:,.0f}",
+}
+
+# Of each model and size of the code, the measures of all its trainings.
+Groups = dict[tuple[str, int], list[dict[str, Any]]]
 
 
-def write(folder: Path) -> list[str]:
-    """Write leaderboard.md, leaderboard.csv, reconstructions.png and error.png; return the lines of the leaderboard.
+def write_leaderboard(folder: Path) -> list[str]:
+    """Write leaderboard.md, leaderboard.csv, reconstructions.png and error.png.
 
-    They hold all that is done in `folder`, by whichever call. The picture is of the size of code that most models have, the
-    largest of several.
+    They hold all that is done in `folder`, by whichever call. The picture is of the size of the
+    code that most models have, the largest of several. Returns the lines of the leaderboard.
     """
-    results = _finished(folder)
-    groups: dict[tuple[str, int], list[dict[str, Any]]] = {}
-    for entry, found in results:
-        groups.setdefault((entry.model, entry.code), []).append(found)
-    ordered = sorted(
-        groups.items(), key=lambda item: (item[0][1], item[0][0] != "pca", _mean(item[1], "mse"))
+    entries = _read_entries(folder)
+    groups: Groups = {}
+    for entry, measures in entries:
+        groups.setdefault((entry.model, entry.code), []).append(measures)
+
+    # By size, PCA first, then by error.
+    ordered = dict(
+        sorted(
+            groups.items(),
+            key=lambda item: (item[0][1], item[0][0] != "pca", _mean(item[1], "mse")),
+        )
     )
-    lines = table(dict(ordered))
+    lines = format_table(ordered)
     write_file(folder / f"{LEADERBOARD}.md", ("\n".join(lines) + "\n").encode())
-    write_file(folder / f"{LEADERBOARD}.csv", _csv(dict(ordered)).encode())
-    sizes = [code for _, code in groups]
-    shown = max(set(sizes), key=lambda code: (sizes.count(code), code))
-    page = grids.draw_rows(_rows(folder, [entry for entry, _ in results if entry.code == shown]))
-    written = io.BytesIO()
-    grids.write_png(page, written)
-    write_file(folder / "reconstructions.png", written.getvalue())
-    errors: dict[str, list[tuple[int, float, float]]] = {}
-    for (model, code), found in sorted(groups.items(), key=lambda item: item[0][1]):
-        errors.setdefault(model, []).append((code, _mean(found, "mse"), _spread(found, "mse")))
-    written = io.BytesIO()
-    charts.write_curve(charts.draw_errors(errors), written)
-    write_file(folder / "error.png", written.getvalue())
+    write_file(folder / f"{LEADERBOARD}.csv", _format_csv(ordered).encode())
+    _write_picture(folder, [entry for entry, _ in entries], [code for _, code in groups])
+    _write_chart(folder, groups)
     return lines
 
 
-def _finished(folder: Path) -> list[tuple[Entry, dict[str, Any]]]:
-    """Every entry of a comparison that is done, with its measures, in the order of sizes, models and seeds."""
-    entries = filter(None, (Entry.of(path.parent.name) for path in folder.glob(f"*/{MEASURES}")))
-    ordered = sorted(
-        entries, key=lambda entry: (entry.code, entry.model != "pca", entry.model, entry.seed or 0)
+def _write_picture(folder: Path, entries: Sequence[Entry], sizes: Sequence[int]) -> None:
+    """Write reconstructions.png of the entries with the most frequent of `sizes`."""
+    shown = max(set(sizes), key=lambda size: (sizes.count(size), size))
+    rows = _read_rows(folder, [entry for entry in entries if entry.code == shown])
+    written = io.BytesIO()
+    grids.write_png(grids.draw_rows(rows), written)
+    write_file(folder / "reconstructions.png", written.getvalue())
+
+
+def _write_chart(folder: Path, groups: Groups) -> None:
+    """Write error.png, the errors of each model by the size of the code."""
+    errors: dict[str, list[tuple[int, float, float]]] = {}
+    for (model, code), measures in sorted(groups.items(), key=lambda item: item[0][1]):
+        point = (code, _mean(measures, "mse"), _deviation(measures, "mse"))
+        errors.setdefault(model, []).append(point)
+    written = io.BytesIO()
+    charts.write_curve(charts.draw_errors(errors), written)
+    write_file(folder / "error.png", written.getvalue())
+
+
+def _read_entries(folder: Path) -> list[tuple[Entry, dict[str, Any]]]:
+    """Every finished entry with its measures, in the order of sizes, models and random seeds."""
+    parsed = [Entry.parse(path.parent.name) for path in folder.glob(f"*/{MEASURES}")]
+    entries = sorted(
+        (entry for entry in parsed if entry is not None),
+        key=lambda entry: (entry.code, entry.model != "pca", entry.model, entry.seed or 0),
     )
-    found = ((entry, read_measures(folder / entry.folder / MEASURES)) for entry in ordered)
-    return [(entry, measured) for entry, measured in found if measured is not None]
+    measured = [(entry, read_measures(folder / entry.folder / MEASURES)) for entry in entries]
+    return [(entry, measures) for entry, measures in measured if measures is not None]
 
 
-def table(groups: dict[tuple[str, int], list[dict[str, Any]]]) -> list[str]:
-    """Return the leaderboard as the lines of a Markdown table: mean and, over several seeds, spread of every measure."""
+def format_table(groups: Groups) -> list[str]:
+    """Return the leaderboard as the lines of a Markdown table.
+
+    Of several seeds, a cell holds the mean of a measure and its standard deviation.
+    """
     head = ["model", "code", "seeds", *COLUMNS.values()]
     rows = [
-        [name, str(code), str(len(found)), *(_cell(found, key) for key in COLUMNS)]
-        for (name, code), found in groups.items()
+        [model, str(code), str(len(measures)), *(_format_cell(measures, key) for key in COLUMNS)]
+        for (model, code), measures in groups.items()
     ]
     return [f"| {' | '.join(cells)} |" for cells in [head, ["---"] * len(head), *rows]]
 
 
-def _cell(found: Sequence[dict[str, Any]], key: str) -> str:
-    if any(one.get(key) is None for one in found):
+def _format_cell(measures: Sequence[dict[str, Any]], key: str) -> str:
+    if any(one.get(key) is None for one in measures):
         return ""
     style = FORMATS.get(key, "{:,.0f}")
-    mean = style.format(_mean(found, key))
-    return (
-        mean
-        if len(found) == 1 or key in ("parameters", "epochs")
-        else f"{mean} ± {style.format(_spread(found, key))}"
-    )
+    mean = style.format(_mean(measures, key))
+    if len(measures) == 1 or key in ("parameters", "epochs"):
+        return mean
+    return f"{mean} ± {style.format(_deviation(measures, key))}"
 
 
-def _mean(found: Sequence[dict[str, Any]], key: str) -> float:
-    return statistics.mean(one[key] for one in found)
+def _mean(measures: Sequence[dict[str, Any]], key: str) -> float:
+    return statistics.mean(one[key] for one in measures)
 
 
-def _spread(found: Sequence[dict[str, Any]], key: str) -> float:
-    """The standard deviation over seeds; 0 for one."""
-    return statistics.stdev(one[key] for one in found) if len(found) > 1 else 0.0
+def _deviation(measures: Sequence[dict[str, Any]], key: str) -> float:
+    """The standard deviation over random seeds; 0 for one."""
+    return statistics.stdev(one[key] for one in measures) if len(measures) > 1 else 0.0
 
 
-def _csv(groups: dict[tuple[str, int], list[dict[str, Any]]]) -> str:
+def _format_csv(groups: Groups) -> str:
     text = io.StringIO()
     writer = csv.writer(text)
-    writer.writerow(
-        [
-            "model",
-            "code",
-            "seeds",
-            *(f"{key}{end}" for key in COLUMNS for end in ("", "_deviation")),
-        ]
-    )
-    for (model, code), found in groups.items():
+    names = [f"{key}{end}" for key in COLUMNS for end in ("", "_deviation")]
+    writer.writerow(["model", "code", "seeds", *names])
+    for (model, code), measures in groups.items():
         cells = []
         for key in COLUMNS:
-            known = all(one.get(key) is not None for one in found)
-            spread = _spread(found, key) if known and len(found) > 1 else ""  # one seed has none
-            cells += [_mean(found, key) if known else "", spread]
-        writer.writerow([model, code, len(found), *cells])
+            is_known = all(one.get(key) is not None for one in measures)
+            cells.append(_mean(measures, key) if is_known else "")
+            # One seed has no deviation.
+            is_spread = is_known and len(measures) > 1
+            cells.append(_deviation(measures, key) if is_spread else "")
+        writer.writerow([model, code, len(measures), *cells])
     return text.getvalue()
 
 
-def _rows(folder: Path, entries: Sequence[Entry]) -> dict[str, np.ndarray]:
-    """The originals, then what PCA and the first seed of every model redraw of them."""
+def _read_rows(folder: Path, entries: Sequence[Entry]) -> dict[str, np.ndarray]:
+    """The originals, then the reconstructions by PCA and by the first seed of every model."""
     rows = {}
     for entry in entries:
         if entry.model in rows:
@@ -134,8 +157,7 @@ def _rows(folder: Path, entries: Sequence[Entry]) -> dict[str, np.ndarray]:
             rows["original"] = np.load(path / "originals.npy", allow_pickle=False)
             rows["pca"] = np.load(path / "reconstructions.npy", allow_pickle=False)
         else:
-            last = max(
-                (path / "arrays").glob("reconstructions*.npy"), key=lambda one: int(one.stem[15:])
-            )
-            rows[entry.model] = np.load(last, allow_pickle=False)[:SHOWN]
+            files = (path / "arrays").glob("reconstructions*.npy")
+            last = max(files, key=lambda file: int(file.stem.removeprefix("reconstructions")))
+            rows[entry.model] = np.load(last, allow_pickle=False)[:EXAMPLES]
     return rows

@@ -1,4 +1,4 @@
-"""One training of a comparison, in a process of its own."""
+"""One training of a comparison, in its own process."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from autoencode.comparison.entries import (
     read_settings,
     write_file,
 )
-from autoencode.comparison.leaderboard import SHOWN
+from autoencode.comparison.leaderboard import EXAMPLES
 from autoencode.config import Config
 from autoencode.errors import AutoencodeError
 from autoencode.images import Images, to_pixels
@@ -32,32 +32,40 @@ from autoencode.system import signals
 from autoencode.training import evaluate
 
 
-def look(job: dict[str, Any]) -> None:
-    """Raise `AutoencodeError` where the source holds other images than at first, or a batch does not suit them."""
-    config, path = Config(**job["settings"]), Path(job["folder"], SETTINGS)
+def check_source(job: dict[str, Any]) -> None:
+    """Raise `AutoencodeError` where the source holds other images than in the trainings before.
+
+    Raises `UsageError` where a batch size does not suit them.
+    """
+    config = Config(**job["settings"])
+    path = Path(job["folder"], SETTINGS)
     images = data.load(job["source"], config)
+    is_tutorial = pipeline.is_tutorial(job["source"])
     for model in job["models"]:
-        one = dataclasses.replace(config, model=model)
-        pipeline.fit(images, one, tutorial=pipeline.is_tutorial(job["source"]))
-    found, fingerprint = read_settings(path), images.fingerprint()
-    if found.setdefault("fingerprint", fingerprint) != fingerprint:
+        pipeline.fit(images, dataclasses.replace(config, model=model), tutorial=is_tutorial)
+
+    held = read_settings(path)
+    fingerprint = images.fingerprint()
+    if held.setdefault("fingerprint", fingerprint) != fingerprint:
         raise AutoencodeError(
-            f"{job['source']} holds other images than {path.parent} was made of: choose another `folder`."
+            f"{job['source']} holds other images than {path.parent} was made of: "
+            "choose another `folder`."
         )
-    write_file(path, json.dumps(found, indent=2).encode())
+    write_file(path, json.dumps(held, indent=2).encode())
 
 
-def measure(job: dict[str, Any], ended: Callable[[], bool]) -> None:
+def measure_entry(job: dict[str, Any], ended: Callable[[], bool]) -> None:
     """Train and measure an entry; once `ended()` is true, a training ends with its chunk."""
-    entry, config, folder = Entry(**job["entry"]), Config(**job["settings"]), Path(job["folder"])
-    folder /= entry.folder
+    entry = Entry(**job["entry"])
+    config = Config(**job["settings"])
+    folder = Path(job["folder"], entry.folder)
     if entry.seed is None:
         images = data.load(job["source"], config)
         make_marked(folder)
-        found = _measure_pca(images, entry.code, folder)
+        measures = _measure_pca(images, entry.code, folder)
     else:
-        found = _measure_training(job["source"], config, folder, ended)
-    write_file(folder / MEASURES, json.dumps(found, indent=2).encode())
+        measures = _measure_training(job["source"], config, folder, ended)
+    write_file(folder / MEASURES, json.dumps(measures, indent=2).encode())
 
 
 def _measure_training(
@@ -65,21 +73,25 @@ def _measure_training(
 ) -> dict[str, Any]:
     make_marked(folder)
     with runs.hold(folder):
-        config, resumed = _take_up(folder, config)
+        config, resumed = _resume(folder, config)
         training = pipeline.prepare(source, config, alone=True, resumed=resumed)
-        events = pipeline.record(training, folder, ended)
-        told = [
-            event for event in events if isinstance(event, (pipeline.Finding, pipeline.Stopped))
-        ]
-    if any(isinstance(event, pipeline.Stopped) for event in told):
+        findings = []
+        is_stopped = False
+        for event in pipeline.record(training, folder, ended):
+            if isinstance(event, pipeline.Finding):
+                findings.append(str(event))
+            is_stopped = is_stopped or isinstance(event, pipeline.Stopped)
+    if is_stopped:
         raise AutoencodeError("stopped early")
+
     epochs = runs.Run.open(folder).metrics()
-    images, engine = training.images, training.engine
+    images = training.images
+    engine = training.engine
     test = evaluate(engine, images.test, len(images.test))
     train_codes = evaluate(engine, images.train, 0).codes
-    found = metrics.measure_reconstructions(images.test, test.examples, test.errors)
-    found |= metrics.measure_codes(train_codes, images.train_labels, test.codes, images.test_labels)
-    return found | {
+    measures = metrics.measure_reconstructions(images.test, test.examples, test.errors)
+    measures |= metrics.measure_codes(train_codes, images.train_labels, test.codes, images.test_labels)
+    return measures | {
         "parameters": engine.model.count_params(),
         "epochs": len(epochs),
         "seconds": sum(epoch["seconds"] for epoch in epochs),
@@ -87,14 +99,14 @@ def _measure_training(
         "engine": engine.name,
         "notes": list(images.notes),
         "skipped": len(images.skipped),
-        "findings": [str(finding) for finding in told],
+        "findings": findings,
     }
 
 
-def _take_up(folder: Path, config: Config) -> tuple[Config, pipeline.Resumed | None]:
-    """Return what a training that was cut off goes on from, or that there is none yet.
+def _resume(folder: Path, config: Config) -> tuple[Config, pipeline.Resumed | None]:
+    """Return what an interrupted training resumes from, None where there is none yet.
 
-    Raises `AutoencodeError` where there is one that cannot be taken up: it is the user's to remove.
+    Raises `AutoencodeError` where there is one that cannot be resumed: it is the user's to remove.
     """
     if not (folder / runs.RECORD).exists():
         return config, None
@@ -105,21 +117,26 @@ def _measure_pca(images: Images, components: int, folder: Path) -> dict[str, Any
     started = time.perf_counter()
     pca = metrics.PCA.fit(images.train, components)
     seconds = time.perf_counter() - started
-    train_codes, test_codes = pca.encode(images.train), pca.encode(images.test)
-    redrawn = pca.decode(test_codes)
-    errors = metrics.squared_errors(images.test, redrawn)
-    pixels = to_pixels(redrawn)
-    _write_array(folder / "originals.npy", images.test[:SHOWN])
-    _write_array(folder / "reconstructions.npy", pixels[:SHOWN])
-    found = metrics.measure_reconstructions(images.test, pixels, errors)
-    found |= metrics.measure_codes(train_codes, images.train_labels, test_codes, images.test_labels)
-    parameters = images.train[0].size * (pca.components.shape[1] + 1)
-    told = {"notes": list(images.notes), "skipped": len(images.skipped), "findings": []}
-    return (
-        found
-        | told
-        | {"parameters": parameters, "epochs": None, "seconds": seconds, "images_per_second": None}
-    )
+
+    train_codes = pca.encode(images.train)
+    test_codes = pca.encode(images.test)
+    reconstructions = pca.decode(test_codes)
+    errors = metrics.squared_errors(images.test, reconstructions)
+    pixels = to_pixels(reconstructions)
+    _write_array(folder / "originals.npy", images.test[:EXAMPLES])
+    _write_array(folder / "reconstructions.npy", pixels[:EXAMPLES])
+
+    measures = metrics.measure_reconstructions(images.test, pixels, errors)
+    measures |= metrics.measure_codes(train_codes, images.train_labels, test_codes, images.test_labels)
+    return measures | {
+        "notes": list(images.notes),
+        "skipped": len(images.skipped),
+        "findings": [],
+        "parameters": images.train[0].size * (pca.components.shape[1] + 1),
+        "epochs": None,
+        "seconds": seconds,
+        "images_per_second": None,
+    }
 
 
 def _write_array(path: Path, array: np.ndarray) -> None:
@@ -129,13 +146,15 @@ def _write_array(path: Path, array: np.ndarray) -> None:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # `compare` sends SIGTERM
+    # The process that started this one, `compare`, sends SIGTERM, and reads what is written to
+    # standard error.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
-        if sys.argv[1] == "look":
-            look(json.loads(sys.argv[2]))
+        if sys.argv[1] == "check":
+            check_source(json.loads(sys.argv[2]))
         else:
             with signals.noted(numbers=(signal.SIGTERM,)) as received:
-                measure(json.loads(sys.argv[2]), lambda: bool(received))
+                measure_entry(json.loads(sys.argv[2]), lambda: bool(received))
     except AutoencodeError as error:
-        sys.stderr.write(f"{error}\n")  # for the process that began this one
+        sys.stderr.write(f"{error}\n")
         sys.exit(error.exit_status)
