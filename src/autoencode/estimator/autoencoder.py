@@ -132,8 +132,8 @@ class Autoencoder(
         check_whole("refine", refine, 0, 10_000)
         if refine and self._fitted["quantize"] is not None:
             raise InvalidError(
-                "refine moves codes a little, and those of a quantized model have few values: "
-                "leave it out."
+                "refine needs continuous codes, and those of a quantized model have few values: "
+                "remove it."
             )
         return model.encode(self._images(X), int(refine))
 
@@ -161,8 +161,7 @@ class Autoencoder(
         check_is_fitted(self)
         if self._fitted["noise"] == "none":
             raise InvalidError(
-                "denoise expects a model trained with noise: "
-                "fit one with noise='gaussian:0.3', say."
+                "denoise needs a model trained with noise: fit one with noise='gaussian:0.3'."
             )
         return self.reconstruct(X)
 

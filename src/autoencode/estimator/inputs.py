@@ -117,7 +117,7 @@ def _choose_image_shape(rows: np.ndarray, image_shape: Any) -> list[int]:
     if not fits or math.prod(shape) != math.prod(rows.shape[1:]):
         raise InvalidError(
             f"X: expected rows that fit image_shape {image_shape}, received {rows.shape}: "
-            "correct image_shape, or leave it out."
+            "correct image_shape, or remove it."
         )
     return shape
 

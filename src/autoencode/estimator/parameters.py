@@ -114,7 +114,7 @@ def _channels_first_advice(sizes: Any) -> str:
     if not all(type(size) is int and size > 0 for size in sizes):
         return ""
     shape = ", ".join(map(str, sizes))
-    return f": pass X.reshape(-1, {shape}).transpose(0, 2, 3, 1) as X and leave image_shape out"
+    return f": pass X.reshape(-1, {shape}).transpose(0, 2, 3, 1) as X and remove image_shape"
 
 
 def to_plain(value: Any) -> Any:
