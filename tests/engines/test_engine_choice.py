@@ -44,15 +44,18 @@ CHOICES = (
 
 
 @pytest.mark.parametrize("backend", engines.MODULES)
+@pytest.mark.needs("torch", "tensorflow")
 def test_auto_is_the_backend_that_the_user_set(backend):
     assert python(CHOICES, KERAS_BACKEND=backend)[0].split() == [backend, "torch"]
 
 
+@pytest.mark.needs("torch", "tensorflow")
 def test_an_empty_backend_is_none():
     assert python(CHOICES, KERAS_BACKEND="")[0].split() == ["jax", "torch"]
 
 
 @pytest.mark.parametrize("backend", ["numpy", "openvino", "jaks"])
+@pytest.mark.needs("torch", "tensorflow")
 def test_a_backend_that_is_no_engine_is_refused_in_one_true_line(backend):
     code = "from autoencode import engines; engines.choose('auto')"
     _, errors, status = python(code, KERAS_BACKEND=backend)
