@@ -9,7 +9,7 @@ from sklearn.model_selection import KFold
 from test_inference import called
 
 from autoencode import Config, Images, data, folds, pipeline
-from autoencode.inference import anomalies, opening, ranking, trained
+from autoencode.inference import anomalies, opening, threshold, trained
 
 DIGITS = np.round(load_digits().images * (255 / 16)).astype(np.uint8)[..., None]
 SHUFFLED = DIGITS[np.random.default_rng(0).permutation(len(DIGITS))]
@@ -57,8 +57,10 @@ def test_scores_of_trained_images_would_set_too_low_a_threshold():
     model = trained.Trained(prepared.engine.model)
     normality = anomalies.Normality(model.encode(images))
     unseen = normality.scores(model, new)
-    naive = anomalies.threshold(normality.scores(model, images), 0.1)
-    honest = anomalies.threshold(folds.score_by_folds(images, prepared.config, "jax", folds=4), 0.1)
+    naive = threshold.conformal_threshold(normality.scores(model, images), 0.1)
+    honest = threshold.conformal_threshold(
+        folds.score_by_folds(images, prepared.config, "jax", folds=4), 0.1
+    )
     assert (unseen > naive).mean() > 0.2
     assert (unseen > honest).mean() == pytest.approx(0.1, abs=0.08)
 
@@ -103,8 +105,8 @@ def test_too_small_a_set_is_not_trained_on_in_folds(tmp_path):
     def never(images):
         raise AssertionError("50 images are fewer than the 99 that are needed")
 
-    alarm = ranking.learn(
+    alarm = threshold.set_threshold(
         opened, data.open_dataset(tmp_path / "tiny.npy"), 0.01, score_by_folds=never
     )
     assert alarm.threshold is None
-    assert "`folds`" not in alarm.describe(0.01)
+    assert "`folds`" not in alarm.describe()

@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.distance import mahalanobis
 
 from autoencode import AutoencodeError
-from autoencode.inference import anomalies
+from autoencode.inference import anomalies, threshold
 
 RANDOM = np.random.default_rng(0)
 
@@ -94,7 +94,7 @@ def test_the_threshold_keeps_its_false_alarms_whatever_the_distribution():
     held_out, share, rates = 99, 0.1, []
     for _ in range(2000):
         drawn = RANDOM.lognormal(size=held_out + 1)
-        rates.append(drawn[-1] > anomalies.threshold(drawn[:-1], share))
+        rates.append(drawn[-1] > threshold.conformal_threshold(drawn[:-1], share))
     # Exactly 0.1 is expected; 2,000 draws are off by 0.0067 in one standard deviation.
     assert np.mean(rates) == pytest.approx(share, abs=0.027)
 
@@ -103,5 +103,5 @@ def test_too_few_held_out_images_are_told():
     with pytest.raises(
         AutoencodeError, match="needs at least 99 held-out normal images, received 98"
     ):
-        anomalies.threshold(np.arange(98.0), 0.01)
-    assert anomalies.threshold(np.arange(99.0), 0.01) == 98
+        threshold.conformal_threshold(np.arange(98.0), 0.01)
+    assert threshold.conformal_threshold(np.arange(99.0), 0.01) == 98

@@ -28,9 +28,10 @@ from autoencode import (
     UsageError,
     data,
     engines,
+    metrics,
     pipeline,
 )
-from autoencode.cli import main
+from autoencode.cli import file_formats, main, output_files, results
 from autoencode.config import DataConfig
 from autoencode.data import array_dataset, streaming
 from autoencode.data.decode import Plan
@@ -38,16 +39,19 @@ from autoencode.data.splits import split_dataset
 from autoencode.images import to_pixels
 from autoencode.inference import (
     anomalies,
-    encoding,
+    code_files,
+    codes,
+    detection,
     generation,
     opening,
-    outputs,
     projection,
     ranking,
     reconstruction,
     refinement,
     summary,
+    threshold,
 )
+from autoencode.inference.results import read_rows
 from autoencode.plots import charts, grids
 from autoencode.system import marks
 
@@ -85,13 +89,14 @@ def opened(run) -> opening.Opened:
 
 @pytest.fixture
 def place(tmp_path):
-    """A place for each verb, in a folder of its own."""
+    """The files of each command, in a folder of its own."""
 
-    def claimed(verb: str, ending: str | None = None) -> outputs.Place:
-        kind = outputs.KINDS[verb]
-        return outputs.Place(tmp_path / f"{kind.stem}{ending or kind.suffixes[0]}", kind.pictures)
+    def find(command: str, ending: str | None = None) -> output_files.OutputFiles:
+        kind = output_files.KINDS[command]
+        file = tmp_path / f"{kind.stem}{ending or kind.suffixes[0]}"
+        return output_files.OutputFiles(file, kind.figures)
 
-    return claimed
+    return find
 
 
 def rows(source) -> data.Dataset:
@@ -116,6 +121,36 @@ def size(path: Path) -> tuple[int, int]:
         return picture.size
 
 
+def write_reconstructions(
+    opened: opening.Opened, source, files: output_files.OutputFiles
+) -> np.ndarray:
+    """The errors of the reconstructions, which are written."""
+    stream = streamed(opened, source)
+    batches = reconstruction.reconstruct_batches(opened, stream)
+    shape = opened.trained.shape
+    return results.write_reconstructions(files, batches, stream, shape=shape, examples=10)
+
+
+def write_codes(opened: opening.Opened, source, files: output_files.OutputFiles) -> None:
+    results.write_codes(files, codes.encode(opened, streamed(opened, source)))
+
+
+def write_map(opened: opening.Opened, source, files: output_files.OutputFiles, method: str):
+    stream = streamed(opened, source)
+    found = projection.project(opened, stream, method=method)
+    plane = projection.decode_plane(opened, found, results.GRID)
+    results.write_map(files, found, stream, plane)
+    return found
+
+
+def write_ranking(opened, source, calibration, files, examples: int = 10):
+    stream = streamed(opened, source)
+    found = ranking.rank_anomalies(opened, stream, calibration)
+    strangest = ranking.find_differences(opened, stream, found.order[:examples])
+    results.write_ranking(files, found, strangest)
+    return found
+
+
 # The same numbers, whoever is asked
 
 
@@ -126,20 +161,22 @@ def test_the_numbers_are_those_of_plain_keras(opened, source, digits, place):
     floats = digits[0] / np.float32(255)
     redrawn = model.predict(floats, verbose=0)
     errors = np.square(redrawn - floats).mean((1, 2, 3))
-    told = reconstruction.reconstruct(opened, streamed(opened, source), place("reconstruct"))
+    written = write_reconstructions(opened, source, place("reconstruct"))
+    told = reconstruction.reconstruct(opened, streamed(opened, source))
     found = arrays(place("reconstruct").file)
+    np.testing.assert_array_equal(written, told.errors)
     assert np.abs(found["images"] - np.clip(redrawn, 0, 1) * 255).max() <= 0.501
     np.testing.assert_allclose(found["errors"], errors, rtol=1e-4)
-    np.testing.assert_allclose(told["mse"], errors.mean(), rtol=1e-4)
+    np.testing.assert_allclose(told.mse, errors.mean(), rtol=1e-4)
     np.testing.assert_allclose(
-        told["psnr"], np.mean([10 * np.log10(1 / error) for error in errors]), rtol=1e-4
+        told.psnr, np.mean([10 * np.log10(1 / error) for error in errors]), rtol=1e-4
     )
     assert found["names"].tolist() == [f"digits train {index}" for index in range(COUNT)]
     np.testing.assert_array_equal(found["labels"], digits[1])
     assert size(place("reconstruct").beside()) == (1800, 400)
-    codes = encoding.codes_of(opened, streamed(opened, source))
+    encoded = codes.encode_stream(opened, streamed(opened, source))
     np.testing.assert_allclose(
-        codes, model.get_layer("encoder").predict(floats, verbose=0), rtol=1e-4, atol=1e-5
+        encoded, model.get_layer("encoder").predict(floats, verbose=0), rtol=1e-4, atol=1e-5
     )
 
 
@@ -149,13 +186,23 @@ def test_a_saved_estimator_gives_what_it_gave(tmp_path, digits, source, place):
     opened = opening.open_model(opening.find(tmp_path / "digits.keras"))
     assert opened.saved.settings["noise"] == "mask:0.2"
     np.testing.assert_array_equal(
-        encoding.codes_of(opened, streamed(opened, source)), estimator.transform(digits[0])
+        codes.encode_stream(opened, streamed(opened, source)), estimator.transform(digits[0])
     )
-    reconstruction.denoise(opened, streamed(opened, source), place("denoise"))
+    stream = streamed(opened, source)
+    results.write_denoised(
+        place("denoise"),
+        reconstruction.denoise_batches(opened, stream),
+        stream,
+        shape=(8, 8, 1),
+        examples=10,
+        with_noise=False,
+    )
     np.testing.assert_array_equal(
         arrays(place("denoise").file)["images"], estimator.denoise(digits[0])
     )
-    generation.sample(opened, opened.saved.codes, place("sample"), count=20, seed=5)
+    training_codes = generation.learn_codes(opened, None)
+    drawn = generation.sample(opened, training_codes, count=20, seed=5)
+    results.write_samples(place("sample"), drawn)
     np.testing.assert_array_equal(
         arrays(place("sample").file)["images"], estimator.sample(20, seed=5)
     )
@@ -177,7 +224,7 @@ def test_a_model_of_plain_keras_alone_will_do(tmp_path, digits, source):
     kernel, bias = encoder.get_weights()
     expected = digits[0].reshape(COUNT, -1) / 255 @ kernel + bias
     np.testing.assert_allclose(
-        encoding.codes_of(opened, streamed(opened, source)), expected, rtol=1e-3, atol=1e-5
+        codes.encode_stream(opened, streamed(opened, source)), expected, rtol=1e-3, atol=1e-5
     )
     decoder.set_weights([weight * np.nan for weight in decoder.get_weights()])
     model.save(tmp_path / "nan.keras")
@@ -195,21 +242,16 @@ def test_anomalies_are_ranked_by_the_score_of_plain_keras_and_found(
     noise = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 1), "uint8")
     mixed = np.concatenate([digits[0][:40], noise])
     np.save(tmp_path / "mixed.npy", mixed)
-    alarm = ranking.learn(opened, data.open_dataset(source), 0.2)
-    told = ranking.rank(
-        opened, streamed(opened, tmp_path / "mixed.npy"), alarm, place("anomalies"), examples=5
-    )
+    alarm = threshold.set_threshold(opened, data.open_dataset(source), 0.2)
+    told = write_ranking(opened, tmp_path / "mixed.npy", alarm, place("anomalies"), examples=5)
     lines = list(csv.DictReader(place("anomalies").file.read_text().splitlines()))
     assert {line["name"] for line in lines[:9]} == {
         f"mixed train {index}" for index in range(40, 49)
     }
-    assert told == {
-        "images": 49,
-        "anomalies": sum(float(line["score"]) > alarm.threshold for line in lines),
-    }
-    assert [line["anomaly"] for line in lines] == ["1"] * told["anomalies"] + ["0"] * (
-        49 - told["anomalies"]
-    )
+    count = told.anomalies.sum()
+    assert len(told) == 49
+    assert count == sum(float(line["score"]) > alarm.threshold for line in lines)
+    assert [line["anomaly"] for line in lines] == ["1"] * count + ["0"] * (49 - count)
     split = split_dataset(rows(source), config)
     train, test = split.train, split.test
     expected = scores_by_keras(opened, digits[0][train])
@@ -258,39 +300,42 @@ def test_anomalies_of_a_saved_estimator_have_its_scores(digits, tmp_path, place)
     ):
         np.save(tmp_path / f"{name}.npy", images)
     opened = opening.open_model(opening.find(tmp_path / "digits.keras"))
-    alarm = ranking.learn(opened, data.open_dataset(tmp_path / "normal.npy"), 0.1)
+    alarm = threshold.set_threshold(opened, data.open_dataset(tmp_path / "normal.npy"), 0.1)
     np.testing.assert_allclose(
         alarm.held_out, -estimator.score_samples(digits[0][150:250]), rtol=1e-5
     )
-    ranking.rank(opened, streamed(opened, tmp_path / "new.npy"), alarm, place("anomalies"))
+    write_ranking(opened, tmp_path / "new.npy", alarm, place("anomalies"))
     lines = csv.DictReader(place("anomalies").file.read_text().splitlines())
     found = {int(line["name"].split()[-1]): float(line["score"]) for line in lines}
     expected = -estimator.score_samples(digits[0][250:])
     np.testing.assert_allclose([found[index] for index in range(50)], expected, rtol=1e-5)
-    one = ranking.learn(opened, data.open_dataset(tmp_path / "one.npy"), 0.9)
+    one = threshold.set_threshold(opened, data.open_dataset(tmp_path / "one.npy"), 0.9)
     assert (one.threshold, one.rate, one.measured) == (one.held_out[0], None, 0)
 
 
 def test_anomalies_rank_without_a_threshold_and_say_how_many_images_are_missing(
     opened, source, place
 ):
-    held_out = ranking.learn(opened, data.open_dataset(source), 0.5).held_out
+    held_out = threshold.set_threshold(opened, data.open_dataset(source), 0.5).held_out
     count = len(held_out)
-    few = ranking.learn(opened, data.open_dataset(source), 0.01, can_fold=True)
-    told = ranking.rank(opened, streamed(opened, source), few, place("anomalies"))
+    few = threshold.set_threshold(opened, data.open_dataset(source), 0.01, can_fold=True)
+    told = write_ranking(opened, source, few, place("anomalies"))
     lines = list(csv.DictReader(place("anomalies").file.read_text().splitlines()))
     scores = [float(line["score"]) for line in lines]
-    assert told == {"images": COUNT} and scores == sorted(scores, reverse=True)
+    assert (len(told), told.anomalies) == (COUNT, None)
+    assert scores == sorted(scores, reverse=True)
     assert "anomaly" not in lines[0]
     assert size(place("anomalies").beside("-scores.png")) == (800, 500)
-    assert few.describe(0.01) == (
+    assert few.describe() == (
         f"no threshold: 1.00% false alarms need 99 held-out normal images, {99 - count} more than the {count} "
-        "there are; name a larger set with --normal, or allow --false-alarms 0.033, or have five models "
-        f"trained on the {COUNT} normal images with --folds"
+        "there are; name a larger set with `normal`, or allow `false_alarms=0.033`, or have five models "
+        f"trained on the {COUNT} normal images with `folds`"
     )
-    every = ranking.learn(opened, data.open_dataset(source), 0.033)  # what that line advises
+    every = threshold.set_threshold(
+        opened, data.open_dataset(source), 0.033
+    )  # what that line advises
     assert (every.threshold, every.rate) == (held_out.max(), None)
-    assert f"set on all {count} held-out images, not measured" in every.describe(0.033)
+    assert f"set on all {count} held-out images, not measured" in every.describe()
 
 
 # Defects beside good images
@@ -308,24 +353,30 @@ def test_the_auroc_of_each_class_is_that_of_all_pairs(name):
     classes = ["crack", name, "dent", "absent"]
     labels = random.integers(-1, 3, 200)
     scores = (random.normal(size=200) + (labels == 0) + 0.3 * (labels == 2)).round(1)
-    found = ranking.measure_detections(scores, labels, classes)
+    found = detection.measure_detections(scores, labels, classes)
     normal = scores[labels == 1]
     groups = {
         "crack": labels == 0,
         "dent": labels == 2,
         "all defects": (labels == 0) | (labels == 2),
     }
-    assert [detection.name for detection in found] == list(groups)
-    for detection, is_defect in zip(found, groups.values(), strict=True):
-        assert (detection.images, detection.normal) == (is_defect.sum(), len(normal))
-        assert detection.auroc == pytest.approx(auroc_by_pairs(scores[is_defect], normal))
-        assert 0.5 < detection.auroc < 1
+    assert [one.name for one in found] == list(groups)
+    for one, is_defect in zip(found, groups.values(), strict=True):
+        assert (one.images, one.normal) == (is_defect.sum(), len(normal))
+        assert one.auroc == pytest.approx(auroc_by_pairs(scores[is_defect], normal))
+        assert 0.5 < one.auroc < 1
 
 
 def test_good_is_a_class_of_normal_images_beside_others_alone():
-    assert ranking.normal_classes(["dent", "Good", "OK", "goodish"]) == ("Good", "OK")
-    assert ranking.normal_classes(["good"]) == ranking.normal_classes(["good", "ok"]) == ()
-    assert ranking.normal_classes(["dent", "crack"]) == ranking.normal_classes([]) == ()
+    assert detection.find_normal_classes(["dent", "Good", "OK", "goodish"]) == ("Good", "OK")
+    assert (
+        detection.find_normal_classes(["good"])
+        == detection.find_normal_classes(["good", "ok"])
+        == ()
+    )
+    assert (
+        detection.find_normal_classes(["dent", "crack"]) == detection.find_normal_classes([]) == ()
+    )
 
 
 def test_without_normal_images_or_defects_there_is_no_auroc():
@@ -337,7 +388,7 @@ def test_without_normal_images_or_defects_there_is_no_auroc():
         ([1, 1, -1, -1], ["good", "dent"]),
         ([0, 1, 1, 0], ["good", "ok"]),
     ):
-        assert ranking.measure_detections(scores, np.array(labels), classes) == []
+        assert detection.measure_detections(scores, np.array(labels), classes) == []
 
 
 def test_only_good_images_are_taken_as_normal(opened, digits, tmp_path, place):
@@ -346,7 +397,9 @@ def test_only_good_images_are_taken_as_normal(opened, digits, tmp_path, place):
         "mixed", pixels[:200], pixels[200:], labels[:200], labels[200:], ("dent", "Good", "crack")
     )
     good = Images("good", pixels[:200][labels[:200] == 1], pixels[200:][labels[200:] == 1])
-    found, expected = (ranking.learn(opened, rows(source), 0.2) for source in (mixed, good))
+    found, expected = (
+        threshold.set_threshold(opened, rows(source), 0.2) for source in (mixed, good)
+    )
     np.testing.assert_array_equal(found.held_out, expected.held_out)
     assert (found.codes, found.threshold, found.rate) == (
         expected.codes,
@@ -359,7 +412,7 @@ def test_only_good_images_are_taken_as_normal(opened, digits, tmp_path, place):
     assert found.note == "only the 75 images labelled Good of the 300 in mixed are taken as normal"
     assert expected.note == ""
 
-    told = ranking.rank(opened, streamed(opened, mixed), found, place("anomalies"))
+    told = write_ranking(opened, mixed, found, place("anomalies"))
     lines = list(csv.DictReader(place("anomalies").file.read_text().splitlines()))
     scores = {
         label: np.array([float(line["score"]) for line in lines if line["label"] == label])
@@ -367,8 +420,8 @@ def test_only_good_images_are_taken_as_normal(opened, digits, tmp_path, place):
     }
     assert {len(values) for values in scores.values()} == {75}
     by_pairs = [auroc_by_pairs(scores[name], scores["Good"]) for name in ("dent", "crack")]
-    assert [detection.auroc for detection in told["detections"][:2]] == pytest.approx(by_pairs)
-    assert [detection.images for detection in told["detections"]] == [75, 75, 150]
+    assert [one.auroc for one in told.detections[:2]] == pytest.approx(by_pairs)
+    assert [one.images for one in told.detections] == [75, 75, 150]
 
 
 def test_an_estimator_too_takes_only_good_images_as_normal(digits, tmp_path):
@@ -381,7 +434,9 @@ def test_an_estimator_too_takes_only_good_images_as_normal(digits, tmp_path):
         "mixed", digits[0][150:200], digits[0][200:250], labels[:50], labels[50:], ("dent", "ok")
     )
     good = Images("good", digits[0][151:200:2], digits[0][201:250:2])
-    found, expected = (ranking.learn(opened, rows(source), 0.2) for source in (mixed, good))
+    found, expected = (
+        threshold.set_threshold(opened, rows(source), 0.2) for source in (mixed, good)
+    )
     np.testing.assert_array_equal(found.held_out, expected.held_out)
 
 
@@ -394,12 +449,12 @@ def test_a_part_without_good_images_is_refused(opened, digits):
     with pytest.raises(
         AutoencodeError, match="mixed holds no normal image to test: .* with `normal`"
     ):
-        ranking.learn(opened, rows(mixed), 0.2)
+        threshold.set_threshold(opened, rows(mixed), 0.2)
     swapped = Images(
         "mixed", digits[0][:50], digits[0][50:100], labels[50:], labels[:50], ("dent", "good")
     )
     with pytest.raises(AutoencodeError, match="mixed holds no normal image to train on: "):
-        ranking.learn(opened, rows(swapped), 0.2)
+        threshold.set_threshold(opened, rows(swapped), 0.2)
 
 
 def test_the_command_tells_the_auroc_of_a_folder_of_defects(run, digits, tmp_path):
@@ -511,7 +566,7 @@ def test_refined_codes_redraw_better_alike_from_every_verb(
 ):
     import keras
 
-    plain = reconstruction.reconstruct(opened, streamed(opened, source), place("reconstruct"))
+    plain = write_reconstructions(opened, source, place("reconstruct"))
     before = arrays(place("reconstruct").file)["errors"]
     calls = [["reconstruct", str(run), str(source), "--refine", "20", "--out", "refined"]]
     done = called(
@@ -521,22 +576,22 @@ def test_refined_codes_redraw_better_alike_from_every_verb(
     assert done.returncode == 0, done.stderr
     found = arrays(tmp_path / "refined" / "reconstructions.npz")
     assert (found["errors"] <= before + 1e-7).all()
-    assert found["errors"].mean() < 0.99 * plain["mse"]
-    codes = arrays(tmp_path / "codes.npz")["codes"]
-    np.testing.assert_array_equal(codes, opened.trained.encode(digits[0], refine=20))
-    np.testing.assert_array_equal(to_pixels(opened.decode(codes)), found["images"])
+    assert found["errors"].mean() < 0.99 * plain.mean()
+    refined = arrays(tmp_path / "codes.npz")["codes"]
+    np.testing.assert_array_equal(refined, opened.trained.encode(digits[0], refine=20))
+    np.testing.assert_array_equal(to_pixels(opened.decode(refined)), found["images"])
     decoder = keras.saving.load_model(opened.saved.file).get_layer("decoder")
-    errors = np.square(decoder.predict(codes, verbose=0) - digits[0] / np.float32(255)).mean(
+    errors = np.square(decoder.predict(refined, verbose=0) - digits[0] / np.float32(255)).mean(
         (1, 2, 3)
     )
     np.testing.assert_allclose(errors, found["errors"], rtol=1e-4)
 
 
-def test_codes_of_few_values_are_not_refined(opened, source, place):
+def test_codes_of_few_values_are_not_refined(opened, source):
     saved = replace(opened.saved, settings=opened.saved.settings | {"quantize": 3})
-    for verb, work in (("encode", encoding.encode), ("reconstruct", reconstruction.reconstruct)):
+    for work in (codes.encode, reconstruction.reconstruct, reconstruction.reconstruct_batches):
         with pytest.raises(UsageError, match="8 values a number"):
-            work(replace(opened, saved=saved), streamed(opened, source), place(verb), refine=5)
+            work(replace(opened, saved=saved), streamed(opened, source), refine=5)
 
 
 # Out into files, and back
@@ -544,11 +599,11 @@ def test_codes_of_few_values_are_not_refined(opened, source, place):
 
 @pytest.mark.parametrize("ending", [".npz", ".csv", ".parquet"])
 def test_codes_in_a_file_decode_to_the_reconstructions(opened, source, digits, place, ending):
-    reconstruction.reconstruct(opened, streamed(opened, source), place("reconstruct"))
-    encoding.encode(opened, streamed(opened, source), place("encode", ending))
-    codes = encoding.read_codes(place("encode", ending).file, 4)
-    np.testing.assert_array_equal(codes, opened.trained.encode(digits[0]))
-    assert encoding.decode(opened, codes, place("decode")) == {"images": COUNT}
+    write_reconstructions(opened, source, place("reconstruct"))
+    write_codes(opened, source, place("encode", ending))
+    found = code_files.read_codes(place("encode", ending).file, 4)
+    np.testing.assert_array_equal(found, opened.trained.encode(digits[0]))
+    results.write_images(place("decode"), codes.decode_batches(opened, found), (8, 8, 1))
     expected = arrays(place("reconstruct").file)["images"]
     np.testing.assert_array_equal(arrays(place("decode").file)["images"], expected)
     assert size(place("encode").beside()) == (800, 500)
@@ -561,24 +616,24 @@ def test_quantized_codes_take_a_byte_or_two_and_come_back(tmp_path, digits, bits
         tmp_path / "bits.keras"
     )
     opened = opening.open_model(opening.find(tmp_path / "bits.keras"))
-    place = outputs.Place(tmp_path / "codes.NPZ")
-    encoding.encode(opened, streamed(opened, digits[0][:7]), place)
+    place = output_files.OutputFiles(tmp_path / "codes.NPZ")
+    write_codes(opened, digits[0][:7], place)
     found = arrays(place.file)
     assert set(found) == {"levels", "bits", "names"}
     assert found["levels"].nbytes == 7 * 16 * (1 if bits <= 8 else 2)
     assert found["bits"] == bits and found["levels"].max() <= 2**bits - 1
     expected = np.asarray(opened.trained.encoder(digits[0][:7] / np.float32(255)))
     np.testing.assert_allclose(
-        encoding.read_codes(place.file, 16), expected, atol=1e-6 if bits < 11 else 1e-3
+        code_files.read_codes(place.file, 16), expected, atol=1e-6 if bits < 11 else 1e-3
     )
     np.testing.assert_allclose(
-        encoding.read_codes(place.file, 16), opened.encode(digits[0][:7]), atol=1e-6
+        code_files.read_codes(place.file, 16), opened.encode(digits[0][:7]), atol=1e-6
     )
 
 
 def test_tables_keep_every_digit(tmp_path):
     numbers = np.random.default_rng(0).normal(size=200) * 10.0 ** np.arange(-100, 100)
-    outputs.write_table(tmp_path / "x.CSV", {"x": numbers})
+    file_formats.write_table(tmp_path / "x.CSV", {"x": numbers})
     lines = list(csv.DictReader((tmp_path / "x.CSV").read_text().splitlines()))
     assert [float(line["x"]) for line in lines] == numbers.tolist()
 
@@ -588,8 +643,8 @@ def test_tables_open_in_pandas_with_names_and_classes(opened, digits, tmp_path):
 
     folder = fill(tmp_path / "pictures", digits[0][:6], "class {}")
     for ending, read in ((".csv", pandas.read_csv), (".parquet", pandas.read_parquet)):
-        place = outputs.Place(tmp_path / f"codes{ending}")
-        encoding.encode(opened, streamed(opened, folder), place)
+        place = output_files.OutputFiles(tmp_path / f"codes{ending}")
+        write_codes(opened, folder, place)
         table = read(place.file)
         assert table.columns.tolist() == ["name", "label", "code0", "code1", "code2", "code3"]
         assert table["name"].tolist() == [
@@ -623,17 +678,17 @@ floats = st.floats(width=32, allow_nan=False, allow_infinity=False)
 def test_any_codes_come_back_bit_for_bit(tmp_path, codes, name, ending):
     path = tmp_path / f"codes{ending}"
     if ending == ".npz":
-        outputs.write_arrays(path, {"codes": codes, "names": np.array([name] * len(codes))})
+        file_formats.write_arrays(path, {"codes": codes, "names": np.array([name] * len(codes))})
         assert arrays(path)["names"].tolist() == [name.rstrip("\0")] * len(codes)
     else:
         columns = {f"code{number}": column for number, column in enumerate(codes.T)}
-        outputs.write_table(path, {"name": [name] * len(codes), **columns})
-    np.testing.assert_array_equal(encoding.read_codes(path, codes.shape[1]), codes)
+        file_formats.write_table(path, {"name": [name] * len(codes), **columns})
+    np.testing.assert_array_equal(code_files.read_codes(path, codes.shape[1]), codes)
 
 
 def test_what_verbs_write_is_a_source_again(opened, source, place):
     for ending in (".npz", ".npy"):
-        reconstruction.reconstruct(opened, streamed(opened, source), place("reconstruct", ending))
+        write_reconstructions(opened, source, place("reconstruct", ending))
         again = data.load(str(place("reconstruct", ending).file))
         assert (len(again.train) + len(again.test), again.shape) == (COUNT, (8, 8, 1))
     np.testing.assert_array_equal(
@@ -643,12 +698,12 @@ def test_what_verbs_write_is_a_source_again(opened, source, place):
 
 @pytest.mark.parametrize("held", [0, 1000])
 def test_images_that_wait_on_the_disk_are_written_alike(tmp_path, monkeypatch, digits, held):
-    monkeypatch.setattr(outputs, "IN_MEMORY", held or 1)
-    with outputs.spooled((8, 8, 1), tmp_path) as spool:
+    monkeypatch.setattr(file_formats, "BYTES_IN_MEMORY", held or 1)
+    with file_formats.spooled((8, 8, 1), tmp_path) as spool:
         for first in range(0, COUNT, 70):
             spool.add(digits[0][first : first + 70])
-        outputs.write_arrays(tmp_path / "images.npz", {"images": spool})
-        outputs.write_arrays(tmp_path / "images.npy", {"images": spool})
+        file_formats.write_arrays(tmp_path / "images.npz", {"images": spool})
+        file_formats.write_arrays(tmp_path / "images.npy", {"images": spool})
     np.testing.assert_array_equal(arrays(tmp_path / "images.npz")["images"], digits[0])
     np.testing.assert_array_equal(np.load(tmp_path / "images.npy"), digits[0])
     assert {path.name for path in tmp_path.iterdir()} == {"images.npz", "images.npy"}
@@ -664,9 +719,9 @@ def test_a_store_and_a_folder_give_what_memory_gives(opened, digits, tmp_path):
     (tmp_path / "pictures" / "45x.png").write_bytes(b"no picture")
     data.pack(Images("mine", images[:80], images[80:]), tmp_path / "mine.store", Config())
     folder, store = (streamed(opened, tmp_path / name) for name in ("pictures", "mine.store"))
-    np.testing.assert_array_equal(encoding.codes_of(opened, store), expected)
-    codes = encoding.codes_of(opened, folder)
-    by_name = dict(zip(folder.names(), codes, strict=True))
+    np.testing.assert_array_equal(codes.encode_stream(opened, store), expected)
+    encoded = codes.encode_stream(opened, folder)
+    by_name = dict(zip(folder.names(), encoded, strict=True))
     assert len(by_name) == 90
     for index in range(90):
         np.testing.assert_array_equal(by_name[f"{index}.png"], expected[index])
@@ -722,7 +777,7 @@ def test_classes_without_names_are_numbered_in_their_order(opened, digits, tmp_p
     wanted = np.isin(digits[1], (3, 7))
     np.savez(tmp_path / "some.npz", images=digits[0][wanted], labels=digits[1][wanted])
     stream = streamed(opened, tmp_path / "some.npz")
-    encoding.codes_of(opened, stream)
+    codes.encode_stream(opened, stream)
     labels, classes = stream.labels()
     assert [int(classes[label]) for label in labels] == digits[1][wanted].tolist()
 
@@ -731,8 +786,14 @@ def test_classes_without_names_are_numbered_in_their_order(opened, digits, tmp_p
 
 
 def test_noise_is_put_on_and_measured(opened, source, digits, place):
-    told = reconstruction.denoise(
-        opened, streamed(opened, source), place("denoise"), add="salt:0.2", seed=1
+    stream = streamed(opened, source)
+    errors = results.write_denoised(
+        place("denoise"),
+        reconstruction.denoise_batches(opened, stream, add="salt:0.2", seed=1),
+        stream,
+        shape=(8, 8, 1),
+        examples=10,
+        with_noise=True,
     )
     found = arrays(place("denoise").file)
     clean, noisy, denoised = (array / 255 for array in (digits[0], found["noisy"], found["images"]))
@@ -745,33 +806,33 @@ def test_noise_is_put_on_and_measured(opened, source, digits, place):
     black_or_white = np.isin(digits[0], (0, 255)).mean()  # half of the salt falls on these unseen
     assert abs(np.mean(found["noisy"] != digits[0]) - (0.2 - 0.1 * black_or_white)) < 0.01
     np.testing.assert_allclose(
-        [told["psnr_before"], told["psnr"]], [psnr(noisy), psnr(denoised)], atol=0.02
+        [metrics.psnr(found) for found in errors], [psnr(noisy), psnr(denoised)], atol=0.02
     )
     np.testing.assert_array_equal(
-        found["images"], reconstruction.to_pixels(opened.decode(opened.encode(found["noisy"])))
+        found["images"], to_pixels(opened.decode(opened.encode(found["noisy"])))
     )
     assert size(place("denoise").beside())[1] == 3 * 104
-    again, other = (reconstruction.corruption("salt:0.2", seed)(digits[0]) for seed in (1, 2))
+    again, other = (reconstruction.make_noise("salt:0.2", seed)(digits[0]) for seed in (1, 2))
     np.testing.assert_array_equal(again, found["noisy"])
     assert (other != again).any()
 
 
 def test_without_noise_there_is_nothing_to_remove(opened, run):
     saved = opening.find(run)
-    reconstruction.check(saved, None)
+    reconstruction.check_denoising(saved, None)
     with pytest.raises(AutoencodeError, match="`noise=gaussian:0.3`"):
-        reconstruction.check(
+        reconstruction.check_denoising(
             opening.Saved(**vars(saved) | {"settings": saved.settings | {"noise": "none"}}), None
         )
     with pytest.raises(UsageError, match="did you mean 'gaussian'"):
-        reconstruction.check(saved, "gausian:1")
+        reconstruction.check_denoising(saved, "gausian:1")
 
 
 # New images
 
 
 def test_normal_codes_without_training_codes(opened, place):
-    generation.sample(opened, None, place("sample"), count=500, seed=7)
+    results.write_samples(place("sample"), generation.sample(opened, None, count=500, seed=7))
     found = arrays(place("sample").file)
     assert np.abs(found["codes"].mean(0)).max() < 0.2
     assert np.abs(found["codes"].std(0) - 1).max() < 0.2
@@ -783,27 +844,25 @@ def test_normal_codes_without_training_codes(opened, place):
 
 
 def test_codes_near_those_of_training_images(opened, source, place):
-    learnt = encoding.codes_of(opened, streamed(opened, source, part="train", split_seed=3))
-    generation.sample(opened, learnt, place("sample"), count=2000, seed=7)
+    learnt = codes.encode_stream(opened, streamed(opened, source, part="train", split_seed=3))
+    results.write_samples(place("sample"), generation.sample(opened, learnt, count=2000, seed=7))
     drawn = arrays(place("sample").file)["codes"]
     np.testing.assert_allclose(drawn.mean(0), learnt.mean(0), atol=0.15 * learnt.std())
     np.testing.assert_allclose(np.cov(drawn.T), np.cov(learnt.T), atol=0.3 * learnt.var())
     with pytest.raises(AutoencodeError, match="at least 2"):
-        generation.sample(opened, learnt[:1], place("sample"))
+        generation.sample(opened, learnt[:1])
 
 
 def test_the_way_ends_at_both_reconstructions(opened, source, digits, place, tmp_path):
-    reconstruction.reconstruct(opened, streamed(opened, source), place("reconstruct"))
+    write_reconstructions(opened, source, place("reconstruct"))
     expected = arrays(place("reconstruct").file)["images"][[3, 250]]
     stream = streamed(opened, source)
     Image.fromarray(digits[0][250, ..., 0]).save(tmp_path / "b.png")
-    ends = tuple(
-        generation.picture(word, opened, stream, None) for word in ("3", str(tmp_path / "b.png"))
-    )
+    first = stream.image(3)
+    last = generation.read_picture(opened, str(tmp_path / "b.png"))
     for spherical in (False, True):
-        images = generation.interpolate(
-            opened, ends, place("interpolate"), steps=6, spherical=spherical
-        )
+        images = generation.interpolate(opened, first, last, steps=6, spherical=spherical)
+        results.write_interpolation(place("interpolate"), first, images, last)
         np.testing.assert_array_equal(images[[0, -1]], expected)
         assert images.shape == (6, 8, 8, 1)
     assert size(place("interpolate").beside()) == (8 * 104 + 40, 128)
@@ -853,23 +912,20 @@ def test_pictures_of_many_examples_go_on_below():
 
 
 def test_the_plane_is_that_of_scikit_learn(opened, source, digits, place):
-    told = projection.write_map(opened, streamed(opened, source), place("map"), method="pca")
-    assert told == {"images": COUNT, "method": "pca"}
-    codes = opened.trained.encode(digits[0])
-    oracle = PCA(2).fit(codes)
+    told = write_map(opened, source, place("map"), method="pca")
+    assert (len(told), told.method) == (COUNT, "pca")
+    encoded = opened.trained.encode(digits[0])
+    oracle = PCA(2).fit(encoded)
     table = np.genfromtxt(
         place("map").file, delimiter=",", names=True, dtype=None, encoding="utf-8"
     )
     points = np.stack([table["x"], table["y"]], axis=1)
-    np.testing.assert_allclose(points, oracle.transform(codes), atol=1e-3 * codes.std())
+    np.testing.assert_allclose(points, oracle.transform(encoded), atol=1e-3 * encoded.std())
     assert table["label"].tolist() == digits[1].tolist()
     assert table["name"][5] == "digits train 5"
-    plane = projection._pca(codes)
-    assert (
-        plane.axes[0] == f"component 1, {oracle.explained_variance_ratio_[0]:.0%} of the variance"
-    )
+    assert told.axes[0] == f"component 1, {oracle.explained_variance_ratio_[0]:.0%} of the variance"
     np.testing.assert_allclose(
-        plane.back(points), oracle.inverse_transform(points), atol=1e-4 * codes.std()
+        told.to_codes(points), oracle.inverse_transform(points), atol=1e-4 * encoded.std()
     )
     assert size(place("map").beside()) == (1000, 1000)
     assert size(place("map").beside("-grid.png")) == (960, 960)
@@ -882,27 +938,27 @@ def test_the_plane_is_that_of_scikit_learn(opened, source, digits, place):
 
 def test_umap_is_asked_for_by_name_or_found():
     with mock.patch.dict(sys.modules, {"umap": None}):  # as if it were not installed
-        assert [projection._chosen("auto", np.zeros((9, size))) for size in (2, 3)] == [
+        assert [projection._choose_method("auto", np.zeros((9, size))) for size in (2, 3)] == [
             "code",
             "pca",
         ]
         with pytest.raises(
             AutoencodeError, match="umap-learn; install it with: pip install 'autoencode\\[umap\\]'"
         ):
-            projection.check("umap")
+            projection.check_method("umap")
     with pytest.raises(UsageError, match="Known: auto, pca, umap"):
-        projection.check("tsne")
+        projection.check_method("tsne")
 
 
 def test_too_few_images_for_umap_lie_on_pcas_plane(opened, digits, place):
     for count in (1, 2, 3):
-        told = projection.write_map(opened, streamed(opened, digits[0][:count]), place("map"))
-        assert told == {"images": count, "method": "pca"}
-    assert projection._chosen("auto", np.zeros((4, 3))) == (
+        told = write_map(opened, digits[0][:count], place("map"), method="auto")
+        assert (len(told), told.method) == (count, "pca")
+    assert projection._choose_method("auto", np.zeros((4, 3))) == (
         "umap" if projection._has_umap() else "pca"
     )
     with pytest.raises(AutoencodeError, match="at least 4 images, received 3: choose `method=pca`"):
-        projection._umap(np.zeros((3, 4)))
+        projection._fit_umap(np.zeros((3, 4)))
 
 
 def test_umap_parts_what_lies_apart_and_a_place_decodes_to_the_codes_around_it():
@@ -910,12 +966,12 @@ def test_umap_parts_what_lies_apart_and_a_place_decodes_to_the_codes_around_it()
     codes = np.concatenate([draw.normal(0, 1, (60, 6)), draw.normal(9, 1, (60, 6))]).astype(
         np.float32
     )
-    plane = projection._umap(codes)
+    plane = projection._fit_umap(codes)
     middles = plane.points.reshape(2, 60, 2).mean(1)
     distances = np.linalg.norm(plane.points[:, None] - middles, axis=-1)
     assert distances.argmin(1).tolist() == [0] * 60 + [1] * 60
-    np.testing.assert_allclose(plane.back(plane.points), codes, atol=1e-5)
-    np.testing.assert_allclose(plane.back(middles), [[0] * 6, [9] * 6], atol=2)
+    np.testing.assert_allclose(plane.to_codes(plane.points), codes, atol=1e-5)
+    np.testing.assert_allclose(plane.to_codes(middles), [[0] * 6, [9] * 6], atol=2)
 
 
 def test_the_names_of_classes_stay_on_the_page_and_apart():
@@ -972,13 +1028,13 @@ def test_unlabelled_images_are_so_called_in_tables(opened, digits, place):
         "partly", digits[0][:20], digits[0][20:30], labels[:20], labels[20:], ("cat", "dog")
     )
     expected = [["unlabelled", "cat", "dog"][index % 3] for index in range(30)]
-    assert encoding.columns(read(streamed(opened, images)))["label"] == expected
-    encoding.encode(opened, streamed(opened, images), place("encode", ".csv"))
+    assert read_rows(read(streamed(opened, images))).table()["label"] == expected
+    write_codes(opened, images, place("encode", ".csv"))
     lines = csv.DictReader(place("encode", ".csv").file.read_text().splitlines())
     assert [line["label"] for line in lines] == expected
-    encoding.encode(opened, streamed(opened, images), place("encode"))
+    write_codes(opened, images, place("encode"))
     np.testing.assert_array_equal(arrays(place("encode").file)["labels"], labels)
-    projection.write_map(opened, streamed(opened, images), place("map"), method="pca")
+    write_map(opened, images, place("map"), method="pca")
     lines = csv.DictReader(place("map").file.read_text().splitlines())
     assert [line["label"] for line in lines] == expected
 
@@ -1096,38 +1152,39 @@ def test_normal_images_that_are_left_out_are_told_and_refused_if_strict(run, dig
     expected = ["bad.png", *(f"broken{number}.png" for number in range(7))]
     assert sorted(line.split("\t")[0] for line in listed) == expected
     assert "8 pictures left out" in done.stdout
-    assert "--strict allows no picture to be skipped" in done.stderr
+    assert "`strict` allows no picture to be left out" in done.stderr
     assert not (tmp_path / "b").exists()
 
 
 def test_a_long_way_goes_on_below(opened, digits, place):
-    ends = digits[0][0], digits[0][1]
-    generation.interpolate(opened, ends, place("interpolate"), steps=45)
+    first, last = digits[0][:2]
+    images = generation.interpolate(opened, first, last, steps=45)
+    results.write_interpolation(place("interpolate"), first, images, last)
     with Image.open(place("interpolate").beside()) as found:
         page = np.asarray(found)
-    width, height = grids.draw_path(ends[0], digits[0][:20], ends[1]).size
+    width, height = grids.draw_path(first, digits[0][:20], last).size
     assert page.shape[1] == width
     assert page.shape[0] == height + 2 * grids.draw_sheet(digits[0][:1], 1).height
-    last = np.asarray(grids.draw_sheet(digits[0][1:2], 1))
+    tile = np.asarray(grids.draw_sheet(digits[0][1:2], 1))
     # B stands beside the last.
-    np.testing.assert_array_equal(page[-last.shape[0] :, -last.shape[1] :], last)
+    np.testing.assert_array_equal(page[-tile.shape[0] :, -tile.shape[1] :], tile)
 
 
 @pytest.mark.parametrize("bits", ["8", 17, True, [1]])
-def test_a_strangers_bits_are_told(opened, source, place, bits):
+def test_a_strangers_bits_are_told(opened, source, bits):
     saved = replace(opened.saved, settings=opened.saved.settings | {"quantize": bits})
     with pytest.raises(
         AutoencodeError, match="expected quantize among its settings to be 1 to 16 bits"
     ):
-        encoding.encode(replace(opened, saved=saved), streamed(opened, source), place("encode"))
+        codes.encode(replace(opened, saved=saved), streamed(opened, source))
 
 
 def test_a_variational_model_takes_no_source_to_sample(opened):
     saved = replace(opened.saved, settings=opened.saved.settings | {"variational": 1.0})
-    generation.check_source(saved, None)
-    generation.check_source(opened.saved, "mnist")
-    with pytest.raises(UsageError, match="leave it out"):
-        generation.check_source(saved, "mnist")
+    assert generation.find_training_source(saved, None) is None
+    assert generation.find_training_source(opened.saved, "mnist") == "mnist"
+    with pytest.raises(UsageError, match="remove `source`"):
+        generation.find_training_source(saved, "mnist")
 
 
 def test_info_of_a_run_loads_no_framework(run):
@@ -1286,7 +1343,7 @@ def test_files_without_fitting_codes_are_told(tmp_path, name):
     make, words = BROKEN[name]
     make(tmp_path / name)
     with pytest.raises(AutoencodeError, match=words) as told:
-        encoding.read_codes(tmp_path / name, 4)
+        code_files.read_codes(tmp_path / name, 4)
     assert "\n" not in str(told.value)
 
 
@@ -1312,15 +1369,21 @@ def test_a_source_that_is_gone_is_told(run, opened, tmp_path):
 
 def test_what_is_there_stays_unless_it_may_be_replaced(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with outputs.claim("map", "digits-1") as place:
-        outputs.write_table(place.file, {"name": ["a"]})
+    with output_files.claim_files("map", "digits-1") as place:
+        file_formats.write_table(place.file, {"name": ["a"]})
     assert place.file == Path("map-digits-1/map.csv")
-    with pytest.raises(UsageError, match="`overwrite`"), outputs.claim("map", "digits-1"):
+    with (
+        pytest.raises(UsageError, match="`overwrite`"),
+        output_files.claim_files("map", "digits-1"),
+    ):
         pass
-    with outputs.claim("map", "digits-1", overwrite=True) as place:
-        outputs.write_table(place.file, {"name": ["b"]})
+    with output_files.claim_files("map", "digits-1", overwrite=True) as place:
+        file_formats.write_table(place.file, {"name": ["b"]})
     assert place.file.read_text() == "name\nb\n"
-    with pytest.raises(AutoencodeError, match="NaN"), outputs.claim("sample", "digits-1"):
+    with (
+        pytest.raises(AutoencodeError, match="NaN"),
+        output_files.claim_files("sample", "digits-1"),
+    ):
         raise AutoencodeError("NaN")
     assert [path.name for path in tmp_path.iterdir()] == ["map-digits-1"]
 
@@ -1329,7 +1392,7 @@ def test_a_list_that_is_there_stays_unless_it_may_be_replaced(tmp_path):
     (tmp_path / "codes-skipped.txt").write_text("mine")
     with (
         pytest.raises(UsageError, match="codes-skipped.txt is there already"),
-        outputs.claim("encode", "m", tmp_path),
+        output_files.claim_files("encode", "m", tmp_path),
     ):
         pass
     assert (tmp_path / "codes-skipped.txt").read_text() == "mine"
@@ -1338,7 +1401,7 @@ def test_a_list_that_is_there_stays_unless_it_may_be_replaced(tmp_path):
 def test_a_failure_leaves_no_half_set_and_nothing_that_was_there_goes(tmp_path):
     def fail(*written: str, overwrite: bool = False) -> None:
         with pytest.raises(OSError, match="full"):  # noqa: SIM117
-            with outputs.claim(
+            with output_files.claim_files(
                 "map", "digits-1", tmp_path / "a" / "b", overwrite=overwrite
             ) as place:
                 for ending in written:
@@ -1355,16 +1418,16 @@ def test_a_failure_leaves_no_half_set_and_nothing_that_was_there_goes(tmp_path):
     assert {path.name for path in (tmp_path / "a" / "b").iterdir()} == {
         "map.csv", "map-grid.png", "map-scores.png", marks.MARKER
     }  # fmt: skip
-    with outputs.claim("map", "digits-1", tmp_path / "a" / "b" / "MAP.CSV") as place:
+    with output_files.claim_files("map", "digits-1", tmp_path / "a" / "b" / "MAP.CSV") as place:
         assert place.written() == []
 
 
 def test_sigterm_leaves_nothing(run, source, tmp_path):
     code = (
-        "import os, signal, sys\nfrom autoencode.cli import main\nfrom autoencode.inference import encoding, outputs\n"
-        "write = outputs.write_arrays\n"
+        "import os, signal, sys\nfrom autoencode.cli import file_formats, main\n"
+        "write = file_formats.write_arrays\n"
         "def written(*words):\n    write(*words)\n    os.kill(os.getpid(), signal.SIGTERM)\n"
-        "outputs.write_arrays = written\nmain()\n"
+        "file_formats.write_arrays = written\nmain()\n"
     )
     words = [sys.executable, "-c", code, "encode", str(run), str(source), "--out", "a/b"]
     done = subprocess.run(words, check=False, capture_output=True, text=True, cwd=tmp_path)
@@ -1378,18 +1441,18 @@ def test_sigterm_leaves_nothing(run, source, tmp_path):
 def test_a_full_disk_leaves_no_half_file(opened, source, tmp_path, digits):
     code = (
         "import resource, signal, sys\nfrom pathlib import Path\nimport numpy as np\n"
-        "from autoencode import AutoencodeError\nfrom autoencode.inference import outputs\n"
+        "from autoencode import AutoencodeError\nfrom autoencode.cli import file_formats\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nresource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))\n"
         "images = np.random.default_rng(0).integers(0, 256, (99, 9, 9, 1), 'uint8')\n"
         "def spool(path):\n"
-        "    outputs.IN_MEMORY = 1\n"
-        "    with outputs.spooled((9, 9, 1), path.parent) as spool:\n"
+        "    file_formats.BYTES_IN_MEMORY = 1\n"
+        "    with file_formats.spooled((9, 9, 1), path.parent) as spool:\n"
         "        for _ in range(9): spool.add(images)\n"
-        "writers = [lambda path: outputs.write_arrays(path.with_suffix('.npz'), {'images': images[:90].repeat(2, 0)}),\n"
-        "    lambda path: outputs.write_arrays(path.with_suffix('.npy'), {'images': images.repeat(2, 0)}),\n"
-        "    lambda path: outputs.write_table(path.with_suffix('.csv'), {'x': np.random.rand(2000)}),\n"
-        "    lambda path: outputs.write_table(path.with_suffix('.parquet'), {'x': np.random.rand(2000)}),\n"
-        "    lambda path: outputs.write_sheet(path.with_suffix('.png'), images), spool]\n"
+        "writers = [lambda path: file_formats.write_arrays(path.with_suffix('.npz'), {'images': images[:90].repeat(2, 0)}),\n"
+        "    lambda path: file_formats.write_arrays(path.with_suffix('.npy'), {'images': images.repeat(2, 0)}),\n"
+        "    lambda path: file_formats.write_table(path.with_suffix('.csv'), {'x': np.random.rand(2000)}),\n"
+        "    lambda path: file_formats.write_table(path.with_suffix('.parquet'), {'x': np.random.rand(2000)}),\n"
+        "    lambda path: file_formats.write_sheet(path.with_suffix('.png'), images), spool]\n"
         "for write in writers:\n"
         "    try:\n        write(Path('file'))\n        sys.exit('written')\n"
         "    except AutoencodeError as error:\n        assert 'could not write' in str(error), error\n"
@@ -1399,5 +1462,5 @@ def test_a_full_disk_leaves_no_half_file(opened, source, tmp_path, digits):
 
 
 def test_a_folder_may_have_a_dot_in_its_name(tmp_path):
-    with outputs.claim("encode", "m", tmp_path / "v1.2") as place:
+    with output_files.claim_files("encode", "m", tmp_path / "v1.2") as place:
         assert place.file == tmp_path / "v1.2" / "codes.npz"

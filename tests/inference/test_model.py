@@ -192,7 +192,7 @@ def test_wrong_calls_end_in_one_line(tmp_path, model):
         model.encode("gone/")
     with pytest.raises(AutoencodeError, match=r"codes \(N, 3\), received \(2, 4\)"):
         model.decode(np.zeros((2, 4)))
-    with pytest.raises(UsageError, match="spherical expects a variational model"):
+    with pytest.raises(UsageError, match="`spherical` expects a variational model"):
         model.interpolate(DIGITS[0], DIGITS[1], spherical=True)
     import keras
 

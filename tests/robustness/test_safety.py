@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from autoencode import AutoencodeError, Config, Images, data, errors, pipeline, runs
-from autoencode.cli import screen
+from autoencode.cli import file_formats, screen
 from autoencode.comparison import entries
 from autoencode.data import store
-from autoencode.inference import encoding, outputs
+from autoencode.inference import code_files
 from autoencode.runs import schema
 from autoencode.system import files
 
@@ -195,7 +195,7 @@ QUOTED = {0, 1, 2, 3, 4, 5, 12}
 def test_texts_that_a_spreadsheet_would_run_get_an_apostrophe_and_numbers_stay(tmp_path, kind):
     numbers = -np.arange(len(TEXTS), dtype=np.float32) / 3
     table = {"name": kind(TEXTS), "x": numbers, "count": [-1] * len(TEXTS)}
-    outputs.write_table(tmp_path / "a.csv", table)
+    file_formats.write_table(tmp_path / "a.csv", table)
     with (tmp_path / "a.csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     expected = [f"'{text}" if place in QUOTED else text for place, text in enumerate(TEXTS)]
@@ -208,9 +208,9 @@ def test_codes_under_such_names_are_read_back_as_they_were(tmp_path):
     codes = -np.random.default_rng(0).random((len(TEXTS), 3), np.float32)
     columns = {f"code{number}": column for number, column in enumerate(codes.T)}
     for name in ("a.csv", "a.parquet"):
-        outputs.write_table(tmp_path / name, {"name": TEXTS} | columns)
-        np.testing.assert_array_equal(encoding.read_codes(tmp_path / name, 3), codes)
-    found = outputs.parquet().parquet.read_table(tmp_path / "a.parquet")["name"]
+        file_formats.write_table(tmp_path / name, {"name": TEXTS} | columns)
+        np.testing.assert_array_equal(code_files.read_codes(tmp_path / name, 3), codes)
+    found = code_files.load_parquet().parquet.read_table(tmp_path / "a.parquet")["name"]
     assert found.to_pylist() == TEXTS  # no spreadsheet opens it
 
 
@@ -296,7 +296,7 @@ def test_advice_fits_the_systems_reason(number):
 def test_a_folder_in_the_way_of_results_is_the_cause(tmp_path):
     (tmp_path / "a.csv").mkdir()
     with pytest.raises(AutoencodeError, match=r"\(Is a directory\): move away the folder of that"):
-        outputs.write_table(tmp_path / "a.csv", {"x": [1]})
+        file_formats.write_table(tmp_path / "a.csv", {"x": [1]})
     with pytest.raises(AutoencodeError, match=r"\(Is a directory\): move away the folder of that"):
         entries.write_file(tmp_path / "a.csv", b"x")
     assert os.listdir(tmp_path) == ["a.csv"]
@@ -305,7 +305,7 @@ def test_a_folder_in_the_way_of_results_is_the_cause(tmp_path):
 def test_a_folder_that_vanished_is_the_cause(tmp_path):
     (tmp_path / "a").mkdir()
     with pytest.raises(AutoencodeError, match=r"make the folder again"):  # noqa: SIM117
-        with outputs._written(tmp_path / "a" / "x.csv") as file:
+        with file_formats._written(tmp_path / "a" / "x.csv") as file:
             file.write(b"x")
             for path in (tmp_path / "a").iterdir():
                 path.unlink()

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from autoencode import AutoencodeError, Config, Images, comparison, pipeline, runs
-from autoencode.inference import outputs
+from autoencode.cli import file_formats, output_files
 from autoencode.plots import charts, grids
 from autoencode.system import marks
 
@@ -245,13 +245,13 @@ def test_results_are_marked_where_their_folder_was_made_for_them(tmp_path, monke
     monkeypatch.chdir(tmp_path)
     Path("own").mkdir()
     for out in (None, Path("own"), Path("new/deep")):
-        with outputs.claim("decode", "digits-1", out) as place:
-            outputs.write_sheet(place.file.with_suffix(".png"), NOISE)
+        with output_files.claim_files("decode", "digits-1", out) as place:
+            file_formats.write_sheet(place.file.with_suffix(".png"), NOISE)
     marked = {str(path.parent) for path in Path().rglob(".autoencode")}
     assert marked == {"decode-digits-1", "new/deep"}
     for path in Path().rglob("*.png"):
         assert marks.is_marked_picture(path.read_bytes()[:256])
-    with outputs.claim("encode", "digits-1"), outputs.claim("map", "digits-1", Path("a/b")):
+    with output_files.claim_files("encode", "digits-1"), output_files.claim_files("map", "digits-1", Path("a/b")):
         pass
     assert set(os.listdir()) == {"own", "new", "decode-digits-1"}
 

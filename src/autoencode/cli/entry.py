@@ -11,7 +11,16 @@ import warnings
 
 from cyclopts import CycloptsError
 
-from autoencode.cli import looking, training, using  # noqa: F401 - each adds its commands
+from autoencode.cli import (  # noqa: F401 - each adds its commands
+    anomalies,
+    encoding,
+    generation,
+    info,
+    looking,
+    projection,
+    reconstruction,
+    training,
+)
 from autoencode.cli.options import with_options
 from autoencode.cli.screen import app
 from autoencode.errors import AutoencodeError, UsageError, reason

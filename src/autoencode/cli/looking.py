@@ -59,13 +59,13 @@ def _sheet(name: str, out: Path | None, *, overwrite: bool) -> Iterator[Path]:
 
     One of an earlier look is replaced, any other file only with `overwrite`.
     """
-    from autoencode.inference import outputs
+    from autoencode.cli.output_files import claim_files, find_files
     from autoencode.system import marks
 
-    place = outputs.find_place("look", name, out, overwrite=True)
-    with suppress(OSError), place.file.open("rb") as file:
+    files = find_files("look", name, out, overwrite=True)
+    with suppress(OSError), files.file.open("rb") as file:
         overwrite = overwrite or marks.is_marked_picture(file.read(marks.HEAD_BYTES))
-    with outputs.claim("look", name, out, overwrite=overwrite) as claimed:
+    with claim_files("look", name, out, overwrite=overwrite) as claimed:
         yield claimed.file
 
 

@@ -1,8 +1,10 @@
-"""How unlike the images that a model was trained on an image is, by its reconstruction and its code. Knows no file.
+"""How unlike the images that a model was trained on an image is, by its reconstruction and its code.
 
-Neither tells enough alone. A model redraws some images well that are nothing like its own: simpler, darker, emptier ones.
-And codes of strange images may lie among the codes of normal ones (Denouden and others, arXiv:1812.02765). On one digit of
-MNIST against the nine others, the error of the reconstruction alone is beaten by what stands here: `benchmarks/anomalies.py`.
+Neither tells enough alone. A model reconstructs some images well that are nothing like its own:
+simpler, darker, emptier ones. And codes of strange images may lie among the codes of normal ones
+(Denouden and others, arXiv:1812.02765). On one digit of MNIST against the nine others, the error of
+the reconstruction alone is beaten by the score defined here: `benchmarks/anomalies.py`. The
+threshold is set in `threshold`.
 """
 
 from __future__ import annotations
@@ -16,11 +18,13 @@ NEIGHBOUR = 5  # whose distance counts: the nearest may be a copy
 # An error is blurred by this part of the longer side: an edge off by a pixel is no anomaly.
 BLURRED = 28
 FLAT = 0.01  # contrast, on the scale of [0, 1], below which an image is flat
-RIDGE = 1e-3  # of the mean variance of the codes, added to each: a number that never varies is no sharp measure
+# Share of the mean variance of the codes that is added to each: without it, a latent unit that
+# never varies would count without bound.
+RIDGE = 1e-3
 PROBED = 1000  # codes from which the usual distance is taken
 WARNING = (
-    "a low score is no proof: an autoencoder also redraws well some images that are nothing like its own, "
-    "above all simpler, smoother or emptier ones"
+    "a low score is no proof: an autoencoder also reconstructs well some images that are "
+    "nothing like its own, above all simpler, smoother or emptier ones"
 )
 
 
@@ -37,15 +41,15 @@ def heat(originals: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
 
     deviation = max(originals.shape[1:3]) / BLURRED
     difference = reconstructions - originals / np.float32(255)
-    return np.sqrt(
-        np.square(gaussian_filter(difference, (0, deviation, deviation, 0), mode="nearest")).mean(3)
-    )
+    blurred = gaussian_filter(difference, (0, deviation, deviation, 0), mode="nearest")
+    return np.sqrt(np.square(blurred).mean(3))
 
 
 def relative_errors(originals: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
     """Return the root mean square of each image's `heat` as a multiple of its contrast, float64 (N,).
 
-    The contrast is the standard deviation of all values of an image: bold and faint pictures are held to one standard.
+    The contrast is the standard deviation of all values of an image: bold and faint images are held
+    to one standard.
     """
     contrasts = originals.std((1, 2, 3), dtype=np.float64) / 255
     errors = np.sqrt(np.square(heat(originals, reconstructions)).mean((1, 2), dtype=np.float64))
@@ -78,28 +82,35 @@ class Normality:
                 "anomalies need scikit-learn; install it with: pip install 'autoencode[sklearn]'"
             ) from None
         codes = codes.astype(np.float64)
-        self._centre, self._whitening = codes.mean(0), _whitening(codes)
+        self._centre = codes.mean(0)
+        self._whitening = _whitening(codes)
         self._neighbours = NearestNeighbors(
             n_neighbors=min(NEIGHBOUR, len(codes)), algorithm="brute"
         )
         self._neighbours.fit(self._whitened(codes))
-        self._usual = 1.0
-        self._usual = float(np.median(self.distances(codes[:: -(-len(codes) // PROBED)]))) or 1.0
+        step = -(-len(codes) // PROBED)
+        self._usual = float(np.median(self._measure(codes[::step]))) or 1.0
 
     def distances(self, codes: np.ndarray) -> np.ndarray:
-        """Return how far each of `codes` (N, K) lies from its fifth nearest normal one, as a multiple of the usual, (N,).
+        """Return how far each of `codes` (N, K) lies from its fifth nearest normal one, float64 (N,).
 
-        Distances are Mahalanobis's: those between codes without correlation and of variance 1.
+        It is a multiple of the usual distance. Distances are Mahalanobis's: those between codes
+        without correlation and of variance 1.
         """
-        found, _ = self._neighbours.kneighbors(self._whitened(codes))
-        return found[:, -1] / self._usual
+        return self._measure(codes) / self._usual
 
     def scores(self, model: Trained, images: np.ndarray) -> np.ndarray:
         """Return the anomaly scores of uint8 (N, H, W, C), float64 (N,), see `scores` of this module."""
-        redrawn = model.redraw(images)
         return np.concatenate(
-            [scores(batch, floats, self.distances(codes)) for batch, codes, floats in redrawn]
+            [
+                scores(batch, floats, self.distances(codes))
+                for batch, codes, floats in model.reconstruct_batches(images)
+            ]
         )
+
+    def _measure(self, codes: np.ndarray) -> np.ndarray:
+        distances, _ = self._neighbours.kneighbors(self._whitened(codes))
+        return distances[:, -1]
 
     def _whitened(self, codes: np.ndarray) -> np.ndarray:
         return (codes - self._centre) @ self._whitening
@@ -111,33 +122,3 @@ def _whitening(codes: np.ndarray) -> np.ndarray:
     covariance = np.cov(codes.T).reshape(size, size) if len(codes) > 1 else np.zeros((size, size))
     ridge = RIDGE * np.trace(covariance) / size or 1.0
     return np.linalg.cholesky(np.linalg.inv(covariance + ridge * np.eye(size)))
-
-
-def needed(false_alarms: float) -> int:
-    """Return how many held-out normal images a threshold for a share of `false_alarms` needs at least.
-
-    >>> needed(0.01), needed(0.5)
-    (99, 1)
-    """
-    return int(np.ceil(1 / false_alarms - 1e-9)) - 1
-
-
-def threshold(scores: np.ndarray, false_alarms: float) -> float:
-    """Return the score above which at most a share of `false_alarms` of normal images is expected to lie.
-
-    `scores` (N,) are those of normal images that the model was not trained on. It is the split conformal quantile, the
-    ceil((N + 1)(1 - share))-th smallest, which holds on average whatever the scores' distribution (Lei and others,
-    Journal of the American Statistical Association 113, 2018, 1094-1111, section 2.2). Raises `AutoencodeError` where
-    there are too few scores for so small a share.
-
-    >>> threshold(np.arange(1.0, 100.0), false_alarms=0.1)
-    90.0
-    """
-    least = needed(false_alarms)
-    if len(scores) < least:
-        raise AutoencodeError(
-            f"a false-alarm rate of {false_alarms:g} needs at least {least} held-out normal images, "
-            f"received {len(scores)}: give more, or allow more false alarms."
-        )
-    place = int(np.ceil((len(scores) + 1) * (1 - false_alarms) - 1e-9))
-    return float(np.sort(scores)[place - 1])

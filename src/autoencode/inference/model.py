@@ -12,19 +12,19 @@ from autoencode import data
 from autoencode.config import DataConfig
 from autoencode.data import streaming
 from autoencode.data.streaming import Stream
-from autoencode.errors import AutoencodeError, UsageError
-from autoencode.images import to_pixels
+from autoencode.errors import UsageError
 from autoencode.inference import (
-    encoding,
     generation,
     opening,
     projection,
     ranking,
     reconstruction,
     results,
-    sampling,
+    similarity,
+    threshold,
 )
-from autoencode.inference.opening import Opened, Saved
+from autoencode.inference.codes import decode, encode
+from autoencode.inference.opening import Opened, Saved, own_source
 from autoencode.inference.trained import KEPT_CODES, Trained
 
 if TYPE_CHECKING:
@@ -97,13 +97,11 @@ class Model:
         Raises `UsageError` for those of a quantized code.
         """
         self._opened.saved.check_refinable(refine)
-        stream = self._stream(source, **reading)
-        values = encoding.codes_of(self._opened, stream, refine)
-        return results.Codes(values=values, **results.rows_of(stream))
+        return encode(self._opened, self._stream(source, **reading), refine=refine)
 
     def decode(self, codes: np.ndarray | results.Codes) -> np.ndarray:
         """Return the images, uint8 (N, H, W, C), of `codes`, float (N, K)."""
-        return to_pixels(self._opened.decode(np.asarray(codes)))
+        return decode(self._opened, np.asarray(codes))
 
     def reconstruct(
         self, source: data.Source, *, refine: int = 0, **reading: Any
@@ -111,7 +109,7 @@ class Model:
         """Return the reconstructions of all images of `source`; `refine` as for `encode`."""
         self._opened.saved.check_refinable(refine)
         stream = self._stream(source, **reading)
-        return self._reconstruct(stream, refine=refine)
+        return reconstruction.reconstruct(self._opened, stream, refine=refine)
 
     def denoise(
         self, source: data.Source, *, add: str | None = None, seed: int = 0, **reading: Any
@@ -122,9 +120,9 @@ class Model:
         are those against the images before. Raises `AutoencodeError` where the model was trained
         without noise.
         """
-        reconstruction.check(self._opened.saved, add)
+        reconstruction.check_denoising(self._opened.saved, add)
         stream = self._stream(source, **reading)
-        return self._reconstruct(stream, add=add, seed=seed)
+        return reconstruction.denoise(self._opened, stream, add=add, seed=seed)
 
     def sample(
         self, count: int = 64, *, seed: int = 0, source: data.Source | None = None
@@ -133,16 +131,14 @@ class Model:
 
         Those of a variational model are standard normal; others are drawn from Gaussians fitted to
         the codes of the training images of `source`, by default of what the model was trained on.
+        Raises `UsageError` where a variational model is given a `source`.
         """
-        saved = self._opened.saved
-        learnt = None
-        if not saved.is_variational:
-            learnt = saved.codes if source is None else None
-            if learnt is None:
-                stream = self._stream(self._own(source), part="train", most=KEPT_CODES)
-                learnt = encoding.codes_of(self._opened, stream)
-        codes = sampling.new_codes(self.code, count, seed, learnt)
-        return results.Samples(self.decode(codes), codes)
+        source = generation.find_training_source(self._opened.saved, source)
+        stream = None
+        if source is not None:
+            stream = self._stream(source, part="train", most=KEPT_CODES)
+        training_codes = generation.learn_codes(self._opened, stream)
+        return generation.sample(self._opened, training_codes, count=count, seed=seed)
 
     def interpolate(
         self,
@@ -155,13 +151,13 @@ class Model:
     ) -> np.ndarray:
         """Return the way from one image to another, uint8 (steps, H, W, C), in equal steps of the code.
 
-        `first` and `last` are a picture's path, an image (H, W) or (H, W, C), or a source of one image.
-        `spherical` goes along the sphere, as suits variational models.
+        `first` and `last` are a picture's path, an image (H, W) or (H, W, C), or a source of one
+        image. `spherical` goes along the sphere, as suits variational models.
         """
-        if spherical and self.settings and not self._opened.saved.is_variational:
-            raise UsageError(f"spherical expects a variational model, and {self.name} is none.")
-        codes = [self._one(end, reading) for end in (first, last)]
-        return generation.walk(self._opened, *codes, steps=steps, spherical=spherical)
+        if spherical:
+            generation.check_spherical(self._opened.saved)
+        ends = [self._read_one(end, reading) for end in (first, last)]
+        return generation.interpolate(self._opened, *ends, steps=steps, spherical=spherical)
 
     def map(
         self, source: data.Source, *, method: str = "auto", **reading: Any
@@ -170,10 +166,8 @@ class Model:
 
         auto takes a code of two numbers as it is, else UMAP where it is installed, else PCA.
         """
-        projection.check(method)
-        stream = self._stream(source, **reading)
-        _, chosen, plane = projection.project(self._opened, stream, method)
-        return results.Projection(points=plane.points, method=chosen, **results.rows_of(stream))
+        projection.check_method(method)
+        return projection.project(self._opened, self._stream(source, **reading), method=method)
 
     def anomalies(
         self,
@@ -189,20 +183,12 @@ class Model:
         `normal` are normal images, by default what the model was trained on. Those that it was not
         trained on set the threshold, for a share of `false_alarms`, where they are enough.
         """
-        ranking.check(false_alarms)
+        threshold.check_false_alarms(false_alarms)
         config = self._config(reading)
-        known = data.open_dataset(self._own(normal), config)
-        alarm = ranking.learn(self._opened, known, false_alarms, config=config)
+        known = data.open_dataset(own_source(self._opened.saved, normal, "`normal`"), config)
+        calibration = threshold.set_threshold(self._opened, known, false_alarms, config=config)
         stream = self._stream(source, part=part, **reading)
-        found = ranking.score_images(self._opened, stream, alarm)
-        return results.AnomalyRanking(
-            scores=found["score"],
-            errors=found["error"],
-            distances=found["distance"],
-            threshold=alarm.threshold,
-            description=alarm.describe(false_alarms),
-            **results.rows_of(stream),
-        )
+        return ranking.rank_anomalies(self._opened, stream, calibration)
 
     def similar(
         self,
@@ -217,28 +203,11 @@ class Model:
 
         `among` is by default what the model was trained on, all of it. Needs scikit-learn.
         """
-        try:
-            from sklearn.neighbors import NearestNeighbors
-        except ImportError:
-            raise AutoencodeError(
-                "similar needs scikit-learn; install it with: pip install 'autoencode[sklearn]'"
-            ) from None
-        searched = self.encode(self._own(among), **reading)
-        if not 1 <= count <= len(searched):
-            raise UsageError(f"count must lie from 1 to {len(searched):,}, received {count}.")
+        similarity.load_neighbours()
+        searched = self.encode(own_source(self._opened.saved, among, "`among`"), **reading)
+        similarity.check_count(count, searched)
         asked = self.encode(source, part=part, **reading)
-        neighbours = NearestNeighbors(n_neighbors=count).fit(searched.values)
-        distances, indices = neighbours.kneighbors(asked.values)
-        found = tuple(tuple(searched.names[index] for index in row) for row in indices)
-        return results.Similarity(
-            indices=indices,
-            distances=distances,
-            found=found,
-            names=asked.names,
-            labels=asked.labels,
-            classes=asked.classes,
-            skipped=asked.skipped,
-        )
+        return similarity.find_similar(asked, searched, count)
 
     def _stream(
         self, source: data.Source, *, part: str = "all", most: int | None = None, **given: Any
@@ -257,23 +226,11 @@ class Model:
                 f"expected part or settings of DataConfig, received {', '.join(reading)}."
             ) from None
 
-    def _reconstruct(self, stream: Stream, **options: Any) -> results.Reconstruction:
-        batches = reconstruction.redraw(self._opened, stream, **options)
-        _, *made = zip(*batches, strict=True)
-        inputs, images, errors = map(np.concatenate, made)
-        return results.Reconstruction(
-            images=images, errors=errors, inputs=inputs, **results.rows_of(stream)
-        )
-
-    def _one(self, image: data.Source, reading: dict[str, Any]) -> np.ndarray:
-        """The code (K,) of a single image."""
-        is_one = isinstance(image, np.ndarray) and image.shape in (self.shape, self.shape[:2])
-        codes = self.encode(image[np.newaxis] if is_one else image, **reading).values
-        if len(codes) != 1:
-            raise UsageError(f"interpolate goes between single images, received {len(codes):,}.")
-        return codes[0]
-
-    def _own(self, source: data.Source | None) -> data.Source:
-        if source is not None:
-            return source
-        return opening.own_source(self._opened.saved, None, "a source")
+    def _read_one(self, image: data.Source, reading: dict[str, Any]) -> np.ndarray:
+        """A single image, uint8 (H, W, C)."""
+        is_array = isinstance(image, np.ndarray) and image.shape in (self.shape, self.shape[:2])
+        stream = self._stream(image[np.newaxis] if is_array else image, **reading)
+        images = np.concatenate(list(stream.batches(self._opened.trained.batch_size)))
+        if len(images) != 1:
+            raise UsageError(f"interpolate goes between single images, received {len(images):,}.")
+        return images[0]

@@ -177,21 +177,23 @@ def begin(
     return opened, streaming.stream(dataset, opened.trained.shape, config, **chosen)
 
 
-def own_source(saved: Saved, source: str | None, option: str = "`source`") -> str:
-    """Return `source`, what `option` says, or without one what the model was trained on.
+def own_source(
+    saved: Saved, source: data.Source | None, parameter: str = "`source`"
+) -> data.Source:
+    """Return `source`, or where it is None what the model was trained on.
 
-    Raises `UsageError` where that is not known or gone.
+    Raises `UsageError`, which names the `parameter`, where that is unknown or gone.
     """
     if source is not None:
-        return data.find(source)
+        return data.find(source) if isinstance(source, str) else source
     if saved.run is None:
         raise UsageError(
-            f"{saved.file} does not tell what it was trained on: name a source with {option}."
+            f"{saved.file} does not tell what it was trained on: name a source with {parameter}."
         )
     told = runs.source(saved.run.record)
     try:
         return data.find(told)
     except UsageError as error:
         raise UsageError(
-            f"{saved.name} was trained on {told!r}, which is not here: name a source with {option}."
+            f"{saved.name} was trained on {told!r}, which is not here: name a source with {parameter}."
         ) from error

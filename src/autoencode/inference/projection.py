@@ -1,4 +1,4 @@
-"""All images of a source on one plane, by their codes: map. Knows streams and places; no screen."""
+"""The codes of all images of a source on one plane: map."""
 
 from __future__ import annotations
 
@@ -12,34 +12,30 @@ import numpy as np
 from autoencode import engines, metrics
 from autoencode.data.streaming import Stream
 from autoencode.errors import AutoencodeError, unknown
-from autoencode.images import to_pixels
-from autoencode.inference import outputs
-from autoencode.inference.encoding import codes_of, columns
+from autoencode.inference.codes import decode, encode_stream
 from autoencode.inference.opening import Opened
-from autoencode.inference.outputs import Place
-from autoencode.plots import charts, grids
+from autoencode.inference.results import Projection, row_fields
 
 METHODS = {"auto": "", "pca": "PCA", "umap": "UMAP", "code": "the two numbers of the code"}
-CELLS = 12  # of the map on either side, each with one image at most
-GRID, GRID_TILE = 20, 48  # images of the plane on either side, and pixels of one
 REACH = 0.01, 0.99  # quantiles of the points between which the plane is decoded
 NEIGHBOURS = 15  # of UMAP, as by default
 UMAP_NEEDS = 4  # images
-NEAREST = 5  # images whose codes a place on UMAP's plane is decoded from
+NEAREST = 5  # images from whose codes a point of UMAP's plane is decoded
 
 
 @dataclass(frozen=True)
 class Plane:
-    """Codes laid on a plane: `points` (N, 2), the axes' names, and the way `back` from places (M, 2) to codes."""
+    """Codes on a plane: `points` (N, 2), the names of the axes, and the way from points to codes."""
 
     points: np.ndarray
     axes: tuple[str, str]
-    back: Callable[[np.ndarray], np.ndarray]
+    to_codes: Callable[[np.ndarray], np.ndarray]
 
 
-def check(method: str) -> None:
-    """Raise `UsageError` for a method that there is not, `AutoencodeError` where its package is missing."""
-    if method not in (known := ("auto", "pca", "umap")):
+def check_method(method: str) -> None:
+    """Raise `UsageError` for an unknown method, `AutoencodeError` where its package is missing."""
+    known = ("auto", "pca", "umap")
+    if method not in known:
         raise unknown("method", method, known)
     if method == "umap" and not _has_umap():
         raise AutoencodeError(
@@ -47,44 +43,35 @@ def check(method: str) -> None:
         )
 
 
-def write_map(
-    opened: Opened, stream: Stream, place: Place, *, method: str = "auto"
-) -> dict[str, str | int]:
-    """Write where the code of every image lies on a plane, as a table and as a picture with some of the images on it.
+def project(opened: Opened, stream: Stream, *, method: str = "auto") -> Projection:
+    """Return where the code of every image of `stream` lies on a plane.
 
-    The table has the columns `name`, `label` where there are labels, `x` and `y`. `method` is pca, umap, or auto: a code of
-    two numbers is the plane itself; else UMAP where it is installed and there are images enough, else PCA. A second picture shows what a grid over the
-    plane decodes to. Returns the number of `images` and the `method`.
+    `method` is pca, umap or auto: a code of two numbers is the plane itself; else UMAP where it is
+    installed and there are images enough, else PCA. Raises `UsageError` for an unknown method,
+    `AutoencodeError` where its package is missing, or where codes have one number.
     """
-    codes, method, plane = project(opened, stream, method)
-    outputs.write_table(place.file, columns(stream) | dict(zip("xy", plane.points.T, strict=True)))
-    shown = spread(plane.points, CELLS)
-    tiles = dict(zip(shown, stream.images(shown), strict=True))
-    outputs.write_figure(
-        place.beside(), charts.draw_map(plane.points, plane.axes, tiles, *stream.labels())
-    )
-    redrawn = to_pixels(opened.decode(plane.back(grid(plane.points, GRID)).astype(np.float32)))
-    outputs.write_png(
-        place.beside("-grid.png"), grids.draw_sheet(redrawn, GRID, tile=GRID_TILE, gap=0)
-    )
-    return {"images": len(codes), "method": method}
-
-
-def project(opened: Opened, stream: Stream, method: str = "auto") -> tuple[np.ndarray, str, Plane]:
-    """Return the codes (N, K) of all images of `stream`, the method chosen, and the plane they lie on.
-
-    Raises `UsageError` for an unknown method, `AutoencodeError` where its package is missing, or
-    where codes have one number.
-    """
-    check(method)
+    check_method(method)
     if opened.trained.code < 2:
         raise AutoencodeError(
-            f"map expects codes of at least two numbers, those of {opened.saved.name} have one."
+            "map expects codes of at least two numbers, "
+            f"those of {opened.saved.name} have one number."
         )
-    codes = codes_of(opened, stream)
-    method = _chosen(method, codes)
-    plane = {"code": _itself, "pca": _pca, "umap": _umap}[method](codes)
-    return codes, method, plane
+    codes = encode_stream(opened, stream)
+    method = _choose_method(method, codes)
+    plane = {"code": _take_code, "pca": _fit_pca, "umap": _fit_umap}[method](codes)
+    return Projection(
+        points=plane.points,
+        method=method,
+        axes=plane.axes,
+        to_codes=plane.to_codes,
+        **row_fields(stream),
+    )
+
+
+def decode_plane(opened: Opened, projection: Projection, side: int) -> np.ndarray:
+    """Return what side x side points of the plane decode to, uint8 (side ** 2, H, W, C), see `grid`."""
+    codes = projection.to_codes(grid(projection.points, side))
+    return decode(opened, codes.astype(np.float32))
 
 
 def grid(points: np.ndarray, side: int) -> np.ndarray:
@@ -99,12 +86,15 @@ def grid(points: np.ndarray, side: int) -> np.ndarray:
 
 
 def spread(points: np.ndarray, side: int) -> list[int]:
-    """Return the ascending indices of points (N, 2), one in each of side x side cells that holds any: the nearest to its middle.
+    """Return ascending indices of points (N, 2), one in each of side x side cells that holds any.
+
+    It is the point nearest to the middle of its cell.
 
     >>> spread(np.array([[0.0, 0.0], [0.2, 0.3], [1.0, 1.0]]), 2)
     [1, 2]
     """
-    least, extent = points.min(0), np.maximum(np.ptp(points, axis=0), np.finfo(np.float32).tiny)
+    least = points.min(0)
+    extent = np.maximum(np.ptp(points, axis=0), np.finfo(np.float32).tiny)
     scaled = (points - least) / extent * side
     cells = np.minimum(scaled.astype(int), side - 1)
     order = np.argsort(np.square(scaled - cells - 0.5).sum(1), kind="stable")
@@ -112,7 +102,7 @@ def spread(points: np.ndarray, side: int) -> list[int]:
     return sorted(order[first].tolist())
 
 
-def _chosen(method: str, codes: np.ndarray) -> str:
+def _choose_method(method: str, codes: np.ndarray) -> str:
     if method != "auto":
         return method
     if codes.shape[1] == 2:
@@ -122,29 +112,29 @@ def _chosen(method: str, codes: np.ndarray) -> str:
 
 def _has_umap() -> bool:
     found = find_spec("umap")
-    # A folder of that name where we stand is none.
+    # A folder of that name in the current one is not the package.
     return found is not None and found.origin is not None
 
 
-def _itself(codes: np.ndarray) -> Plane:
+def _take_code(codes: np.ndarray) -> Plane:
     return Plane(codes, ("code0", "code1"), lambda points: points)
 
 
-def _pca(codes: np.ndarray) -> Plane:
+def _fit_pca(codes: np.ndarray) -> Plane:
     mean, axes, shares = metrics.plane(codes)
     names = tuple(
         f"component {number}, {share:.0%} of the variance"
         for number, share in enumerate(shares, start=1)
     )
-    return Plane(
-        ((codes - mean) @ axes).astype(np.float32), names, lambda points: points @ axes.T + mean
-    )
+    points = ((codes - mean) @ axes).astype(np.float32)
+    return Plane(points, names, lambda points: points @ axes.T + mean)
 
 
-def _umap(codes: np.ndarray) -> Plane:
+def _fit_umap(codes: np.ndarray) -> Plane:
     """UMAP's plane (McInnes, Healy and Melville, arXiv:1802.03426).
 
-    Its own way back takes minutes; a place decodes to the mean code of the images nearest to it, the nearer the more.
+    Its own inverse takes minutes; a point decodes to the mean code of the images nearest to it,
+    weighted by the inverse of their distances.
     """
     # UMAP would import TensorFlow for a parametric map, 2 s and 450 MB, and warns of having none.
     ignored = warnings.catch_warnings(action="ignore", category=ImportWarning)
@@ -156,8 +146,7 @@ def _umap(codes: np.ndarray) -> Plane:
         raise AutoencodeError(
             f"UMAP needs at least {UMAP_NEEDS} images, received {len(codes)}: choose `method=pca`."
         )
-    points = umap.UMAP(
-        n_neighbors=min(NEIGHBOURS, len(codes) - 1), random_state=0, n_jobs=1
-    ).fit_transform(codes)
+    neighbours = min(NEIGHBOURS, len(codes) - 1)
+    points = umap.UMAP(n_neighbors=neighbours, random_state=0, n_jobs=1).fit_transform(codes)
     nearest = KNeighborsRegressor(min(NEAREST, len(codes)), weights="distance").fit(points, codes)
     return Plane(points, ("UMAP 1", "UMAP 2"), nearest.predict)

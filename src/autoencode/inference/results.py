@@ -1,9 +1,10 @@
-"""What a trained model returns in Python: frozen values, one row an image."""
+"""What a trained model returns: frozen values, one row an image."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,8 +17,14 @@ from autoencode.plots.charts import UNLABELLED
 if TYPE_CHECKING:
     import pandas
 
+    from autoencode.data.streaming import Stream
+    from autoencode.inference.detection import Detection
 
-@dataclass(frozen=True, kw_only=True)
+Columns = dict[str, Sequence[Any] | np.ndarray]
+SHOWN_NAMES = 2  # in the one line that a result prints as
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Rows:
     """What is known of the images of a result: a name each, and a label where the source has any.
 
@@ -33,6 +40,17 @@ class Rows:
     def __len__(self) -> int:
         return len(self.names)
 
+    def __repr__(self) -> str:
+        shown = [repr(name) for name in self.names[:SHOWN_NAMES]]
+        if len(self.names) > SHOWN_NAMES:
+            shown.append("...")
+        parts = [self._describe(), ", ".join(shown)]
+        if self.labels is not None:
+            parts.append(f"{len(self.classes):,} classes")
+        if self.skipped:
+            parts.append(f"{len(self.skipped):,} skipped")
+        return f"{type(self).__name__}({'; '.join(part for part in parts if part)})"
+
     @property
     def label_names(self) -> list[str] | None:
         """The name of each image's class, None where the source has no labels."""
@@ -40,39 +58,77 @@ class Rows:
             return None
         return name_labels(self.labels, self.classes)
 
-    def _columns(self) -> dict[str, Any]:
-        columns = {"name": list(self.names)}
+    def table(self) -> Columns:
+        """Return the columns of `to_pandas`, by name, each of one value an image."""
+        columns: Columns = {"name": list(self.names)}
         if self.labels is not None:
             columns["label"] = self.label_names
         return columns
 
-    def _to_pandas(self, columns: dict[str, Any]) -> pandas.DataFrame:
+    def to_pandas(self) -> pandas.DataFrame:
+        """Return a table of one row an image. Raises `AutoencodeError` where pandas is missing."""
         try:
             import pandas
         except ImportError:
             raise AutoencodeError(
                 "to_pandas needs pandas; install it with: pip install pandas"
             ) from None
-        return pandas.DataFrame(self._columns() | columns)
+        return pandas.DataFrame(self.table())
+
+    def _describe(self) -> str:
+        return f"{len(self):,} images"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Codes(Rows):
-    """The codes of images: `values`, float32 (N, K)."""
+    """The codes of images: `values`, float32 (N, K).
+
+    `bits` are those of each latent dimension of a quantized model, whose codes have 2 ** `bits`
+    values each; None for any other.
+
+    >>> Codes(values=np.zeros((3, 16), np.float32), names=("a", "b", "c"))
+    Codes(3 x 16; 'a', 'b', ...)
+    """
 
     values: np.ndarray
+    bits: int | None = None
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.array(self.values, dtype, copy=copy) if copy else np.asarray(self.values, dtype)
 
-    def to_pandas(self) -> pandas.DataFrame:
-        """Return a table with the columns `name`, `label` where there are any, `code0`, `code1`, ..."""
-        return self._to_pandas(
-            {f"code{number}": column for number, column in enumerate(self.values.T)}
-        )
+    def table(self) -> Columns:
+        """Return the columns `name`, `label` where there are any, `code0`, `code1`, ..."""
+        numbers = {f"code{number}": column for number, column in enumerate(self.values.T)}
+        return super().table() | numbers
+
+    def _describe(self) -> str:
+        return _shape(self.values)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
+class ReconstructedBatch:
+    """Some images of a source and their reconstructions, all uint8 (n, H, W, C).
+
+    `originals` are the images as they were read, `inputs` what the model was given: other images
+    where noise was added. `errors`, float32 (n,), are the mean squared errors of `images` against
+    the originals, pixels in [0, 1].
+    """
+
+    originals: np.ndarray
+    inputs: np.ndarray
+    images: np.ndarray
+    errors: np.ndarray
+
+    def __repr__(self) -> str:
+        return f"ReconstructedBatch({_shape(self.images)})"
+
+    @cached_property
+    def input_errors(self) -> np.ndarray:
+        """The mean squared errors of `inputs` against the originals, float32 (n,)."""
+        return metrics.squared_errors(self.originals, self.inputs / np.float32(255))
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Reconstruction(Rows):
     """Reconstructions: `images`, uint8 (N, H, W, C), and the `errors` of each, float32 (N,).
 
@@ -94,12 +150,15 @@ class Reconstruction(Rows):
         """The mean peak signal-to-noise ratio in dB."""
         return metrics.psnr(self.errors)
 
-    def to_pandas(self) -> pandas.DataFrame:
-        """Return a table with the columns `name`, `label` where there are any, and `error`."""
-        return self._to_pandas({"error": self.errors})
+    def table(self) -> Columns:
+        """Return the columns `name`, `label` where there are any, and `error`."""
+        return super().table() | {"error": self.errors}
+
+    def _describe(self) -> str:
+        return f"{_shape(self.images)}, MSE {self.mse:.4g}"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Samples:
     """New images: `images`, uint8 (N, H, W, C), decoded from `codes`, float32 (N, K)."""
 
@@ -109,26 +168,40 @@ class Samples:
     def __len__(self) -> int:
         return len(self.images)
 
+    def __repr__(self) -> str:
+        return f"Samples({_shape(self.images)}, codes {_shape(self.codes)})"
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Projection(Rows):
-    """Codes on a plane: `points`, float (N, 2), and the `method`: code, pca or umap."""
+    """Codes on a plane: `points`, float (N, 2), and the `method`: code, pca or umap.
+
+    `axes` are the names of both. `to_codes` leads from any points of the plane (M, 2) back to
+    codes (M, K).
+    """
 
     points: np.ndarray
     method: str
+    axes: tuple[str, str]
+    to_codes: Callable[[np.ndarray], np.ndarray]
 
-    def to_pandas(self) -> pandas.DataFrame:
-        """Return a table with the columns `name`, `label` where there are any, `x` and `y`."""
-        return self._to_pandas({"x": self.points[:, 0], "y": self.points[:, 1]})
+    def table(self) -> Columns:
+        """Return the columns `name`, `label` where there are any, `x` and `y`."""
+        return super().table() | {"x": self.points[:, 0], "y": self.points[:, 1]}
+
+    def _describe(self) -> str:
+        return f"{_shape(self.points)} by {self.method}"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class AnomalyRanking(Rows):
     """Anomaly scores of images, float64 (N,), higher for stranger ones, in the order of the source.
 
     `errors` are mean squared errors, `distances` those of the codes from normal ones.
     `threshold` is the score above which an image is an anomaly, None where there were too few
     normal images to set one; `description` says how it was set, or what is missing.
+    `normal_scores` are those of the normal images, float64 (M,). `detections` say how well the
+    scores tell classes of defects from normal images, where labels name both.
     """
 
     scores: np.ndarray
@@ -136,6 +209,8 @@ class AnomalyRanking(Rows):
     distances: np.ndarray
     threshold: float | None
     description: str
+    normal_scores: np.ndarray
+    detections: tuple[Detection, ...] = ()
 
     @property
     def order(self) -> np.ndarray:
@@ -147,16 +222,45 @@ class AnomalyRanking(Rows):
         """Which images are above the threshold, bool (N,); None without a threshold."""
         return None if self.threshold is None else self.scores > self.threshold
 
-    def to_pandas(self) -> pandas.DataFrame:
-        """Return a table, the strangest image first, with the columns that `anomalies.csv` has."""
-        columns = {"score": self.scores}
-        if self.threshold is not None:
-            columns["anomaly"] = self.anomalies.astype(np.uint8)
-        columns |= {"error": self.errors, "distance": self.distances}
-        return self._to_pandas(columns).iloc[self.order].reset_index(drop=True)
+    def table(self) -> Columns:
+        """Return the columns of `anomalies.csv`, the strangest image first.
+
+        They are `name`, `label` where there are any, `score`, `anomaly` (1 above the threshold,
+        else 0) where there is one, `error` and `distance`.
+        """
+        order = self.order
+        columns: Columns = {
+            name: [values[index] for index in order] for name, values in super().table().items()
+        }
+        columns["score"] = self.scores[order]
+        if self.anomalies is not None:
+            columns["anomaly"] = self.anomalies[order].astype(np.uint8)
+        columns["error"] = self.errors[order]
+        columns["distance"] = self.distances[order]
+        return columns
+
+    def _describe(self) -> str:
+        if self.threshold is None:
+            return f"{len(self):,} images, no threshold"
+        return f"{len(self):,} images, {self.anomalies.sum():,} above {self.threshold:.4g}"
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
+class Differences:
+    """Where reconstructions differ from their images.
+
+    `originals` and `reconstructions` are uint8 (n, H, W, C), `heat` is float32 (n, H, W).
+    """
+
+    originals: np.ndarray
+    reconstructions: np.ndarray
+    heat: np.ndarray
+
+    def __repr__(self) -> str:
+        return f"Differences({_shape(self.originals)})"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class Similarity(Rows):
     """The images most like each of some images, by the distance of their codes.
 
@@ -168,6 +272,9 @@ class Similarity(Rows):
     distances: np.ndarray
     found: tuple[tuple[str, ...], ...]
 
+    def _describe(self) -> str:
+        return f"{len(self):,} images, the {self.indices.shape[1]} nearest of each"
+
 
 def name_labels(labels: np.ndarray, classes: Sequence[str]) -> list[str]:
     """Return the name of the class of each of `labels`, integers (N,); "unlabelled" below 0.
@@ -178,7 +285,12 @@ def name_labels(labels: np.ndarray, classes: Sequence[str]) -> list[str]:
     return [classes[label] if label >= 0 else UNLABELLED for label in labels.tolist()]
 
 
-def rows_of(stream: Any) -> dict[str, Any]:
+def read_rows(stream: Stream) -> Rows:
+    """Return what is known of the images that were read from `stream`."""
+    return Rows(**row_fields(stream))
+
+
+def row_fields(stream: Stream) -> dict[str, Any]:
     """Return the fields of `Rows` for the images that were read from `stream`."""
     labels, classes = stream.labels()
     return {
@@ -187,3 +299,7 @@ def rows_of(stream: Any) -> dict[str, Any]:
         "classes": tuple(classes),
         "skipped": tuple(stream.skipped),
     }
+
+
+def _shape(array: np.ndarray) -> str:
+    return " x ".join(f"{size:,}" for size in array.shape)

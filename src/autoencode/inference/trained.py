@@ -1,4 +1,4 @@
-"""A trained Keras model, used: images to codes, codes to images. Knows no run folder and no screen."""
+"""A trained Keras model, ready to be used: images to codes, codes to images. Knows no run folder."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ if TYPE_CHECKING:
     import keras
 
 
-# Rows that go through a model at once: many where there are many, else few, the rest filled up with zeros. So there are
-# two programs, and a row alone gives what it gives among others.
-MANY, FEW = 2048, 256
-MOST_VALUES = 2**22  # in one batch: 16 MB as float32
+# Rows that go through a model at once: many where there are many, else few, the rest filled up with
+# zeros. So there are two programs, and a row alone gives what it gives among others.
+MANY = 2048
+FEW = 256
+MAX_VALUES = 2**22  # in one batch: 16 MB as float32
 KEPT_CODES = 10_000  # of training images, which tell where codes lie; more say the same
 
 
@@ -52,9 +53,8 @@ class Trained:
         `refine` steps of gradient descent follow the encoder's own code, see `refinement`.
         """
         self._check_images(images)
-        return _through(
-            partial(self._refined, steps=refine) if refine else self._encode, images, (self.code,)
-        )
+        encode = partial(self._refined, steps=refine) if refine else self._encode
+        return _through(encode, images, (self.code,))
 
     def decode(self, codes: np.ndarray) -> np.ndarray:
         """Return the images, float32 (N, H, W, C), mostly within [0, 1], of codes (N, code)."""
@@ -62,31 +62,41 @@ class Trained:
             raise AutoencodeError(f"expected codes (N, {self.code}), received {codes.shape}.")
         return _through(self._decode, np.asarray(codes, np.float32), self.shape)
 
-    def redraw(self, images: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Yield uint8 (N, H, W, C) in batches, each with its codes and reconstructions: not all the floats at once.
+    def reconstruct_batches(
+        self, images: np.ndarray
+    ) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Yield images, uint8 (N, H, W, C), in batches, each with its codes and reconstructions.
 
         Codes are float32 (n, code), reconstructions float32 (n, H, W, C).
         """
-        for first in range(0, len(images), size := self.batch_size):
+        size = self.batch_size
+        for first in range(0, len(images), size):
             batch = images[first : first + size]
             codes = self.encode(batch)
             yield batch, codes, self.decode(codes)
             release(images)
 
     def errors(self, images: np.ndarray) -> np.ndarray:
-        """Return the mean squared errors of the reconstructions of uint8 (N, H, W, C), pixels in [0, 1], float32 (N,)."""
+        """Return the mean squared errors of the reconstructions of images, uint8 (N, H, W, C), float32 (N,).
+
+        Pixels lie in [0, 1].
+        """
         return np.concatenate(
-            [metrics.squared_errors(batch, floats) for batch, _, floats in self.redraw(images)]
+            [
+                metrics.squared_errors(batch, floats)
+                for batch, _, floats in self.reconstruct_batches(images)
+            ]
         )
 
     def _refined(self, images: np.ndarray, steps: int) -> np.ndarray:
-        return refinement.refine(self._encode(images), partial(self._slopes, images=images), steps)
+        errors_and_gradients = partial(self._errors_and_gradients, images=images)
+        return refinement.refine(self._encode(images), errors_and_gradients, steps)
 
     def _check_images(self, images: np.ndarray) -> None:
         if images.dtype != np.uint8 or images.shape[1:] != self.shape:
             raise AutoencodeError(
-                f"expected images of uint8 (N, {', '.join(map(str, self.shape))}), as the model was trained on, "
-                f"received {images.dtype} {images.shape}."
+                f"expected images of uint8 (N, {', '.join(map(str, self.shape))}), as the model was "
+                f"trained on, received {images.dtype} {images.shape}."
             )
 
     @cached_property
@@ -94,7 +104,7 @@ class Trained:
         return engines.compiled(self.encoder)
 
     @cached_property
-    def _slopes(self) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
+    def _errors_and_gradients(self) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
         return engines.errors_and_gradients(self.decoder)
 
     @cached_property
@@ -103,7 +113,7 @@ class Trained:
 
 
 def _rows(shape: tuple[int, ...]) -> int:
-    return max(1, min(MANY, MOST_VALUES // int(np.prod(shape))))
+    return max(1, min(MANY, MAX_VALUES // int(np.prod(shape))))
 
 
 def _through(
@@ -115,12 +125,10 @@ def _through(
     while first < len(rows):
         step = size if first + size <= len(rows) else min(FEW, size)
         batch = rows[first : first + step]
-        filled = (
-            np.pad(batch, [(0, step - len(batch))] + [(0, 0)] * (rows.ndim - 1))
-            if len(batch) < step
-            else batch
-        )
-        results[first : first + step] = function(filled)[: len(batch)]
+        count = len(batch)
+        if count < step:
+            batch = np.pad(batch, [(0, step - count)] + [(0, 0)] * (rows.ndim - 1))
+        results[first : first + step] = function(batch)[:count]
         first += step
         release(rows)
     return results

@@ -1,0 +1,45 @@
+"""The command that describes a trained model: info."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from autoencode.cli.screen import app, prepare_process
+
+
+@app.command
+def info(
+    model: Path,
+    *,
+    json_object: Annotated[bool, Parameter(name="--json", negative="")] = False,
+    engine: str = "auto",
+) -> None:
+    """Describe a trained model: shapes, size, source, settings, errors, what the doctor found, versions.
+
+    Parameters
+    ----------
+    model
+        Folder of a run, or a .keras file.
+    json_object
+        Print one JSON object.
+    engine
+        What opens a .keras file: auto, jax, tensorflow or torch. A run folder is read without.
+    """
+    prepare_process()
+    from autoencode.inference import opening, summary
+
+    saved = opening.find(model)
+    if saved.run is not None:
+        description = summary.describe(saved)
+    else:
+        opened = opening.open_model(saved, engine, alone=True)
+        description = summary.describe_file(saved, opened.trained)
+    if json_object:
+        print(json.dumps(description))
+        return
+    for line in summary.lines(description):
+        print(line)
