@@ -36,10 +36,10 @@ print(json.dumps(time.perf_counter() - started))
 OURS = """
 import json, sys, time
 from pathlib import Path
-from autoencode.inference import opening
+from autoencode.inference import saved_model
 from autoencode.data import store
 rows = store.open_store(Path(sys.argv[1])).train
-opened = opening.open_model(opening.find(sys.argv[2]), alone=True)
+opened = saved_model.open_model(saved_model.find_model(sys.argv[2]), alone=True)
 started = time.perf_counter()
 codes = opened.encode(rows)
 print(json.dumps(time.perf_counter() - started))

@@ -9,7 +9,7 @@ from sklearn.model_selection import KFold
 from test_inference import called
 
 from autoencode import Config, Images, data, folds, pipeline
-from autoencode.inference import anomalies, opening, threshold, trained
+from autoencode.inference import anomalies, saved_model, threshold, trained
 
 DIGITS = np.round(load_digits().images * (255 / 16)).astype(np.uint8)[..., None]
 SHUFFLED = DIGITS[np.random.default_rng(0).permutation(len(DIGITS))]
@@ -100,7 +100,7 @@ def test_the_command_sets_a_threshold_for_a_small_set(tmp_path):
 def test_too_small_a_set_is_not_trained_on_in_folds(tmp_path):
     np.save(tmp_path / "tiny.npy", DIGITS[:50])
     run = pipeline.run(str(tmp_path / "tiny.npy"), CONFIG, tmp_path / "run")
-    opened = opening.open_model(opening.find(run))
+    opened = saved_model.open_model(saved_model.find_model(run))
 
     def never(images):
         raise AssertionError("50 images are fewer than the 99 that are needed")

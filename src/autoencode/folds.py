@@ -1,4 +1,7 @@
-"""Anomaly scores of normal images by models that were not trained on them, where no others are left for that."""
+"""Anomaly scores of normal images by models that were not trained on them.
+
+They set a threshold where no other normal images are left for that, see `inference.threshold`.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ def score_by_folds(
 ) -> np.ndarray:
     """Return the anomaly score of each of uint8 images (N, H, W, C), float64 (N,).
 
-    The images are parted into `folds` by the seed of `config`. For each, a model is trained by the
+    The images are split into `folds` by the seed of `config`. For each, a model is trained by the
     resolved `config` on all others and scores it, as in cross-conformal prediction (Barber and
     others, "Predictive inference with the jackknife+", Annals of Statistics 49, 2021, 486-507,
     section 3: CV+). `progress` is told how many folds of how many are scored.

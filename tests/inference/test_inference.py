@@ -43,11 +43,11 @@ from autoencode.inference import (
     codes,
     detection,
     generation,
-    opening,
     projection,
     ranking,
     reconstruction,
     refinement,
+    saved_model,
     summary,
     threshold,
 )
@@ -83,8 +83,8 @@ def run(tmp_path_factory, source) -> Path:
 
 
 @pytest.fixture(scope="module")
-def opened(run) -> opening.Opened:
-    return opening.open_model(opening.find(run))
+def opened(run) -> saved_model.Opened:
+    return saved_model.open_model(saved_model.find_model(run))
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def rows(source) -> data.Dataset:
     return data.open_dataset(source)
 
 
-def streamed(opened: opening.Opened, source, **options) -> streaming.Stream:
+def streamed(opened: saved_model.Opened, source, **options) -> streaming.Stream:
     config = DataConfig(
         **{name: options.pop(name) for name in ("fit", "strict", "split_seed") if name in options}
     )
@@ -122,7 +122,7 @@ def size(path: Path) -> tuple[int, int]:
 
 
 def write_reconstructions(
-    opened: opening.Opened, source, files: output_files.OutputFiles
+    opened: saved_model.Opened, source, files: output_files.OutputFiles
 ) -> np.ndarray:
     """The errors of the reconstructions, which are written."""
     stream = streamed(opened, source)
@@ -131,11 +131,11 @@ def write_reconstructions(
     return results.write_reconstructions(files, batches, stream, shape=shape, examples=10)
 
 
-def write_codes(opened: opening.Opened, source, files: output_files.OutputFiles) -> None:
+def write_codes(opened: saved_model.Opened, source, files: output_files.OutputFiles) -> None:
     results.write_codes(files, codes.encode(opened, streamed(opened, source)))
 
 
-def write_map(opened: opening.Opened, source, files: output_files.OutputFiles, method: str):
+def write_map(opened: saved_model.Opened, source, files: output_files.OutputFiles, method: str):
     stream = streamed(opened, source)
     found = projection.project(opened, stream, method=method)
     plane = projection.decode_plane(opened, found, results.GRID)
@@ -183,7 +183,7 @@ def test_the_numbers_are_those_of_plain_keras(opened, source, digits, place):
 def test_a_saved_estimator_gives_what_it_gave(tmp_path, digits, source, place):
     estimator = Autoencoder(code=3, epochs=1, batch_size=60, noise="mask:0.2").fit(digits[0])
     estimator.save(tmp_path / "digits.keras")
-    opened = opening.open_model(opening.find(tmp_path / "digits.keras"))
+    opened = saved_model.open_model(saved_model.find_model(tmp_path / "digits.keras"))
     assert opened.saved.settings["noise"] == "mask:0.2"
     np.testing.assert_array_equal(
         codes.encode_stream(opened, streamed(opened, source)), estimator.transform(digits[0])
@@ -218,9 +218,9 @@ def test_a_model_of_plain_keras_alone_will_do(tmp_path, digits, source):
     )
     model = keras.Model(flat, decoder(encoder(flat)))
     model.save(tmp_path / "plain.keras")
-    saved = opening.find(tmp_path / "plain.keras")
+    saved = saved_model.find_model(tmp_path / "plain.keras")
     assert (saved.name, saved.run, saved.settings) == ("plain", None, {})
-    opened = opening.open_model(saved)
+    opened = saved_model.open_model(saved)
     kernel, bias = encoder.get_weights()
     expected = digits[0].reshape(COUNT, -1) / 255 @ kernel + bias
     np.testing.assert_allclose(
@@ -229,15 +229,17 @@ def test_a_model_of_plain_keras_alone_will_do(tmp_path, digits, source):
     decoder.set_weights([weight * np.nan for weight in decoder.get_weights()])
     model.save(tmp_path / "nan.keras")
     with pytest.raises(AutoencodeError, match="NaN or infinite"):
-        opening.open_model(opening.find(tmp_path / "nan.keras")).decode(np.zeros((3, 2)))
+        saved_model.open_model(saved_model.find_model(tmp_path / "nan.keras")).decode(
+            np.zeros((3, 2))
+        )
 
 
 def test_anomalies_are_ranked_by_the_score_of_plain_keras_and_found(
     source, digits, tmp_path, place
 ):
     config = Config(code=8, epochs=20, batch_size=10, seed=1)
-    opened = opening.open_model(
-        opening.find(pipeline.run(str(source), config, tmp_path / "normal"))
+    opened = saved_model.open_model(
+        saved_model.find_model(pipeline.run(str(source), config, tmp_path / "normal"))
     )
     noise = np.random.default_rng(0).integers(0, 256, (9, 8, 8, 1), "uint8")
     mixed = np.concatenate([digits[0][:40], noise])
@@ -274,7 +276,7 @@ def test_anomalies_are_ranked_by_the_score_of_plain_keras_and_found(
 
 
 def scores_by_keras(
-    opened: opening.Opened, known: np.ndarray
+    opened: saved_model.Opened, known: np.ndarray
 ) -> Callable[[np.ndarray], np.ndarray]:
     import keras
 
@@ -299,7 +301,7 @@ def test_anomalies_of_a_saved_estimator_have_its_scores(digits, tmp_path, place)
         ("one", digits[0][150:151]),
     ):
         np.save(tmp_path / f"{name}.npy", images)
-    opened = opening.open_model(opening.find(tmp_path / "digits.keras"))
+    opened = saved_model.open_model(saved_model.find_model(tmp_path / "digits.keras"))
     alarm = threshold.set_threshold(opened, data.open_dataset(tmp_path / "normal.npy"), 0.1)
     np.testing.assert_allclose(
         alarm.held_out, -estimator.score_samples(digits[0][150:250]), rtol=1e-5
@@ -428,7 +430,7 @@ def test_an_estimator_too_takes_only_good_images_as_normal(digits, tmp_path):
     Autoencoder(code=3, epochs=1, batch_size=60).fit(digits[0][:150]).save(
         tmp_path / "digits.keras"
     )
-    opened = opening.open_model(opening.find(tmp_path / "digits.keras"))
+    opened = saved_model.open_model(saved_model.find_model(tmp_path / "digits.keras"))
     labels = np.arange(100) % 2
     mixed = Images(
         "mixed", digits[0][150:200], digits[0][200:250], labels[:50], labels[50:], ("dent", "ok")
@@ -615,7 +617,7 @@ def test_quantized_codes_take_a_byte_or_two_and_come_back(tmp_path, digits, bits
     Autoencoder(code=16, quantize=bits, epochs=1, batch_size=60).fit(digits[0]).save(
         tmp_path / "bits.keras"
     )
-    opened = opening.open_model(opening.find(tmp_path / "bits.keras"))
+    opened = saved_model.open_model(saved_model.find_model(tmp_path / "bits.keras"))
     place = output_files.OutputFiles(tmp_path / "codes.NPZ")
     write_codes(opened, digits[0][:7], place)
     found = arrays(place.file)
@@ -765,7 +767,7 @@ def test_neighbouring_rows_are_not_copied(digits):
 
 def test_the_test_part_is_what_the_run_was_tested_on(run, source):
     trained_on = data.load(str(source), Config(split_seed=3))
-    opened, stream = opening.begin(opening.find(run), source, part="test")
+    opened, stream = saved_model.open_with_source(saved_model.find_model(run), source, part="test")
     np.testing.assert_array_equal(np.concatenate(list(stream.batches(64))), trained_on.test)
     assert any("drawn for testing by split seed 3" in note for note in stream.notes)
     np.testing.assert_array_equal(stream.labels()[0], trained_on.test_labels)
@@ -818,11 +820,12 @@ def test_noise_is_put_on_and_measured(opened, source, digits, place):
 
 
 def test_without_noise_there_is_nothing_to_remove(opened, run):
-    saved = opening.find(run)
+    saved = saved_model.find_model(run)
     reconstruction.check_denoising(saved, None)
     with pytest.raises(AutoencodeError, match="`noise=gaussian:0.3`"):
         reconstruction.check_denoising(
-            opening.Saved(**vars(saved) | {"settings": saved.settings | {"noise": "none"}}), None
+            saved_model.Saved(**vars(saved) | {"settings": saved.settings | {"noise": "none"}}),
+            None,
         )
     with pytest.raises(UsageError, match="did you mean 'gaussian'"):
         reconstruction.check_denoising(saved, "gausian:1")
@@ -1195,7 +1198,7 @@ def test_info_of_a_run_loads_no_framework(run):
 
 
 def test_info_tells_what_the_run_recorded(run, opened):
-    told = summary.describe(opening.find(run))
+    told = summary.describe(saved_model.find_model(run))
     metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert (told["loss"], told["val_loss"], told["epochs"]) == (
         metrics[1]["loss"],
@@ -1210,13 +1213,13 @@ def test_info_tells_what_the_run_recorded(run, opened):
     assert told["pca"] == json.loads((run / "baseline.json").read_text())["pca"]
     file = summary.describe_file(opened.saved, opened.trained)
     assert all(file[name] == told[name] for name in ("shape", "code", "parameters", "settings"))
-    assert opening.find(run / "model.keras") == opening.Saved(
-        **vars(opening.find(run)) | {"run": mock.ANY}
+    assert saved_model.find_model(run / "model.keras") == saved_model.Saved(
+        **vars(saved_model.find_model(run)) | {"run": mock.ANY}
     )
 
 
 def test_info_shows_what_a_strangers_record_holds_as_escapes(run):
-    told = summary.describe(opening.find(run))
+    told = summary.describe(saved_model.find_model(run))
     finding = {"what": "a\nb", "cause": "\x1b[31m", "advice": "c"}
     told |= {
         "source": "\x1b]0;title\x07",
@@ -1353,18 +1356,18 @@ def test_models_of_another_kind_are_told(tmp_path):
     engines.load(engines.choose("auto"))
     keras.Sequential([keras.Input((4,)), keras.layers.Dense(2)]).save(tmp_path / "foreign.keras")
     with pytest.raises(AutoencodeError, match="layers named encoder and decoder"):
-        opening.open_model(opening.find(tmp_path / "foreign.keras"))
+        saved_model.open_model(saved_model.find_model(tmp_path / "foreign.keras"))
 
 
 def test_a_source_that_is_gone_is_told(run, opened, tmp_path):
-    saved = opening.Saved(**vars(opened.saved) | {"run": None})
+    saved = saved_model.Saved(**vars(opened.saved) | {"run": None})
     with pytest.raises(UsageError, match="name a source with `source`"):
-        opening.own_source(saved, None)
-    gone = opening.find(run)
+        saved_model.find_source(saved, None)
+    gone = saved_model.find_model(run)
     gone.run.record["location"] = str(tmp_path / "gone.npz")
     with pytest.raises(UsageError, match="which is not here: name a source with `source`"):
-        opening.own_source(gone, None)
-    assert opening.own_source(saved, "mnist") == "mnist"
+        saved_model.find_source(gone, None)
+    assert saved_model.find_source(saved, "mnist") == "mnist"
 
 
 def test_what_is_there_stays_unless_it_may_be_replaced(tmp_path, monkeypatch):

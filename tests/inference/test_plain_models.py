@@ -14,7 +14,7 @@ import pytest
 
 from autoencode import AutoencodeError, engines
 from autoencode.cli import app
-from autoencode.inference import opening
+from autoencode.inference import saved_model
 from autoencode.inference.keras_file import LAYERS, read_model
 from autoencode.inference.trained import Trained
 
@@ -45,7 +45,7 @@ JOB = """
 import json, sys
 from pathlib import Path
 import numpy as np
-from autoencode.inference import opening
+from autoencode.inference import saved_model
 
 folder, engine = Path(sys.argv[1]), sys.argv[2]
 images = np.load(folder / "images.npy")
@@ -53,7 +53,7 @@ failed = {}
 for file in sorted(folder.glob("*.keras")):
     truth = np.load(file.with_suffix(".npz"))
     try:
-        opened = opening.open_model(opening.find(file), engine, alone=True)
+        opened = saved_model.open_model(saved_model.find_model(file), engine, alone=True)
         codes = opened.encode(images)
         np.testing.assert_allclose(codes, truth["codes"], rtol=1e-3, atol=1e-4)
         made = opened.decode(codes)
@@ -152,7 +152,7 @@ def refused(path, model):
 @pytest.mark.parametrize("name", sorted(LAYERS))
 def test_every_layer_gives_the_numbers_of_plain_keras(folder, images, name):
     truth = np.load(folder / f"{name}.npz")
-    model = opening.open_model(opening.find(folder / f"{name}.keras"))
+    model = saved_model.open_model(saved_model.find_model(folder / f"{name}.keras"))
     codes = model.encode(images)
     np.testing.assert_allclose(codes, truth["codes"], rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(model.decode(codes), truth["reconstructions"], rtol=1e-4, atol=1e-4)

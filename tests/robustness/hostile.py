@@ -22,7 +22,7 @@ from PIL import Image
 
 from autoencode import Config, data, runs
 from autoencode.inference import keras_file
-from autoencode.inference.keras_file import MOST_TEXT
+from autoencode.inference.keras_file import MAX_TEXT
 from autoencode.runs import checkpoints, listing, schema
 
 HUGE = 10**12
@@ -730,7 +730,7 @@ def model_whose_configuration_is_a_bomb(path: Path) -> Any:
     content = model_file(path)
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
-    return open_model(path, zipped(members | {"config.json": b" " * (MOST_TEXT + 1)}))
+    return open_model(path, zipped(members | {"config.json": b" " * (MAX_TEXT + 1)}))
 
 
 @case
@@ -739,7 +739,7 @@ def model_whose_notes_are_a_bomb(path: Path) -> Any:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     return open_model(
-        path, zipped(members | {"autoencode.json": b"[" + b"[]," * (MOST_TEXT // 3) + b"0]"})
+        path, zipped(members | {"autoencode.json": b"[" + b"[]," * (MAX_TEXT // 3) + b"0]"})
     )
 
 

@@ -29,7 +29,7 @@ def anomalies(
     reading: Reads = None,
     writing: Writes = None,
 ) -> None:
-    """Rank the images of a source, the strangest first: a table, a picture of where they differ, a chart of the scores.
+    """Rank images, the strangest first: a table, a picture of where they differ, a chart of scores.
 
     Where a class of the source is called good, normal or ok, in any case, the AUROC of each other
     class against it is printed.
@@ -50,14 +50,15 @@ def anomalies(
     folds
         Where normal images for testing are too few, but all of them are enough, train five models
         by the settings of this one, each without a fifth of the images, and set the threshold on
-        the scores of those left out [default: where the model's own training took a minute at most].
+        the scores of those left out [default: where the model's own training took a minute at
+        most].
     examples
         Images in the picture.
     """
     with running("anomalies", model, writing) as command:
         from autoencode import data
         from autoencode.cli import results
-        from autoencode.inference import code_files, opening, ranking, threshold
+        from autoencode.inference import code_files, ranking, saved_model, threshold
         from autoencode.inference.anomalies import WARNING
 
         # 1. What is normal, and what is ranked.
@@ -71,7 +72,7 @@ def anomalies(
                 "--folds trains on what a run was trained on, by its settings: "
                 f"expected a run folder and no --normal, received {received}."
             )
-        known = opening.own_source(command.saved, normal, "--normal")
+        known = saved_model.find_source(command.saved, normal, "--normal")
         reading = reading or Reading()
         opened, stream = command.read(source, reading)
 
@@ -119,7 +120,10 @@ def anomalies(
 def _choose_folds(
     command: ModelCommand, given: bool | None
 ) -> Callable[[np.ndarray], np.ndarray] | None:
-    """What scores normal images by models trained on the others; None where it is not wanted, or would take long."""
+    """What scores normal images by models trained on the others.
+
+    None where it is not wanted, or would take long without being asked for.
+    """
     from autoencode import engines
     from autoencode.folds import FOLDS, score_by_folds
     from autoencode.runs import schema

@@ -12,7 +12,7 @@ from autoencode.cli.screen import app
 def encode(
     model: Path, source: str, *, refine: Steps = 0, reading: Reads = None, writing: Writes = None
 ) -> None:
-    """Turn every image of a source into its code: a table with names and labels, a picture of the distribution.
+    """Turn every image into its code: a table with names and labels, a picture of the distribution.
 
     Parameters
     ----------
@@ -21,7 +21,7 @@ def encode(
     source
         As for train.
     refine
-        Steps of gradient descent that bring each code nearer to what its image needs; 50 do most of it.
+        Steps of gradient descent that improve each code for its own image; 50 do most of it.
     """
     with running("encode", model, writing) as command:
         from autoencode.cli import results

@@ -71,7 +71,10 @@ def spooled(shape: tuple[int, int, int], folder: Path) -> Iterator[Spool]:
 
 
 def write_arrays(path: Path, arrays: Mapping[str, np.ndarray | Spool]) -> None:
-    """Write `arrays` as .npz, or the first alone as .npy; raise `AutoencodeError` where that fails."""
+    """Write `arrays` as .npz, or the first alone as .npy.
+
+    Raises `AutoencodeError` where that fails.
+    """
     with _written(path) as file:
         if path.suffix.lower() == ".npy":
             _write_array(file, next(iter(arrays.values())))
@@ -152,14 +155,17 @@ def write_figure(path: Path, figure: Figure) -> None:
 
 
 def write_sheet(path: Path, images: np.ndarray) -> None:
-    """Write a contact sheet of the first hundred images, uint8 (N, H, W, C), about as wide as high."""
+    """Write a contact sheet of the first hundred images, uint8 (N, H, W, C), as wide as high."""
     shown = images[:SHEET_IMAGES]
     columns = int(np.ceil(np.sqrt(len(shown))))
     write_png(path, grids.draw_sheet(shown, columns=columns))
 
 
 def write_skipped(path: Path, skipped: Sequence[Skipped]) -> None:
-    """Write which pictures were skipped and why, a line each; without any, remove the list of an earlier call."""
+    """Write which pictures were skipped and why, a line each.
+
+    Without any, the list of an earlier call is removed.
+    """
     if not skipped:
         remove_files([path])
         return

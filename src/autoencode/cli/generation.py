@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from autoencode.data.streaming import Stream
-    from autoencode.inference.opening import Opened
+    from autoencode.inference.saved_model import Opened
 
 
 @app.command
@@ -27,7 +27,10 @@ def sample(
     source: str | None = None,
     writing: Writes = None,
 ) -> None:
-    """Draw new images: codes from a normal distribution for a variational model, else from Gaussians fitted to the training codes.
+    """Draw new images, with codes like those of the training images.
+
+    The codes of a variational model are drawn from a normal distribution, those of any other from
+    Gaussians fitted to the training codes.
 
     Parameters
     ----------
@@ -38,8 +41,8 @@ def sample(
     seed
         Random seed.
     source
-        Images whose codes the Gaussians are fitted to, those for training [default: what the model was trained on]. Not for
-        a variational model.
+        Images whose codes the Gaussians are fitted to, those for training [default: what the model
+        was trained on]. Not for a variational model.
     """
     with running("sample", model, writing) as command:
         from autoencode.cli import results
@@ -97,20 +100,21 @@ def interpolate(
     part
         Which of its images: all, train or test.
     fit
-        How a picture of other proportions fills the model's size: pad, crop or stretch [default: as in training].
+        How a picture of other proportions fills the model's size: pad, crop or stretch [default:
+        as in training].
     frame_seconds
         Seconds of each step in the GIF; browsers show none for less than 0.02.
     """
     with running("interpolate", model, writing) as command:
         from autoencode.cli import results
-        from autoencode.inference import generation, opening
+        from autoencode.inference import generation, saved_model
 
         for word in (a, b):
             _check_end(word)
         if spherical:
             generation.check_spherical(command.saved)
         if a.isdecimal() or b.isdecimal():
-            indexed = opening.own_source(command.saved, source)
+            indexed = saved_model.find_source(command.saved, source)
             opened, stream = command.read(indexed, Reading(part=part, fit=fit))
         else:
             opened = command.open()
@@ -130,7 +134,7 @@ def _check_end(word: str) -> None:
 
 
 def _read_end(word: str, opened: Opened, stream: Stream | None, fit: str | None) -> np.ndarray:
-    """The image, uint8 (H, W, C), that `word` names: a picture's path, or the index of an image of `stream`."""
+    """The image, uint8 (H, W, C), at a picture's path, or at an index of `stream`."""
     from autoencode.inference import generation
 
     if word.isdecimal():

@@ -18,7 +18,7 @@ def info(
     json_object: Annotated[bool, Parameter(name="--json", negative="")] = False,
     engine: str = "auto",
 ) -> None:
-    """Describe a trained model: shapes, size, source, settings, errors, what the doctor found, versions.
+    """Describe a trained model: shapes, size, source, settings, errors, findings, versions.
 
     Parameters
     ----------
@@ -30,13 +30,13 @@ def info(
         What opens a .keras file: auto, jax, tensorflow or torch. A run folder is read without.
     """
     prepare_process()
-    from autoencode.inference import opening, summary
+    from autoencode.inference import saved_model, summary
 
-    saved = opening.find(model)
+    saved = saved_model.find_model(model)
     if saved.run is not None:
         description = summary.describe(saved)
     else:
-        opened = opening.open_model(saved, engine, alone=True)
+        opened = saved_model.open_model(saved, engine, alone=True)
         description = summary.describe_file(saved, opened.trained)
     if json_object:
         print(json.dumps(description))

@@ -21,7 +21,7 @@ def look(
     overwrite: Annotated[bool, Parameter(negative="")] = False,
     config: Annotated[DataConfig | None, Parameter(name="*")] = None,
 ) -> None:
-    """Look at a source: how many pictures, their sizes and colours, duplicates, what cannot be read, a contact sheet.
+    """Look at a source: counts, sizes, colours, duplicates, what cannot be read, a contact sheet.
 
     Parameters
     ----------
@@ -93,9 +93,10 @@ def pack(
     console.tell(images.account())
     for note in (*images.unused_notes(), *images.notes):
         console.tell(note)
-    count, (height, width, channels) = sum(map(len, images.parts.values())), images.shape
-    console.tell(
-        f"{count:,} {'image' if count == 1 else 'images'} of {width}x{height}, {'grey' if channels == 1 else 'rgb'}, in {file} "
-        f"({file.stat().st_size / 1e6:,.1f} MB)"
-    )
+    count = sum(map(len, images.parts.values()))
+    counted = f"{count:,} {'image' if count == 1 else 'images'}"
+    height, width, channels = images.shape
+    colour = "grey" if channels == 1 else "rgb"
+    megabytes = file.stat().st_size / 1e6
+    console.tell(f"{counted} of {width}x{height}, {colour}, in {file} ({megabytes:,.1f} MB)")
     tell_skipped(console, images.skipped, None)

@@ -1,4 +1,4 @@
-"""What the commands share that use a trained model: their options, the model and source opened, results claimed."""
+"""What the commands that use a trained model share: options, and the model and files opened."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from autoencode.config import DataConfig
     from autoencode.data.streaming import Stream
     from autoencode.images import Skipped
-    from autoencode.inference.opening import Opened, Saved
+    from autoencode.inference.saved_model import Opened, Saved
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +30,12 @@ class Reading:
     """Which of its images: all, train or test, as a training splits them."""
 
     fit: str | None = None
-    """How a picture of other proportions fills the model's size: pad, crop or stretch [default: as in training]."""
+    """How a picture of other proportions fills the model's size: pad, crop or stretch
+    [default: as in training]."""
 
     range: str | None = None
-    """Stored values that become black and white: auto, full, MIN:MAX or percentile:LOW:HIGH [default: as in training]."""
+    """Stored values that become black and white: auto, full, MIN:MAX or percentile:LOW:HIGH
+    [default: as in training]."""
 
     frames: str | None = None
     """Pages and frames of a file: auto, first or all [default: as in training]."""
@@ -60,7 +62,8 @@ class Writing:
     """Where a command writes, and what computes."""
 
     out: Path | None = None
-    """Folder for the results, or the name of the file, whose ending chooses the format [default: COMMAND-MODEL/]."""
+    """Folder for the results, or the name of the file, whose ending chooses the format
+    [default: COMMAND-MODEL/]."""
 
     overwrite: Annotated[bool, Parameter(negative="")] = False
     """Replace results that are there already."""
@@ -89,9 +92,9 @@ class ModelCommand:
 
     def open(self) -> Opened:
         """Return the model, opened."""
-        from autoencode.inference import opening
+        from autoencode.inference import saved_model
 
-        opened = opening.open_model(self.saved, self.engine, alone=True)
+        opened = saved_model.open_model(self.saved, self.engine, alone=True)
         self._print_assumed(opened)
         return opened
 
@@ -99,10 +102,10 @@ class ModelCommand:
         self, source: str, reading: Reading | None, most: int | None = None
     ) -> tuple[Opened, Stream]:
         """Return the model, opened, and the images of `source`, at most `most` of them."""
-        from autoencode.inference import opening
+        from autoencode.inference import saved_model
 
         reading = reading or Reading()
-        opened, stream = opening.begin(
+        opened, stream = saved_model.open_with_source(
             self.saved,
             source,
             self.engine,
@@ -118,7 +121,10 @@ class ModelCommand:
         return opened, stream
 
     def finish(self, line: str, skipped: Sequence[Skipped] = ()) -> None:
-        """Print what was done, what was skipped, all of it listed in a file, and where the results lie."""
+        """Print what was done, what was skipped, and where the results lie.
+
+        All that was skipped is listed in a file.
+        """
         from autoencode.cli import file_formats
 
         file_formats.write_skipped(self.files.skipped, skipped)
@@ -148,10 +154,10 @@ def running(name: str, model: Path, writing: Writing | None) -> Iterator[ModelCo
     prepare_process()
     from autoencode.cli.console import Screen
     from autoencode.cli.output_files import claim_files
-    from autoencode.inference import opening
+    from autoencode.inference import saved_model
 
     writing = writing or Writing()
-    saved = opening.find(model)
+    saved = saved_model.find_model(model)
     console = Screen()
     with (
         signals.ended_by_sigterm(),

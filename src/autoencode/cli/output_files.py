@@ -22,7 +22,10 @@ TABLES = (".npz", ".csv", ".parquet")
 
 @dataclass(frozen=True)
 class Kind:
-    """What a command writes: a file called `stem` with one of `suffixes`, the first by default, and figures beside it."""
+    """What a command writes: a file called `stem`, and figures beside it.
+
+    It has one of `suffixes`, the first by default.
+    """
 
     stem: str
     suffixes: tuple[str, ...]
@@ -44,7 +47,10 @@ KINDS = {
 
 @dataclass(frozen=True)
 class OutputFiles:
-    """The files that a command writes: `file`, and `figures` that share its name up to their own endings."""
+    """The files that a command writes: `file`, and `figures` that share its name.
+
+    The figures are given by their own endings.
+    """
 
     file: Path
     figures: tuple[str, ...] = (".png",)
@@ -116,7 +122,9 @@ def claim_files(
 def find_files(
     command: str, model: str, out: Path | None = None, *, overwrite: bool = False
 ) -> OutputFiles:
-    """Return the files that `claim_files` gives, without making their folder. Raises `UsageError` as that does.
+    """Return the files that `claim_files` gives, without making their folder.
+
+    Raises `UsageError` as that does.
 
     >>> find_files("map", "digits-1").file.as_posix()
     'map-digits-1/map.csv'

@@ -12,7 +12,7 @@ from autoencode.cli.screen import app
 def map_codes(
     model: Path, source: str, *, method: str = "auto", reading: Reads = None, writing: Writes = None
 ) -> None:
-    """Lay every image of a source on a plane by its code: a picture, a table, and what the plane decodes to.
+    """Lay every image on a plane by its code: a picture, a table, and what the plane decodes to.
 
     Parameters
     ----------
@@ -21,7 +21,8 @@ def map_codes(
     source
         As for train.
     method
-        How: pca, umap, or auto: two numbers are a plane already; else UMAP where it is installed, else PCA.
+        How: pca, umap, or auto: two numbers are a plane already; else UMAP where it is installed,
+        else PCA.
     """
     with running("map", model, writing) as command:
         from autoencode.cli import results

@@ -18,7 +18,7 @@ def reconstruct(
     reading: Reads = None,
     writing: Writes = None,
 ) -> None:
-    """Reconstruct every image of a source: an array of the reconstructions, their errors, a picture of the first.
+    """Reconstruct every image: an array of the reconstructions, their errors, a picture of some.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def reconstruct(
     source
         As for train.
     refine
-        Steps of gradient descent that bring each code nearer to what its image needs; 50 do most of it.
+        Steps of gradient descent that improve each code for its own image; 50 do most of it.
     examples
         Images in the picture.
     """

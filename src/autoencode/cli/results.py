@@ -57,7 +57,7 @@ def write_codes(files: OutputFiles, codes: Codes) -> None:
 
 
 def write_images(files: OutputFiles, batches: Iterable[np.ndarray], shape: Shape) -> None:
-    """Write `images`, uint8 (N, H, W, C), that come in batches, and a contact sheet of the first hundred.
+    """Write `images`, uint8 (N, H, W, C), that come in batches, and a contact sheet of some.
 
     `shape` is that of an image, (H, W, C).
     """
@@ -83,7 +83,9 @@ def write_reconstructions(
     The file holds `images`, uint8 (N, H, W, C), `errors`, float32 (N,), `names` and, where there
     are any, `labels` and `classes`; as .npy it holds the images alone. Returns the errors.
     """
-    errors, originals, shown = [], [], []
+    errors = []
+    originals: list[np.ndarray] = []
+    shown: list[np.ndarray] = []
     with spooled(shape, files.folder) as spool:
         for batch in batches:
             spool.add(batch.images)
@@ -114,7 +116,8 @@ def write_denoised(
     the originals too, and the errors before and after denoising, both float32 (N,), are returned.
     """
     rows: dict[str, list[np.ndarray]] = {"clean": [], "noisy": [], "denoised": []}
-    before, after = [], []
+    before = []
+    after = []
     with ExitStack() as stack:
         denoised = stack.enter_context(spooled(shape, files.folder))
         arrays: dict[str, np.ndarray | Spool] = {"images": denoised}
@@ -166,7 +169,7 @@ def write_interpolation(
 def write_map(
     files: OutputFiles, projection: Projection, stream: Stream, plane: np.ndarray
 ) -> None:
-    """Write where codes lie on a plane: a table, a figure with some of the images, and what the plane decodes to.
+    """Write where codes lie on a plane: a table, a map, and what the plane decodes to.
 
     The table has the columns of `Projection.table`. `plane`, uint8 (`GRID` ** 2, H, W, C), is that
     of `projection.decode_plane`; `stream` gives the images that the figure shows.

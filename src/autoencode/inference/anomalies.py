@@ -1,4 +1,4 @@
-"""How unlike the images that a model was trained on an image is, by its reconstruction and its code.
+"""How unlike a model's training images an image is, by its reconstruction and its code.
 
 Neither tells enough alone. A model reconstructs some images well that are nothing like its own:
 simpler, darker, emptier ones. And codes of strange images may lie among the codes of normal ones
@@ -29,7 +29,9 @@ WARNING = (
 
 
 def heat(originals: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
-    """Return where reconstructions differ, float32 (N, H, W): the blurred difference, root mean square over channels.
+    """Return where reconstructions differ, float32 (N, H, W): the blurred difference.
+
+    It is the root mean square over channels.
 
     `originals` are uint8 (N, H, W, C), `reconstructions` float32 of that shape, in [0, 1].
 
@@ -46,7 +48,7 @@ def heat(originals: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
 
 
 def relative_errors(originals: np.ndarray, reconstructions: np.ndarray) -> np.ndarray:
-    """Return the root mean square of each image's `heat` as a multiple of its contrast, float64 (N,).
+    """Return the root mean square of each image's `heat` over its contrast, float64 (N,).
 
     The contrast is the standard deviation of all values of an image: bold and faint images are held
     to one standard.
@@ -59,7 +61,8 @@ def relative_errors(originals: np.ndarray, reconstructions: np.ndarray) -> np.nd
 def scores(originals: np.ndarray, reconstructions: np.ndarray, distances: np.ndarray) -> np.ndarray:
     """Return anomaly scores, float64 (N,), 0 or above, higher for stranger images.
 
-    A score is the relative error times one more than the distance of the code, see `Normality.distances`.
+    A score is the relative error times one more than the distance of the code, see
+    `Normality.distances`.
     """
     return relative_errors(originals, reconstructions) * (1 + distances)
 
@@ -67,7 +70,8 @@ def scores(originals: np.ndarray, reconstructions: np.ndarray, distances: np.nda
 class Normality:
     """Where the codes of normal images lie: what the codes of others are measured against.
 
-    `codes` are float (N, K); 10,000 say as much as more. Raises `AutoencodeError` where scikit-learn is missing.
+    `codes` are float (N, K); 10,000 say as much as more. Raises `AutoencodeError` where
+    scikit-learn is missing.
 
     >>> square = Normality(np.random.default_rng(0).random((100, 2)))
     >>> square.distances(np.array([[0.5, 0.5], [3.0, 3.0]])).round().tolist()
@@ -92,7 +96,7 @@ class Normality:
         self._usual = float(np.median(self._measure(codes[::step]))) or 1.0
 
     def distances(self, codes: np.ndarray) -> np.ndarray:
-        """Return how far each of `codes` (N, K) lies from its fifth nearest normal one, float64 (N,).
+        """Return how far each of `codes` (N, K) lies from its fifth nearest normal one, (N,).
 
         It is a multiple of the usual distance. Distances are Mahalanobis's: those between codes
         without correlation and of variance 1.
@@ -100,7 +104,7 @@ class Normality:
         return self._measure(codes) / self._usual
 
     def scores(self, model: Trained, images: np.ndarray) -> np.ndarray:
-        """Return the anomaly scores of uint8 (N, H, W, C), float64 (N,), see `scores` of this module."""
+        """Return the anomaly `scores` of images, uint8 (N, H, W, C), float64 (N,)."""
         return np.concatenate(
             [
                 scores(batch, floats, self.distances(codes))

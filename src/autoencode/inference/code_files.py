@@ -66,7 +66,9 @@ def read_codes(path: Path, size: int) -> np.ndarray:
 
 
 def codes_to_levels(codes: np.ndarray, bits: int) -> dict[str, np.ndarray]:
-    """Return codes (N, K) in [-1, 1], of 2 ** `bits` values each, as the arrays `levels` and `bits`.
+    """Return quantized codes as the arrays `levels` and `bits`.
+
+    `codes` (N, K) lie in [-1, 1] and have 2 ** `bits` values each.
 
     The levels, (N, K), count from 0. They are uint8 up to 8 bits, and uint16 up to 16: a latent
     dimension takes one byte or two, where a float takes four.

@@ -8,14 +8,15 @@ import numpy as np
 
 from autoencode.data.streaming import Stream
 from autoencode.images import to_pixels
-from autoencode.inference.opening import Opened
 from autoencode.inference.results import Codes, row_fields
+from autoencode.inference.saved_model import Opened
 
 
 def encode(opened: Opened, stream: Stream, *, refine: int = 0) -> Codes:
-    """Return the codes of all images of `stream` that can be read; `refine` as for `Trained.encode`.
+    """Return the codes of all images of `stream` that can be read.
 
-    Raises `UsageError` where the codes of a quantized model are to be refined.
+    `refine` as for `Trained.encode`. Raises `UsageError` where the codes of a quantized model are
+    to be refined.
     """
     opened.saved.check_refinable(refine)
     bits = opened.saved.bits

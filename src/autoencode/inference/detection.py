@@ -1,4 +1,4 @@
-"""How well anomaly scores tell classes of defects from normal images: AUROC, where labels name both."""
+"""How well anomaly scores tell defects from normal images, where labels name both: AUROC."""
 
 from __future__ import annotations
 
@@ -45,14 +45,14 @@ def find_normal_classes(classes: Sequence[str]) -> tuple[str, ...]:
 def measure_detections(
     scores: np.ndarray, labels: np.ndarray, classes: Sequence[str]
 ) -> list[Detection]:
-    """Return the AUROC of each class of defects against normal images, and last that of all defects together.
+    """Return the AUROC of each class of defects against normal images, and last that of all.
 
     `scores` are float (N,), higher for stranger images; `labels` integers (N,), indices into
     `classes` or below 0 for unlabelled images, which are ignored. Normal are the classes called
     good, normal or ok, in any case. Nothing where there are no normal images, or no others.
 
-    >>> classes = ["cut", "good"]
-    >>> for detection in measure_detections(np.array([1.0, 2.0, 3.0]), np.array([1, 0, 0]), classes):
+    >>> scores = np.array([1.0, 2.0, 3.0])
+    >>> for detection in measure_detections(scores, np.array([1, 0, 0]), ["cut", "good"]):
     ...     print(detection)
     AUROC of cut: 1.0000 (2 images against 1 normal)
     AUROC of all defects: 1.0000 (2 images against 1 normal)

@@ -13,17 +13,18 @@ from autoencode.data.streaming import Stream
 from autoencode.errors import AutoencodeError, UsageError
 from autoencode.images import to_pixels
 from autoencode.inference.codes import encode_stream
-from autoencode.inference.opening import Opened, Saved, own_source
 from autoencode.inference.results import Samples
 from autoencode.inference.sampling import new_codes
+from autoencode.inference.saved_model import Opened, Saved, find_source
 
 
 def find_training_source(saved: Saved, source: data.Source | None) -> data.Source | None:
-    """Return the source whose training images tell what new codes are like; None where none is needed.
+    """Return the source whose training images tell what new codes are like.
 
-    The codes of a variational model are standard normal, and a saved estimator keeps those of its
-    training images: only another `source` replaces them. Without a `source`, a run's own is meant.
-    Raises `UsageError` where that is unknown or gone, or where a variational model is given one.
+    None where none is needed. The codes of a variational model are standard normal, and a saved
+    estimator keeps those of its training images: only another `source` replaces them. Without a
+    `source`, a run's own is meant. Raises `UsageError` where that is unknown or gone, or where a
+    variational model is given one.
     """
     if saved.is_variational:
         if source is not None:
@@ -34,7 +35,7 @@ def find_training_source(saved: Saved, source: data.Source | None) -> data.Sourc
         return None
     if source is None and saved.codes is not None:
         return None
-    return own_source(saved, source)
+    return find_source(saved, source)
 
 
 def learn_codes(opened: Opened, stream: Stream | None) -> np.ndarray | None:
@@ -82,7 +83,9 @@ def interpolate(
 
 
 def line(first: np.ndarray, last: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Return the points (N, K) on the straight line from `first` to `last`, both (K,), at `shares` (N,) of the way.
+    """Return points (N, K) on the straight line from `first` to `last`, both (K,).
+
+    They lie at `shares` (N,) of the way.
 
     >>> line(np.zeros(2), np.ones(2), np.array([0, 0.5])).tolist()
     [[0.0, 0.0], [0.5, 0.5]]
@@ -91,11 +94,11 @@ def line(first: np.ndarray, last: np.ndarray, shares: np.ndarray) -> np.ndarray:
 
 
 def sphere(first: np.ndarray, last: np.ndarray, shares: np.ndarray) -> np.ndarray:
-    """Return the points (N, K) on the arc about 0 from `first` to `last`, both (K,), at `shares` (N,) of the angle.
+    """Return points (N, K) on the arc about 0 from `first` to `last`, both (K,).
 
-    Standard normal codes of many dimensions lie near a sphere, and a straight line would cut
-    through its empty inside. (Shoemake, "Animating rotation with quaternion curves", SIGGRAPH
-    1985; for codes: White, arXiv:1609.04468.)
+    They lie at `shares` (N,) of the angle. Standard normal codes of many dimensions lie near a
+    sphere, and a straight line would cut through its empty inside. (Shoemake, "Animating rotation
+    with quaternion curves", SIGGRAPH 1985; for codes: White, arXiv:1609.04468.)
 
     >>> sphere(np.array([1.0, 0.0]), np.array([0.0, 1.0]), np.array([0.5])).round(4).tolist()
     [[0.7071, 0.7071]]

@@ -20,16 +20,20 @@ if TYPE_CHECKING:
 
 
 NOTES = "autoencode.json"  # in a .keras file, beside what Keras reads
-CONFIG, WEIGHTS = "config.json", "model.weights.h5"
-MOST_TEXT = 2**25  # bytes of JSON: Python makes twenty times as many of the worst
-MOST_OUTPUT = 2**26  # numbers that a layer may make of one image
-# The layers that a model from a file may have. Others can run code or read files, whatever Keras's safe mode allows.
+CONFIG = "config.json"
+WEIGHTS = "model.weights.h5"
+MAX_TEXT = 2**25  # bytes of JSON: Python makes twenty times as many of the worst
+MAX_OUTPUT = 2**26  # numbers that a layer may make of one image
+# The layers that a model from a file may have. Others can run code or read files, whatever Keras's
+# safe mode allows.
 LAYERS = {
-    "Activation", "Add", "Average", "AveragePooling2D", "BatchNormalization", "Concatenate", "Conv2D", "Conv2DTranspose",
-    "Cropping2D", "Dense", "DepthwiseConv2D", "Dropout", "ELU", "Flatten", "GaussianDropout", "GaussianNoise",
-    "GlobalAveragePooling2D", "GroupNormalization", "InputLayer", "LayerNormalization", "LeakyReLU", "MaxPooling2D",
-    "Maximum", "Minimum", "Multiply", "PReLU", "Permute", "RMSNormalization", "ReLU", "Rescaling", "Reshape",
-    "SeparableConv2D", "Softmax", "SpatialDropout2D", "Subtract", "UnitNormalization", "UpSampling2D", "ZeroPadding2D",
+    "Activation", "Add", "Average", "AveragePooling2D", "BatchNormalization", "Concatenate",
+    "Conv2D", "Conv2DTranspose", "Cropping2D", "Dense", "DepthwiseConv2D", "Dropout", "ELU",
+    "Flatten", "GaussianDropout", "GaussianNoise", "GlobalAveragePooling2D", "GroupNormalization",
+    "InputLayer", "LayerNormalization", "LeakyReLU", "MaxPooling2D", "Maximum", "Minimum",
+    "Multiply", "PReLU", "Permute", "RMSNormalization", "ReLU", "Rescaling", "Reshape",
+    "SeparableConv2D", "Softmax", "SpatialDropout2D", "Subtract", "UnitNormalization",
+    "UpSampling2D", "ZeroPadding2D",
 }  # fmt: skip
 # What else stands in a model's configuration: by module, since none of it takes a path or code.
 PLAIN = (
@@ -45,7 +49,10 @@ VALUES = {None, "__keras_tensor__", "__numpy__", "__tensor__", "__slice__", "__e
 
 
 def write_model(model: keras.Model, path: Path, notes: dict[str, Any]) -> None:
-    """Write a .keras file that plain Keras opens, with `notes` as JSON inside; raise `AutoencodeError` where that fails."""
+    """Write a .keras file that plain Keras opens, with `notes` as JSON inside.
+
+    Raises `AutoencodeError` where that fails.
+    """
     if path.suffix != ".keras":
         raise AutoencodeError(f"expected a file name that ends in .keras, received {path}.")
     try:
@@ -58,7 +65,8 @@ def write_model(model: keras.Model, path: Path, notes: dict[str, Any]) -> None:
 def read_model(path: Path) -> tuple[keras.Model, dict[str, Any]]:
     """Return the model and the notes of a .keras file, {} where there are none.
 
-    Keras's safe mode holds: nothing in the file is run. Raises `AutoencodeError` where it is none or is damaged.
+    Keras's safe mode holds: nothing in the file is run. Raises `AutoencodeError` where it is not
+    such a file or is damaged.
     """
     try:
         return model_from(path.read_bytes())
@@ -88,7 +96,7 @@ def read_notes(path: Path) -> dict[str, Any]:
 
 
 def model_bytes(model: keras.Model, notes: dict[str, Any]) -> bytes:
-    """Return the content of such a file."""
+    """Return the content of a .keras file with `model` and `notes`."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "model.keras")
         models.save(model, path)
@@ -98,7 +106,7 @@ def model_bytes(model: keras.Model, notes: dict[str, Any]) -> bytes:
 
 
 def model_from(content: bytes) -> tuple[keras.Model, dict[str, Any]]:
-    """Return what such a content holds.
+    """Return the model and the notes in the content of a .keras file.
 
     Raises `AutoencodeError` where it is damaged, would run code, or has layers that are not opened.
     How the model was compiled is never read. Keras is given the configuration and the weights that
@@ -109,14 +117,16 @@ def model_from(content: bytes) -> tuple[keras.Model, dict[str, Any]]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             _check_members(archive, len(content))
-            if (broken := archive.testzip()) is not None:
-                raise ValueError(f"the checksum of {broken} is another")
+            damaged = archive.testzip()
+            if damaged is not None:
+                raise ValueError(f"the checksum of {damaged} does not match")
             notes = json.loads(archive.read(NOTES)) if NOTES in archive.namelist() else {}
             config = _uncompiled(json.loads(archive.read(CONFIG)))
             weights = archive.read(WEIGHTS)
         _check_layers(config)
         _check_weights(weights)
-        text = json.dumps(config)  # Keras takes a configuration apart that it reads
+        # Keras takes a configuration apart that it reads: this text stays whole.
+        text = json.dumps(config)
         _check_size(config, len(weights))
 
         with tempfile.TemporaryDirectory() as folder:
@@ -127,9 +137,8 @@ def model_from(content: bytes) -> tuple[keras.Model, dict[str, Any]]:
             return keras.saving.load_model(path, compile=False, safe_mode=True), notes
     except AutoencodeError:
         raise
-    except (
-        Exception
-    ) as error:  # zipfile, json, h5py and Keras raise almost anything on damaged files
+    # zipfile, json, h5py and Keras raise almost anything on damaged files.
+    except Exception as error:
         raise AutoencodeError(
             f"not a model that can be opened ({reason(error)}): expected a whole .keras file."
         ) from error
@@ -139,8 +148,8 @@ def _check_members(archive: zipfile.ZipFile, size: int) -> None:
     """Raise `ValueError` where a .keras file of `size` bytes would fill memory."""
     check_unpacked(sum(member.file_size for member in archive.infolist()), size)
     for name in {CONFIG, NOTES} & set(archive.namelist()):
-        if archive.getinfo(name).file_size > MOST_TEXT:
-            raise ValueError(f"{name} holds more than {MOST_TEXT:,} bytes")
+        if archive.getinfo(name).file_size > MAX_TEXT:
+            raise ValueError(f"{name} holds more than {MAX_TEXT:,} bytes")
 
 
 def _uncompiled(config: Any) -> Any:
@@ -178,7 +187,9 @@ def _check_dtype(dtype: Any) -> None:
 
 def _refusal(config: dict[str, Any]) -> AutoencodeError:
     """The error for a part of a model that is not opened: what it is, and why."""
-    kind, module, inner = config.get("class_name"), str(config.get("module")), config.get("config")
+    kind = config.get("class_name")
+    module = str(config.get("module"))
+    inner = config.get("config")
     name = inner.get("name") if isinstance(inner, dict) else inner
     if kind in ("Lambda", "__lambda__"):
         what = "a lambda function" if kind == "__lambda__" else f"the layer {name!r}, a Lambda"
@@ -203,16 +214,19 @@ def _check_weights(weights: bytes) -> None:
     import h5py
 
     with h5py.File(io.BytesIO(weights), "r") as file:
-        waiting, seen, announced = [file], set(), 0
+        waiting = [file]
+        seen = set()
+        announced = 0
         while waiting:
             group = waiting.pop()
             for name in group:
                 if group.get(name, getclass=True, getlink=True) is not h5py.HardLink:
                     raise ValueError(f"{name} among its weights is a link")
                 item = group[name]
-                if (place := h5py.h5o.get_info(item.id).addr) in seen:
+                address = h5py.h5o.get_info(item.id).addr
+                if address in seen:
                     raise ValueError(f"{name} stands twice among its weights")
-                seen.add(place)
+                seen.add(address)
                 if isinstance(item, h5py.Group):
                     waiting.append(item)
                 elif item.external or item.is_virtual:
@@ -236,8 +250,8 @@ def _check_size(config: dict[str, Any], size: int) -> None:
         for node in getattr(layer, "_inbound_nodes", ()):
             for tensor in node.output_tensors:
                 count = math.prod(side or 1 for side in tensor.shape)
-                if count > MOST_OUTPUT:
+                if count > MAX_OUTPUT:
                     raise AutoencodeError(
                         f"its layer {layer.name} makes {count:,} numbers of an image: "
-                        f"expected at most {MOST_OUTPUT:,}."
+                        f"expected at most {MAX_OUTPUT:,}."
                     )

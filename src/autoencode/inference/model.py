@@ -15,16 +15,16 @@ from autoencode.data.streaming import Stream
 from autoencode.errors import UsageError
 from autoencode.inference import (
     generation,
-    opening,
     projection,
     ranking,
     reconstruction,
     results,
+    saved_model,
     similarity,
     threshold,
 )
 from autoencode.inference.codes import decode, encode
-from autoencode.inference.opening import Opened, Saved, own_source
+from autoencode.inference.saved_model import Opened, Saved, find_source
 from autoencode.inference.trained import KEPT_CODES, Trained
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def load(model: str | os.PathLike | keras.Model, engine: str = "auto") -> Model:
     (300, 16)
     """
     if isinstance(model, (str, os.PathLike)):
-        return Model(opening.open_model(opening.find(model), engine))
+        return Model(saved_model.open_model(saved_model.find_model(model), engine))
     saved = Saved(getattr(model, "name", "model"), Path("model.keras"), None, {}, None)
     return Model(Opened(saved, Trained(model)))
 
@@ -149,7 +149,9 @@ class Model:
         spherical: bool = False,
         **reading: Any,
     ) -> np.ndarray:
-        """Return the way from one image to another, uint8 (steps, H, W, C), in equal steps of the code.
+        """Return images, uint8 (steps, H, W, C), on the way from one image to another.
+
+        They lie in equal steps of the code.
 
         `first` and `last` are a picture's path, an image (H, W) or (H, W, C), or a source of one
         image. `spherical` goes along the sphere, as suits variational models.
@@ -185,7 +187,7 @@ class Model:
         """
         threshold.check_false_alarms(false_alarms)
         config = self._config(reading)
-        known = data.open_dataset(own_source(self._opened.saved, normal, "`normal`"), config)
+        known = data.open_dataset(find_source(self._opened.saved, normal, "`normal`"), config)
         calibration = threshold.set_threshold(self._opened, known, false_alarms, config=config)
         stream = self._stream(source, part=part, **reading)
         return ranking.rank_anomalies(self._opened, stream, calibration)
@@ -204,7 +206,7 @@ class Model:
         `among` is by default what the model was trained on, all of it. Needs scikit-learn.
         """
         similarity.load_neighbours()
-        searched = self.encode(own_source(self._opened.saved, among, "`among`"), **reading)
+        searched = self.encode(find_source(self._opened.saved, among, "`among`"), **reading)
         similarity.check_count(count, searched)
         asked = self.encode(source, part=part, **reading)
         return similarity.find_similar(asked, searched, count)

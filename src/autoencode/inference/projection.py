@@ -13,8 +13,8 @@ from autoencode import engines, metrics
 from autoencode.data.streaming import Stream
 from autoencode.errors import AutoencodeError, unknown
 from autoencode.inference.codes import decode, encode_stream
-from autoencode.inference.opening import Opened
 from autoencode.inference.results import Projection, row_fields
+from autoencode.inference.saved_model import Opened
 
 METHODS = {"auto": "", "pca": "PCA", "umap": "UMAP", "code": "the two numbers of the code"}
 REACH = 0.01, 0.99  # quantiles of the points between which the plane is decoded
@@ -25,7 +25,7 @@ NEAREST = 5  # images from whose codes a point of UMAP's plane is decoded
 
 @dataclass(frozen=True)
 class Plane:
-    """Codes on a plane: `points` (N, 2), the names of the axes, and the way from points to codes."""
+    """Codes on a plane: `points` (N, 2), the axes' names, and the way from points to codes."""
 
     points: np.ndarray
     axes: tuple[str, str]
@@ -69,13 +69,15 @@ def project(opened: Opened, stream: Stream, *, method: str = "auto") -> Projecti
 
 
 def decode_plane(opened: Opened, projection: Projection, side: int) -> np.ndarray:
-    """Return what side x side points of the plane decode to, uint8 (side ** 2, H, W, C), see `grid`."""
+    """Return what the points of a `grid` decode to, uint8 (side ** 2, H, W, C)."""
     codes = projection.to_codes(grid(projection.points, side))
     return decode(opened, codes.astype(np.float32))
 
 
 def grid(points: np.ndarray, side: int) -> np.ndarray:
-    """Return side x side points (side ** 2, 2) over all but the outermost of `points` (N, 2), by rows from the top left.
+    """Return side x side points, (side ** 2, 2), over all but the outermost of `points` (N, 2).
+
+    They come by rows from the top left.
 
     >>> grid(np.array([[0, 0], [1, 1]]), 2).round(2).tolist()
     [[0.01, 0.99], [0.99, 0.99], [0.01, 0.01], [0.99, 0.01]]

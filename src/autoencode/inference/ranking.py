@@ -9,8 +9,8 @@ from autoencode.data.streaming import Stream
 from autoencode.images import to_pixels
 from autoencode.inference import anomalies
 from autoencode.inference.detection import measure_detections
-from autoencode.inference.opening import Opened
 from autoencode.inference.results import AnomalyRanking, Differences, row_fields
+from autoencode.inference.saved_model import Opened
 from autoencode.inference.threshold import Calibration
 
 
@@ -20,7 +20,9 @@ def rank_anomalies(opened: Opened, stream: Stream, calibration: Calibration) -> 
     Where the labels tell normal images from defects, the result holds `detections`, see
     `detection.measure_detections`.
     """
-    scores, errors, distances = [], [], []
+    scores = []
+    errors = []
+    distances = []
     for images in stream.batches(opened.trained.batch_size):
         codes = opened.encode(images)
         floats = opened.decode(codes)
@@ -47,7 +49,10 @@ def rank_anomalies(opened: Opened, stream: Stream, calibration: Calibration) -> 
 
 
 def find_differences(opened: Opened, stream: Stream, indices: np.ndarray) -> Differences:
-    """Return where the images at `indices`, (n,), among those read differ from their reconstructions, in that order."""
+    """Return where some images differ from their reconstructions.
+
+    `indices` (n,) say which of the images that were read, in which order.
+    """
     ascending = np.sort(indices)
     originals = stream.images(ascending)[np.searchsorted(ascending, indices)]
     floats = opened.decode(opened.encode(originals))

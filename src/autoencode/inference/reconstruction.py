@@ -1,4 +1,4 @@
-"""Images through a model and back, with noise put on them first or without: reconstruct and denoise."""
+"""Images through a model and back, with noise added first or without: reconstruct and denoise."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from autoencode import metrics, objectives
 from autoencode.data.streaming import Stream
 from autoencode.errors import AutoencodeError
 from autoencode.images import to_pixels
-from autoencode.inference.opening import Opened, Saved
 from autoencode.inference.results import ReconstructedBatch, Reconstruction, row_fields
+from autoencode.inference.saved_model import Opened, Saved
 
 Noise = Callable[[np.ndarray], np.ndarray]
 
@@ -54,7 +54,10 @@ def denoise_batches(
 
 
 def check_denoising(saved: Saved, add: str | None) -> None:
-    """Raise `AutoencodeError` where `saved` was trained without noise, `UsageError` for an unknown noise to add."""
+    """Raise `AutoencodeError` where `saved` was trained without noise.
+
+    Raises `UsageError` for an unknown noise to `add`.
+    """
     objectives.noises(add or "none")
     if saved.settings.get("noise") == "none":
         raise AutoencodeError(
@@ -63,12 +66,12 @@ def check_denoising(saved: Saved, add: str | None) -> None:
         )
 
 
-def make_noise(words: str, seed: int) -> Noise:
-    """Return a function that puts noise on images, uint8 (N, H, W, C), as a training with `words` does.
+def make_noise(setting: str, seed: int) -> Noise:
+    """Return a function that puts noise on images, uint8 (N, H, W, C), as a training does.
 
-    Raises `UsageError` for a noise that does not exist.
+    `setting` is that of `Config.noise`. Raises `UsageError` for a noise that does not exist.
     """
-    strengths = objectives.noises(words)
+    strengths = objectives.noises(setting)
     from keras import ops
 
     from autoencode.objectives.noise import Corrupt
@@ -88,7 +91,9 @@ def _reconstruct(
 
 
 def _collect(stream: Stream, batches: Iterator[ReconstructedBatch]) -> Reconstruction:
-    inputs, images, errors = [], [], []
+    inputs = []
+    images = []
+    errors = []
     for batch in batches:
         inputs.append(batch.inputs)
         images.append(batch.images)

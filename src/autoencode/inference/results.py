@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autoencode import metrics
-from autoencode.errors import AutoencodeError
 from autoencode.images import Skipped
 from autoencode.plots.charts import UNLABELLED
+from autoencode.system.optional import import_pandas
 
 if TYPE_CHECKING:
     import pandas
@@ -67,13 +67,7 @@ class Rows:
 
     def to_pandas(self) -> pandas.DataFrame:
         """Return a table of one row an image. Raises `AutoencodeError` where pandas is missing."""
-        try:
-            import pandas
-        except ImportError:
-            raise AutoencodeError(
-                "to_pandas needs pandas; install it with: pip install pandas"
-            ) from None
-        return pandas.DataFrame(self.table())
+        return import_pandas().DataFrame(self.table())
 
     def _describe(self) -> str:
         return f"{len(self):,} images"

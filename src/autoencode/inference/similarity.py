@@ -18,7 +18,7 @@ def load_neighbours() -> type:
 
 
 def check_count(count: int, searched: Codes) -> None:
-    """Raise `UsageError` unless there are `count` images in `searched`, and `count` is at least 1."""
+    """Raise `UsageError` unless `searched` holds `count` images, and `count` is at least 1."""
     if not 1 <= count <= len(searched):
         raise UsageError(f"count must lie from 1 to {len(searched):,}, received {count}.")
 
@@ -26,7 +26,8 @@ def check_count(count: int, searched: Codes) -> None:
 def find_similar(asked: Codes, searched: Codes, count: int) -> Similarity:
     """Return the `count` images of `searched` whose codes are nearest to each of `asked`.
 
-    Raises `UsageError` where there are not so many, `AutoencodeError` where scikit-learn is missing.
+    Raises `UsageError` where there are not so many, `AutoencodeError` where scikit-learn is
+    missing.
     """
     check_count(count, searched)
     neighbours = load_neighbours()(n_neighbors=count).fit(searched.values)

@@ -1,4 +1,4 @@
-"""What a trained model is, in words and as JSON: info. Out of a run folder no framework is needed; prints nothing."""
+"""What a trained model is, in words and as JSON: info. A run folder needs no framework."""
 
 from __future__ import annotations
 
@@ -6,29 +6,30 @@ from typing import Any
 
 from autoencode.config import Config
 from autoencode.errors import printable
-from autoencode.inference.opening import Saved
+from autoencode.inference.saved_model import Saved
 from autoencode.inference.trained import Trained
 
 RECORDED = ("source", "command", "engine", "device", "versions", "started", "images", "parameters")
 
 
 def describe(saved: Saved) -> dict[str, Any]:
-    """Return what a run folder tells of its model.
+    """Return what a run folder records of its model.
 
-    `shape` is that of an image, [H, W, C], `code` the numbers of a code; `loss`, `val_loss` and `pca`, the error of PCA
-    with as many components, are those of the last epoch; `findings` are the doctor's.
+    `shape` is that of an image, [H, W, C], `code` the size of a code. `loss` and `val_loss` are
+    those of the epoch that was kept, `pca` is the error of PCA with as many components; `findings`
+    are the doctor's.
     """
     run = saved.run
     metrics = run.metrics()
     kept = run.kept()
     loss = metrics[kept["epoch"] - 1]["loss"] if kept["epoch"] else None
-    told = {name: run.record[name] for name in RECORDED}
+    recorded = {name: run.record[name] for name in RECORDED}
     return {
         "name": saved.name,
         "file": str(saved.file),
         "shape": run.record["images"]["shape"],
         "code": saved.settings["code"],
-        **told,
+        **recorded,
         "settings": saved.settings,
         "epochs": len(metrics),
         "kept_epoch": kept["epoch"],
@@ -40,7 +41,7 @@ def describe(saved: Saved) -> dict[str, Any]:
 
 
 def describe_file(saved: Saved, model: Trained) -> dict[str, Any]:
-    """Return what a .keras file that lies in no run folder tells of its model, opened."""
+    """Return the same of a .keras file that lies in no run folder, and of its `model`, opened."""
     return {
         "name": saved.name,
         "file": str(saved.file),
@@ -52,51 +53,61 @@ def describe_file(saved: Saved, model: Trained) -> dict[str, Any]:
     }
 
 
-def lines(told: dict[str, Any]) -> list[str]:
-    """Return the same in words; settings are those that differ from the defaults."""
-    height, width, channels = told["shape"]
-    colour, ratio = "grey" if channels == 1 else "rgb", height * width * channels / told["code"]
-    shapes = f"images of {width}x{height}, {colour}, to {told['code']} numbers and back ({ratio:,.0f} values a number)"
-    words = [
-        f"{told['name']}: {shapes}; {told['parameters']:,} parameters",
-        f"file: {told['file']}",
+def lines(description: dict[str, Any]) -> list[str]:
+    """Return a description in words; settings are those that differ from the defaults."""
+    height, width, channels = description["shape"]
+    colour = "grey" if channels == 1 else "rgb"
+    code = description["code"]
+    ratio = height * width * channels / code
+    shapes = (
+        f"images of {width}x{height}, {colour}, to {code} numbers and back "
+        f"({ratio:,.0f} values a number)"
+    )
+    shown = [
+        f"{description['name']}: {shapes}; {description['parameters']:,} parameters",
+        f"file: {description['file']}",
     ]
-    if "source" in told:
-        words += _trained(told)
+    if "source" in description:
+        shown += _describe_training(description)
     else:
-        words.append(
-            f"settings: {_settings(told['settings'])}"
-            if told["settings"]
-            else "settings: the file tells none"
-        )
-        words += [f"note: {note}" for note in told["notes"]]
-    # Much of it stands in records, which may be a stranger's.
-    return [printable(line) for line in words]
+        settings = "the file tells none"
+        if description["settings"]:
+            settings = _describe_settings(description["settings"])
+        shown.append(f"settings: {settings}")
+        shown += [f"note: {note}" for note in description["notes"]]
+    # Much of it stands in records, which may be untrusted.
+    return [printable(line) for line in shown]
 
 
-def _trained(told: dict[str, Any]) -> list[str]:
-    counts, versions = told["images"], told["versions"]
-    error = f"after {told['epochs']} epochs: "
-    if told["kept_epoch"] == 0:
+def _describe_training(description: dict[str, Any]) -> list[str]:
+    counts = description["images"]
+    error = f"after {description['epochs']} epochs: "
+    if description["kept_epoch"] == 0:
         error += "PCA is kept, "
-    elif told["kept_epoch"] != told["epochs"]:
-        error += f"the weights of epoch {told['kept_epoch']} are kept, "
-    error += "" if told["loss"] is None else f"loss {told['loss']:.5f}, "
-    error += f"val_loss {told['val_loss']:.5f}"
-    if told["pca"] is not None:
-        error += f" (PCA with as many components: {told['pca']:.5f})"
+    elif description["kept_epoch"] != description["epochs"]:
+        error += f"the weights of epoch {description['kept_epoch']} are kept, "
+    if description["loss"] is not None:
+        error += f"loss {description['loss']:.5f}, "
+    error += f"val_loss {description['val_loss']:.5f}"
+    if description["pca"] is not None:
+        error += f" (PCA with as many components: {description['pca']:.5f})"
+    versions = ", ".join(f"{name} {version}" for name, version in description["versions"].items())
+    trained = f"trained on {description['source']}: {counts['train']:,} images"
     return [
-        f"trained on {told['source']}: {counts['train']:,} images, {counts['test']:,} to test; begun {told['started']}",
-        f"settings: {_settings(told['settings'])}",
-        f"again: {told['command']}",
+        f"{trained}, {counts['test']:,} to test; begun {description['started']}",
+        f"settings: {_describe_settings(description['settings'])}",
+        f"again: {description['command']}",
         error,
-        f"engine {told['engine']} on {told['device']}; {', '.join(f'{name} {one}' for name, one in versions.items())}",
-        *(f"doctor: {one['what']}; {one['cause']}: {one['advice']}" for one in told["findings"]),
+        f"engine {description['engine']} on {description['device']}; {versions}",
+        *(
+            f"doctor: {finding['what']}; {finding['cause']}: {finding['advice']}"
+            for finding in description["findings"]
+        ),
     ]
 
 
-def _settings(settings: dict[str, Any]) -> str:
-    other = {
+def _describe_settings(settings: dict[str, Any]) -> str:
+    changed = {
         name: value for name, value in settings.items() if value != getattr(Config, name, None)
     }
-    return ", ".join(f"{name} {value}" for name, value in other.items()) or "those of the article"
+    return ", ".join(f"{name} {value}" for name, value in changed.items()) or "those of the article"

@@ -1,4 +1,4 @@
-"""The score above which an image is an anomaly: set on normal images that the model was not trained on."""
+"""The score above which an image is an anomaly: set on normal images that are held out."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from autoencode.images import Skipped
 from autoencode.inference.anomalies import Normality
 from autoencode.inference.codes import encode_stream
 from autoencode.inference.detection import NORMAL_CLASSES, find_normal_classes
-from autoencode.inference.opening import Opened
+from autoencode.inference.saved_model import Opened
 from autoencode.inference.trained import KEPT_CODES
 
 
@@ -54,7 +54,10 @@ class Calibration:
         return f"Calibration({self.describe()})"
 
     def measures(self, false_alarms: float) -> bool:
-        """Whether these are enough to measure a rate of `false_alarms`: one of them may be expected above the threshold."""
+        """Whether these are enough to measure a rate of `false_alarms`.
+
+        They are where one of them may be expected above the threshold.
+        """
         return self.measured * false_alarms >= 1
 
     def describe(self) -> str:
@@ -109,7 +112,9 @@ def set_threshold(
     can_fold: bool = False,
     score_by_folds: Callable[[np.ndarray], np.ndarray] | None = None,
 ) -> Calibration:
-    """Learn from normal images what is normal: codes from those for training, the threshold from those for testing.
+    """Learn from normal images what is normal.
+
+    The codes are those of images for training, the threshold is set on those for testing.
 
     A saved estimator keeps its training codes: then all of `dataset` is for testing, and none may
     have been trained on. Where one of several classes is called good, normal or ok, in any case,
@@ -183,7 +188,7 @@ def set_threshold(
 
 
 def count_needed(false_alarms: float) -> int:
-    """Return how many held-out normal images a threshold for a share of `false_alarms` needs at least.
+    """Return how many held-out normal images a threshold for a rate of `false_alarms` needs.
 
     >>> count_needed(0.01), count_needed(0.5)
     (99, 1)
@@ -192,7 +197,7 @@ def count_needed(false_alarms: float) -> int:
 
 
 def conformal_threshold(scores: np.ndarray, false_alarms: float) -> float:
-    """Return the score above which at most a share of `false_alarms` of normal images is expected to lie.
+    """Return the score above which a share of `false_alarms` of normal images is expected at most.
 
     `scores` (N,) are those of normal images that the model was not trained on. It is the split
     conformal quantile, the ceil((N + 1)(1 - share))-th smallest, which holds on average whatever
@@ -238,7 +243,7 @@ def _round_up(rate: float) -> float:
 
 
 def _find_normal_images(dataset: Dataset) -> tuple[tuple[str, ...], np.ndarray | None]:
-    """The names of the classes of normal images, and the indices of theirs; None where all are normal."""
+    """The classes of normal images, and the indices of theirs; None where all are normal."""
     labels, classes = dataset.labels({"all": np.arange(len(dataset))})
     normal = find_normal_classes(classes)
     if not normal:
@@ -250,7 +255,10 @@ def _find_normal_images(dataset: Dataset) -> tuple[tuple[str, ...], np.ndarray |
 def _read_normal(
     dataset: Dataset, shape: tuple[int, int, int], config: DataConfig, *, part: str, **options: Any
 ) -> Stream:
-    """A part of `dataset` as `streaming.stream` gives it; raise `AutoencodeError` where it holds no normal image."""
+    """A part of `dataset` as `streaming.stream` gives it.
+
+    Raises `AutoencodeError` where it holds no normal image.
+    """
     stream = streaming.stream(dataset, shape, config, part=part, **options)
     if not len(stream):
         use = "test" if part == "test" else "train on"

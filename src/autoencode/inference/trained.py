@@ -1,4 +1,4 @@
-"""A trained Keras model, ready to be used: images to codes, codes to images. Knows no run folder."""
+"""A trained Keras model, ready to be used: images to codes, codes to images."""
 
 from __future__ import annotations
 
@@ -77,9 +77,9 @@ class Trained:
             release(images)
 
     def errors(self, images: np.ndarray) -> np.ndarray:
-        """Return the mean squared errors of the reconstructions of images, uint8 (N, H, W, C), float32 (N,).
+        """Return the mean squared error of each reconstruction, float32 (N,), pixels in [0, 1].
 
-        Pixels lie in [0, 1].
+        `images` are uint8 (N, H, W, C).
         """
         return np.concatenate(
             [
@@ -94,9 +94,10 @@ class Trained:
 
     def _check_images(self, images: np.ndarray) -> None:
         if images.dtype != np.uint8 or images.shape[1:] != self.shape:
+            shape = ", ".join(map(str, self.shape))
             raise AutoencodeError(
-                f"expected images of uint8 (N, {', '.join(map(str, self.shape))}), as the model was "
-                f"trained on, received {images.dtype} {images.shape}."
+                f"expected images of uint8 (N, {shape}), as the model was trained on, "
+                f"received {images.dtype} {images.shape}."
             )
 
     @cached_property
