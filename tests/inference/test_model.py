@@ -1,6 +1,7 @@
 """The model in Python: the numbers of the command's files, of plain Keras and of the estimator."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from test_inference import called
 
 import autoencode
 from autoencode import AutoencodeError, Autoencoder, Config, Images, UsageError, pipeline
+from autoencode.inference.model import Model
 from autoencode.inference.sampling import new_codes
 
 DIGITS = np.round(load_digits().images * (255 / 16)).astype(np.uint8)
@@ -199,6 +201,45 @@ def test_wrong_calls_end_in_one_line(tmp_path, model):
     numbers = keras.Sequential([keras.Input((3,)), keras.layers.Dense(3)])
     with pytest.raises(AutoencodeError, match="encoder"):
         autoencode.load(numbers)
+
+
+def test_every_result_is_one_short_line(folder, model):
+    source = folder / "digits"
+    lines = [
+        (model.encode(source), "Codes(300 x 3; '0/000.png', '0/010.png', ...; 10 classes)"),
+        (model.encode(DIGITS[:1]), "Codes(1 x 3; 'array train 0')"),
+        (model.sample(4), "Samples(4 x 8 x 8 x 1, codes 4 x 3)"),
+        (model.reconstruct(source), "Reconstruction(300 x 8 x 8 x 1, MSE 0."),
+        (model.map(DIGITS[:9], method="pca"), "Projection(9 x 2 by pca; 'array train 0', "),
+        (model.anomalies(source), "AnomalyRanking(300 images, no threshold; '0/000.png', "),
+        (model.anomalies(source, false_alarms=0.1), "AnomalyRanking(300 images, "),
+        (model.similar(DIGITS[:5], among=DIGITS[5:60]), "Similarity(5 images, the 5 nearest of"),
+    ]
+    for result, beginning in lines:
+        assert repr(result).startswith(beginning)
+        assert len(repr(result)) < 100
+        assert "\n" not in repr(result)
+    assert repr(lines[6][0]).count(" above ") == 1
+
+
+def test_skipped_pictures_have_no_row_and_are_counted(tmp_path, model):
+    Image.fromarray(DIGITS[0]).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"no picture")
+    codes = model.encode(tmp_path)
+    assert (len(codes), [picture.name for picture in codes.skipped]) == (1, ["b.png"])
+    assert repr(codes) == "Codes(1 x 3; 'a.png'; 1 skipped)"
+
+
+def test_a_variational_model_learns_from_no_source(model):
+    opened = model._opened
+    saved = replace(opened.saved, settings=opened.saved.settings | {"variational": 1.0})
+    variational = Model(replace(opened, saved=saved))
+    np.testing.assert_array_equal(variational.sample(5, seed=1).codes, new_codes(3, 5, 1, None))
+    with pytest.raises(UsageError, match="remove `source`"):
+        variational.sample(5, source=DIGITS[:9])
+    learnt = model.encode(DIGITS[:30], part="train").values
+    drawn = model.sample(5, seed=1, source=DIGITS[:30])
+    np.testing.assert_array_equal(drawn.codes, new_codes(3, 5, 1, learnt))
 
 
 def test_the_model_says_what_it_is(model):

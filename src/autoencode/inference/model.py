@@ -206,7 +206,7 @@ class Model:
         `among` is by default what the model was trained on, all of it. Needs scikit-learn.
         """
         similarity.load_neighbours()
-        searched = self.encode(find_source(self._opened.saved, among, "`among`"), **reading)
+        searched = self.encode(find_source(self._opened.saved, among, "among"), **reading)
         similarity.check_count(count, searched)
         asked = self.encode(source, part=part, **reading)
         return similarity.find_similar(asked, searched, count)
