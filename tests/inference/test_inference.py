@@ -885,7 +885,7 @@ vectors = hnp.arrays(np.float64, 5, elements=st.floats(-3, 3))
 @given(first=vectors, last=vectors, count=st.integers(2, 9))
 def test_both_ways_begin_and_end_where_they_should(first, last, count):
     shares = np.linspace(0, 1, count)
-    for way in (generation.line, generation.sphere):
+    for way in (generation.interpolate_line, generation.interpolate_sphere):
         points = way(first, last, shares)
         assert points.shape == (count, 5)
         np.testing.assert_allclose(points[[0, -1]], [first, last], atol=1e-6)
@@ -895,7 +895,7 @@ def test_both_ways_begin_and_end_where_they_should(first, last, count):
 @given(angle=st.floats(0.05, 3.0), share=st.floats(0, 1))
 def test_on_the_sphere_the_angle_grows_evenly(angle, share):
     last = np.array([np.cos(angle), np.sin(angle)])
-    point = generation.sphere(np.array([1.0, 0.0]), last, np.array([share]))[0]
+    point = generation.interpolate_sphere(np.array([1.0, 0.0]), last, np.array([share]))[0]
     np.testing.assert_allclose(point, [np.cos(share * angle), np.sin(share * angle)], atol=1e-9)
 
 
@@ -1056,10 +1056,10 @@ def read(stream: streaming.Stream) -> streaming.Stream:
     )
 )
 def test_shown_images_are_spread_and_the_grid_lies_within(points):
-    shown = projection.spread(points, 4)
+    shown = projection.spread_points(points, 4)
     assert shown == sorted(set(shown))
     assert 1 <= len(shown) <= min(16, len(points))
-    grid = projection.grid(points, 3).reshape(3, 3, 2)
+    grid = projection.grid_points(points, 3).reshape(3, 3, 2)
     assert (grid >= points.min(0) - 1e-5).all()
     assert (grid <= points.max(0) + 1e-5).all()
     assert (np.diff(grid[..., 0], axis=1) >= 0).all()
@@ -1198,7 +1198,7 @@ def test_info_of_a_run_loads_no_framework(run):
 
 
 def test_info_tells_what_the_run_recorded(run, opened):
-    told = summary.describe(saved_model.find_model(run))
+    told = summary.describe_run(saved_model.find_model(run))
     metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert (told["loss"], told["val_loss"], told["epochs"]) == (
         metrics[1]["loss"],
@@ -1219,7 +1219,7 @@ def test_info_tells_what_the_run_recorded(run, opened):
 
 
 def test_info_shows_what_a_strangers_record_holds_as_escapes(run):
-    told = summary.describe(saved_model.find_model(run))
+    told = summary.describe_run(saved_model.find_model(run))
     finding = {"what": "a\nb", "cause": "\x1b[31m", "advice": "c"}
     told |= {
         "source": "\x1b]0;title\x07",
@@ -1228,7 +1228,7 @@ def test_info_shows_what_a_strangers_record_holds_as_escapes(run):
         "versions": {"keras": "3\x9b"},
     }
     told["settings"] = told["settings"] | {"noise": "\x1b[2J"}
-    lines = summary.lines(told)
+    lines = summary.format_description(told)
     assert all(line.isprintable() for line in lines)
     assert "doctor: a\\nb; \\x1b[31m: c" in lines
 

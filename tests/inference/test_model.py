@@ -117,6 +117,9 @@ def test_the_numbers_are_those_of_plain_keras(folder, model, plain):
         found.errors, np.square(decoded - floats()).mean((1, 2, 3)), rtol=1e-3
     )
     np.testing.assert_array_equal(found.inputs[..., 0], DIGITS[:COUNT])
+    batches = list(model.reconstruct_batches(DIGITS[:COUNT]))
+    np.testing.assert_array_equal(np.concatenate([one.images for one in batches]), found.images)
+    np.testing.assert_array_equal(np.concatenate([one.errors for one in batches]), found.errors)
 
 
 def test_any_source_gives_the_codes_of_the_folder(folder, model):

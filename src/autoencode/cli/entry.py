@@ -16,9 +16,9 @@ from autoencode.cli import (  # noqa: F401 - each adds its commands
     encoding,
     generation,
     info,
-    looking,
     projection,
     reconstruction,
+    sources,
     training,
 )
 from autoencode.cli.options import with_options

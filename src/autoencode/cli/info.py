@@ -34,12 +34,12 @@ def info(
 
     saved = saved_model.find_model(model)
     if saved.run is not None:
-        description = summary.describe(saved)
+        description = summary.describe_run(saved)
     else:
         opened = saved_model.open_model(saved, engine, alone=True)
         description = summary.describe_file(saved, opened.trained)
     if json_object:
         print(json.dumps(description))
         return
-    for line in summary.lines(description):
+    for line in summary.format_description(description):
         print(line)

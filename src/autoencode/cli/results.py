@@ -176,7 +176,7 @@ def write_map(
     """
     points = projection.points
     file_formats.write_table(files.file, projection.table())
-    shown = projections.spread(points, MAP_CELLS)
+    shown = projections.spread_points(points, MAP_CELLS)
     tiles = dict(zip(shown, stream.images(shown), strict=True))
     figure = charts.draw_map(points, projection.axes, tiles, projection.labels, projection.classes)
     file_formats.write_figure(files.beside(), figure)

@@ -77,37 +77,37 @@ def interpolate(
     `spherical`, along the sphere; the first and last images are the reconstructions of both.
     """
     ends = opened.encode(np.stack([first, last]))
-    interpolate_codes = sphere if spherical else line
+    interpolate_codes = interpolate_sphere if spherical else interpolate_line
     codes = interpolate_codes(*ends, np.linspace(0, 1, steps))
     return to_pixels(opened.decode(codes.astype(np.float32)))
 
 
-def line(first: np.ndarray, last: np.ndarray, shares: np.ndarray) -> np.ndarray:
+def interpolate_line(first: np.ndarray, last: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Return points (N, K) on the straight line from `first` to `last`, both (K,).
 
     They lie at `shares` (N,) of the way.
 
-    >>> line(np.zeros(2), np.ones(2), np.array([0, 0.5])).tolist()
+    >>> interpolate_line(np.zeros(2), np.ones(2), np.array([0, 0.5])).tolist()
     [[0.0, 0.0], [0.5, 0.5]]
     """
     return first + shares[:, np.newaxis] * (last - first)
 
 
-def sphere(first: np.ndarray, last: np.ndarray, shares: np.ndarray) -> np.ndarray:
+def interpolate_sphere(first: np.ndarray, last: np.ndarray, shares: np.ndarray) -> np.ndarray:
     """Return points (N, K) on the arc about 0 from `first` to `last`, both (K,).
 
     They lie at `shares` (N,) of the angle. Standard normal codes of many dimensions lie near a
     sphere, and a straight line would cut through its empty inside. (Shoemake, "Animating rotation
     with quaternion curves", SIGGRAPH 1985; for codes: White, arXiv:1609.04468.)
 
-    >>> sphere(np.array([1.0, 0.0]), np.array([0.0, 1.0]), np.array([0.5])).round(4).tolist()
+    >>> interpolate_sphere(np.array([1.0, 0.0]), np.array([0.0, 1.0]), np.array([0.5])).round(4).tolist()
     [[0.7071, 0.7071]]
     """
     lengths = np.linalg.norm(first) * np.linalg.norm(last)
     angle = np.arccos(np.clip(first @ last / lengths, -1, 1)) if lengths else 0.0
     # Between one direction or opposite ones, there is no arc, or any.
     if np.sin(angle) < 1e-6:
-        return line(first, last, shares)
+        return interpolate_line(first, last, shares)
     ahead = shares[:, np.newaxis]
     return (np.sin((1 - ahead) * angle) * first + np.sin(ahead * angle) * last) / np.sin(angle)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -110,6 +111,18 @@ class Model:
         self._opened.saved.check_refinable(refine)
         stream = self._stream(source, **reading)
         return reconstruction.reconstruct(self._opened, stream, refine=refine)
+
+    def reconstruct_batches(
+        self, source: data.Source, *, refine: int = 0, **reading: Any
+    ) -> Iterator[results.ReconstructedBatch]:
+        """Return an iterator of the same in batches, where the reconstructions may exceed memory.
+
+        >>> for batch in model.reconstruct_batches("pictures/"):  # doctest: +SKIP
+        ...     print(batch.images.shape, batch.errors.mean())
+        """
+        self._opened.saved.check_refinable(refine)
+        stream = self._stream(source, **reading)
+        return reconstruction.reconstruct_batches(self._opened, stream, refine=refine)
 
     def denoise(
         self, source: data.Source, *, add: str | None = None, seed: int = 0, **reading: Any

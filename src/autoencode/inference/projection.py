@@ -69,17 +69,17 @@ def project(opened: Opened, stream: Stream, *, method: str = "auto") -> Projecti
 
 
 def decode_plane(opened: Opened, projection: Projection, side: int) -> np.ndarray:
-    """Return what the points of a `grid` decode to, uint8 (side ** 2, H, W, C)."""
-    codes = projection.to_codes(grid(projection.points, side))
+    """Return what the `grid_points` of a plane decode to, uint8 (side ** 2, H, W, C)."""
+    codes = projection.to_codes(grid_points(projection.points, side))
     return decode(opened, codes.astype(np.float32))
 
 
-def grid(points: np.ndarray, side: int) -> np.ndarray:
+def grid_points(points: np.ndarray, side: int) -> np.ndarray:
     """Return side x side points, (side ** 2, 2), over all but the outermost of `points` (N, 2).
 
     They come by rows from the top left.
 
-    >>> grid(np.array([[0, 0], [1, 1]]), 2).round(2).tolist()
+    >>> grid_points(np.array([[0, 0], [1, 1]]), 2).round(2).tolist()
     [[0.01, 0.99], [0.99, 0.99], [0.01, 0.01], [0.99, 0.01]]
     """
     (left, bottom), (right, top) = np.quantile(points, REACH, axis=0)
@@ -87,12 +87,12 @@ def grid(points: np.ndarray, side: int) -> np.ndarray:
     return np.stack([x, y], axis=-1).reshape(-1, 2)
 
 
-def spread(points: np.ndarray, side: int) -> list[int]:
+def spread_points(points: np.ndarray, side: int) -> list[int]:
     """Return ascending indices of points (N, 2), one in each of side x side cells that holds any.
 
     It is the point nearest to the middle of its cell.
 
-    >>> spread(np.array([[0.0, 0.0], [0.2, 0.3], [1.0, 1.0]]), 2)
+    >>> spread_points(np.array([[0.0, 0.0], [0.2, 0.3], [1.0, 1.0]]), 2)
     [1, 2]
     """
     least = points.min(0)

@@ -12,7 +12,7 @@ from autoencode.inference.trained import Trained
 RECORDED = ("source", "command", "engine", "device", "versions", "started", "images", "parameters")
 
 
-def describe(saved: Saved) -> dict[str, Any]:
+def describe_run(saved: Saved) -> dict[str, Any]:
     """Return what a run folder records of its model.
 
     `shape` is that of an image, [H, W, C], `code` the size of a code. `loss` and `val_loss` are
@@ -53,8 +53,8 @@ def describe_file(saved: Saved, model: Trained) -> dict[str, Any]:
     }
 
 
-def lines(description: dict[str, Any]) -> list[str]:
-    """Return a description in words; settings are those that differ from the defaults."""
+def format_description(description: dict[str, Any]) -> list[str]:
+    """Return a description as lines of text; settings are those that differ from the defaults."""
     height, width, channels = description["shape"]
     colour = "grey" if channels == 1 else "rgb"
     code = description["code"]
