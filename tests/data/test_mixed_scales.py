@@ -12,7 +12,7 @@ import autoencode
 from autoencode import AutoencodeError, Config, data
 from autoencode.data import store
 from autoencode.data.choice import choose_plan
-from autoencode.inference import opening
+from autoencode.inference import saved_model
 
 RUNS = {
     "12 bits": (draw(0, 4095, "uint16", 40), {}, (0, 4095)),
@@ -34,8 +34,8 @@ def run(request, tmp_path_factory):
 
 
 def streamed(run: Path, source: object, **options: object) -> tuple[np.ndarray, list[str]]:
-    saved = opening.find(run)
-    _, stream = opening.begin(saved, source, config=saved.data_config(**options))
+    saved = saved_model.find_model(run)
+    _, stream = saved_model.open_with_source(saved, source, config=saved.data_config(**options))
     pixels = np.concatenate(list(stream.batches(3)))
     return pixels, [note for note in stream.notes if "taken from" in note]
 

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 import seeds
 
-
 JOB = """
 import json, sys
 import numpy as np

@@ -6,9 +6,9 @@ from autoencode.engines.selection import INSTALL, MODULES, announce, choose
 from autoencode.engines.starting import compiled, errors_and_gradients, start
 
 __all__ = [
-    "Engine",
     "INSTALL",
     "MODULES",
+    "Engine",
     "Reconstruction",
     "TrainingGraph",
     "announce",

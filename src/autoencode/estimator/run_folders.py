@@ -13,8 +13,8 @@ from autoencode.data import streaming
 from autoencode.errors import AutoencodeError
 from autoencode.estimator.checks import InvalidError
 from autoencode.estimator.scikit_learn import check_is_fitted
-from autoencode.inference import anomalies, opening, ranking
-from autoencode.inference.opening import Saved
+from autoencode.inference import anomalies, detection, saved_model
+from autoencode.inference.saved_model import Saved
 from autoencode.inference.trained import KEPT_CODES, Trained
 from autoencode.runs import MODEL, RECORD
 
@@ -57,7 +57,7 @@ def measure_training_images(saved: Saved, model: Trained) -> tuple[np.ndarray, n
     of it alone, as for `Model.anomalies`. Raises `InvalidError` where the images are not there.
     """
     try:
-        source = opening.own_source(saved, None)
+        source = saved_model.find_source(saved, None)
     except AutoencodeError as error:
         raise InvalidError(
             "score_samples, predict, offset_ and sample need the images that "
@@ -85,7 +85,7 @@ def measure_training_images(saved: Saved, model: Trained) -> tuple[np.ndarray, n
 def _find_normal(dataset: data.Dataset) -> np.ndarray | None:
     """The indices of the images of normal classes; None where all images are normal."""
     labels, classes = dataset.labels({"all": np.arange(len(dataset))})
-    normal = ranking.normal_classes(classes)
+    normal = detection.find_normal_classes(classes)
     if not normal:
         return None
     numbers = [number for number, name in enumerate(classes) if name in normal]
@@ -101,8 +101,8 @@ class RunFolderMixin:
 
     def _open_run(self, folder: Path) -> Self:
         """Take the model and the settings of a run; raise `AutoencodeError` where it has none."""
-        saved = opening.find(folder)
-        opened = opening.open_model(saved)
+        saved = saved_model.find_model(folder)
+        opened = saved_model.open_model(saved)
         names = self.get_params().keys() & saved.settings.keys()
         self.__init__(**{name: saved.settings[name] for name in names})
         self._fitted = self._plain_parameters()
@@ -115,7 +115,7 @@ class RunFolderMixin:
         check_is_fitted(self)
         if self._run_folder is None:
             raise InvalidError("this estimator holds no codes of training images: fit it again.")
-        saved = opening.find(self._run_folder)
+        saved = saved_model.find_model(self._run_folder)
         codes, errors = measure_training_images(saved, self._trained)
         self._learn_normality(codes)
         scores = -errors * (1 + self._normality.distances(codes))
