@@ -1,7 +1,8 @@
-"""What goes wrong, many times over: kills, writes that fail, damaged files, hostile files, and what checkpoints cost.
+"""What goes wrong, many times over: kills, failing writes, damaged and hostile files.
 
-`python tests/robustness/faults.py kill --trials 100` renews its part of results/faults.json; the other parts are writes, damage,
-hostile and cost, and fuzzing.py does its own. tests/test_reliability.py runs a small share of each.
+It also measures what checkpoints cost. `python tests/robustness/faults.py kill --trials 100` renews
+its part of results/faults.json; the other parts are writes, damage, hostile and cost, and
+fuzzing.py does its own. tests/test_reliability.py runs a small share of each.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from typing import Any, Self
 import h5py
 import machine
 import numpy as np
+import watched
 from PIL import Image
 
 from autoencode import AutoencodeError, Config, Images, data, pipeline, runs
@@ -61,7 +63,10 @@ CONFIG = Config(
 
 @contextmanager
 def one_engine() -> Iterator[None]:
-    """One compiled engine for all trainings with the settings above, each from its first state: compiling takes seconds."""
+    """Share one compiled engine between all trainings with the settings above.
+
+    Each starts from its first state; compiling takes seconds.
+    """
     kept, start = [], pipeline.start
 
     def start_once(name: str, images: Images, config: Config) -> Any:
@@ -84,7 +89,7 @@ def one_engine() -> Iterator[None]:
 
 
 def difference(one: Path, other: Path) -> list[str]:
-    """Return in what two run folders differ, but for clocks and the places they lie in; nothing where they are alike."""
+    """Return in what two run folders differ, but for clocks and paths; nothing where alike."""
     found = []
     first, second = (
         [_untimed(line) for line in runs.Run.open(path).metrics()] for path in (one, other)
@@ -158,7 +163,7 @@ def _wait_for(process: subprocess.Popen, path: Path) -> float:
 
 
 def kill(trials: int, engine: str = "jax", seed: int = 0) -> dict[str, Any]:
-    """Kill a training at a random moment, go on with it, and compare the end with that of one that was left alone."""
+    """Kill a training at a random moment, resume it, and compare it with an undisturbed one."""
     draw, differing, states = random.Random(seed), [], Counter()
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work)
@@ -225,7 +230,7 @@ class _FailingFile:
 
 @contextmanager
 def failing(folder: Path, place: int, number: int) -> Iterator[list[str]]:
-    """Let the operation number `place` that changes something in `folder` fail with the system's error `number`.
+    """Let operation `place` that changes something in `folder` fail with system error `number`.
 
     Gives the list of operations so far.
     """
@@ -270,7 +275,10 @@ def failing(folder: Path, place: int, number: int) -> Iterator[list[str]]:
 
 
 def writes(trials: int) -> dict[str, Any]:
-    """Let each write of a run fail in turn, `trials` of them evenly drawn, look at every file left, and go on."""
+    """Let each write of a run fail in turn, look at every file left, and resume.
+
+    `trials` of the writes are evenly spaced.
+    """
     wrong, told = [], Counter()
     with tempfile.TemporaryDirectory() as work, one_engine():
         whole = pipeline.run(IMAGES, CONFIG, Path(work, "whole"))
@@ -368,7 +376,7 @@ def damaged(content: bytes, draw: random.Random) -> bytes:
 
 
 def damage(trials: int, seed: int = 0) -> dict[str, Any]:
-    """Damage one file at a time, half of them in a run folder and half of them sources, and use what it belongs to."""
+    """Damage one file at a time, of a run folder and of sources in turn, and use its owner."""
     draw, outcomes, wrong = random.Random(seed), Counter(), []
     with tempfile.TemporaryDirectory() as work, one_engine():
         whole = pipeline.run(IMAGES, CONFIG, Path(work, "whole"))
@@ -414,7 +422,10 @@ def _damage_run(whole: Path, draw: random.Random) -> str:
 
 
 def source_files(work: Path) -> dict[str, tuple[Path, bool]]:
-    """Write the same sixteen pictures in every format; return each path, and whether its format has a checksum."""
+    """Write the same sixteen images in every format.
+
+    Return each path, and whether its format has a checksum.
+    """
     folder, found = work / "sources", {}
     folder.mkdir()
     pixels = np.random.default_rng(1).integers(0, 256, (16, 8, 8), "uint8")
@@ -506,7 +517,7 @@ for name in sys.argv[2:]:
 
 
 def resource_of_models() -> None:
-    """Load a whole model, so that what Keras needs anyway is not counted for the first hostile one."""
+    """Load a whole model: what Keras needs anyway does not count for the first hostile one."""
     import hostile
 
     with tempfile.TemporaryDirectory() as folder:
@@ -514,21 +525,12 @@ def resource_of_models() -> None:
 
 
 def judge(names: list[str] | None = None) -> dict[str, Any]:
-    """Open every hostile file in a process that is watched: whether one runs code, fills memory or ends it."""
+    """Open every hostile file in a watched process: does it run code, fill memory or end it?"""
     import hostile
 
     names = names or list(hostile.CASES)
     with tempfile.TemporaryDirectory() as work:
-        words = [sys.executable, "-c", JUDGE, str(Path(work, "canary")), *names]
-        path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
-        done = subprocess.run(
-            words,
-            capture_output=True,
-            text=True,
-            cwd=work,
-            check=False,
-            env=os.environ | {"PYTHONPATH": path},
-        )
+        done = watched.run_watched(JUDGE, str(Path(work, "canary")), *names, cwd=work)
     found = [json.loads(line) for line in done.stdout.splitlines()]
     wrong = [
         f"{name}: {outcome}" for name, outcome, *_ in found if outcome not in ("told", "harmless")
@@ -558,7 +560,10 @@ TIMED = (
 
 
 def cost(trials: int) -> dict[str, Any]:
-    """Train the article's job with and without checkpoints in turn; return medians of the epochs and of the process."""
+    """Train the article's job with and without checkpoints in turn.
+
+    Return medians of the epochs and of the process.
+    """
     seconds = {"with": [], "without": []}
     with tempfile.TemporaryDirectory() as work:
         for trial in range(trials + 1):

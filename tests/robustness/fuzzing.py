@@ -1,7 +1,8 @@
-"""Coverage-guided fuzzing of every reader of files, by Atheris: whatever reaches new code of ours is changed further.
+"""Coverage-guided fuzzing of every reader of files, by Atheris.
 
-`python tests/robustness/fuzzing.py --seconds 600` renews its part of results/faults.json. An input begins with a byte that says
-which reader it is for, so that one process can try several; tests/test_reliability.py does so for a moment.
+Whatever reaches new code of ours is changed further. `python tests/robustness/fuzzing.py --seconds
+600` renews its part of results/faults.json. An input begins with a byte that says which reader it
+is for, so that one process can try several; tests/test_reliability.py does so for a moment.
 """
 
 from __future__ import annotations
@@ -15,8 +16,6 @@ import random
 import re
 import resource
 import struct
-import subprocess
-import sys
 import tempfile
 import zlib
 from collections.abc import Callable, Sequence
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import faults
+import watched
 
 from autoencode import AutoencodeError, Config, data, pipeline, runs
 from autoencode.data import store
@@ -71,7 +71,10 @@ with atheris.instrument_imports(include=["autoencode"]):
 
 
 def fuzz(seconds: float, names: Sequence[str] = READERS, together: bool = False) -> dict[str, Any]:
-    """Change whole files for so many seconds a reader, or for all `together`; return what was tried and what went wrong."""
+    """Change whole files for so many seconds a reader, or for all `together`.
+
+    Return what was tried and what went wrong.
+    """
     with tempfile.TemporaryDirectory() as work:
         write_files(Path(work))
         groups = [list(names)] if together else [[name] for name in names]
@@ -113,7 +116,7 @@ def _fuzz_apart(work: Path, seconds: float, names: list[str]) -> dict[str, Any]:
             (corpus / name).write_bytes(
                 bytes([READERS.index(name)]) + _whole(work, name).read_bytes()
             )
-        words = [sys.executable, "-c", WITHIN, str(work), own, str(corpus), *LIMITS]
+        words = [str(work), own, str(corpus), *LIMITS]
         # A new process is said to have had as much.
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         words += [
@@ -122,15 +125,7 @@ def _fuzz_apart(work: Path, seconds: float, names: list[str]) -> dict[str, Any]:
             f"-dict={work / 'words'}",
             f"-artifact_prefix={CRASHES}/",
         ]
-        path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
-        done = subprocess.run(
-            words,
-            check=False,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            env=os.environ | {"PYTHONPATH": path},
-        )
+        done = watched.run_watched(WITHIN, *words)
         kept = len(list(corpus.iterdir()))
     inputs, branches = (
         int((re.findall(pattern, done.stderr) or [0])[-1])
@@ -189,7 +184,10 @@ def _read_run(work: Path, own: Path, name: str, content: bytes) -> None:
 
 
 def _changed(mutate: Callable[[bytes, int], bytes], content: bytes, most: int, seed: int) -> bytes:
-    """`content` changed by libFuzzer, half of the time with right checksums, as a stranger who knows them would write it."""
+    """`content` changed by libFuzzer, half of the time with the right checksums.
+
+    An attacker who knows the format would write those.
+    """
     name, inner, knowing = (
         READERS[content[0] % len(READERS)],
         content[1:],
