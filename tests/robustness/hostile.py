@@ -1,6 +1,7 @@
 """Files made to harm: each line of the corpus writes one, and says what a user would do with it.
 
-Every name that begins with "runs" would run code, if anything did: it touches the file named in the variable CANARY.
+Every name that begins with "runs" would run code, if anything did: it touches the file named in the
+variable CANARY.
 """
 
 import gzip
@@ -816,7 +817,7 @@ def run_folder(path: Path, **changes: Any) -> Path:
         "originals": runs.checksum(np.zeros((1, 4, 4, 1), np.uint8)),
         "started": "now",
     }
-    line = {key: 1 for key in schema.METRICS} | {"reconstructions": record["originals"]}
+    line = dict.fromkeys(schema.METRICS, 1) | {"reconstructions": record["originals"]}
     (path / "arrays").mkdir()
     for name in ("originals", "reconstructions0"):
         np.save(path / "arrays" / f"{name}.npy", np.zeros((1, 4, 4, 1), np.uint8))
@@ -874,7 +875,7 @@ def run_of_a_text_for_a_shape(path: Path) -> Any:
 @case
 def run_whose_metrics_are_no_numbers(path: Path) -> Any:
     run_folder(path)
-    line = {key: 1 for key in schema.METRICS} | {"loss": float("nan")}
+    line = dict.fromkeys(schema.METRICS, 1) | {"loss": float("nan")}
     (path / "metrics.jsonl").write_text(json.dumps(schema.seal(line)) + "\n")
     return show(path)
 

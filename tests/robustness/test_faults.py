@@ -1,4 +1,4 @@
-"""What users and machines do wrong: one clear line, the right exit status, and nothing half-written."""
+"""What users and machines do wrong: one clear line, the exit status, nothing half-written."""
 
 import json
 import os
@@ -191,12 +191,8 @@ def test_a_folder_of_a_newer_version_says_so(finished, tmp_path):
 def test_any_damage_to_the_bundled_file_is_told_or_harmless(tmp_path, monkeypatch):
     whole, originals = mnist.FILE.read_bytes(), mnist.load()
     monkeypatch.setattr(mnist, "FILE", tmp_path / "mnist.npz")
-    places = np.random.default_rng(0).integers(0, len(whole), 12).tolist() + [
-        0,
-        30,
-        len(whole) - 1,
-        len(whole) - 200,
-    ]
+    drawn = np.random.default_rng(0).integers(0, len(whole), 12).tolist()
+    places = [*drawn, 0, 30, len(whole) - 1, len(whole) - 200]
     told = 0
     for place in places:
         mnist.FILE.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])

@@ -138,11 +138,11 @@ def test_a_planted_link_beside_a_store_is_not_followed(tmp_path, name):
     target = tmp_path / "target"
     target.write_text("mine")
     (tmp_path / name).symlink_to(target)
-    try:
+    if name.endswith(".lock"):
+        with pytest.raises(AutoencodeError, match="symbolic link"):
+            black_store(tmp_path / "a.store")
+    else:
         assert len(black_store(tmp_path / "a.store").train) == 2
-    except AutoencodeError as error:
-        assert "symbolic link" in str(error)
-        assert name.endswith(".lock")
     assert target.read_text() == "mine"
 
 
@@ -304,12 +304,16 @@ def test_a_folder_in_the_way_of_results_is_the_cause(tmp_path):
 
 def test_a_folder_that_vanished_is_the_cause(tmp_path):
     (tmp_path / "a").mkdir()
-    with pytest.raises(AutoencodeError, match=r"make the folder again"):  # noqa: SIM117
+
+    def write_while_it_vanishes() -> None:
         with file_formats._written(tmp_path / "a" / "x.csv") as file:
             file.write(b"x")
             for path in (tmp_path / "a").iterdir():
                 path.unlink()
             (tmp_path / "a").rmdir()
+
+    with pytest.raises(AutoencodeError, match=r"make the folder again"):
+        write_while_it_vanishes()
 
 
 def test_a_folder_in_the_way_of_a_store_is_the_cause_and_what_is_packed_is_kept(tmp_path):
