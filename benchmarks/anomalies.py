@@ -1,8 +1,9 @@
-"""One digit of MNIST against the nine others: `python benchmarks/anomalies.py` renews results/anomalies.json.
+"""One digit of MNIST against the nine others: renews results/anomalies.json.
 
-The one-class protocol: train on the training images of one digit, score all 10,000 test images, area under the ROC curve
-with the nine other digits as anomalies; mean over ten digits and three seeds. The last epoch counts and every digit has the
-same recipe. PyOD's AutoEncoder lives in an environment of its own, made as `make bench` makes them.
+Run as `python benchmarks/anomalies.py`. The one-class protocol: train on the training images of one
+digit, score all 10,000 test images, area under the ROC curve with the nine other digits as
+anomalies; mean over ten digits and three seeds. The last epoch counts and every digit has the same
+recipe. PyOD's AutoEncoder lives in an environment of its own, made as `make bench` makes them.
 """
 
 import argparse
@@ -69,7 +70,7 @@ def _keep(areas: dict[str, list[list[float]]]) -> None:
 
 
 def pca(images: Images) -> dict[str, list[list[float]]]:
-    """Return PCA's areas by its reconstruction error, and by the relative error that ours is made of."""
+    """Return PCA's areas by its reconstruction error, and by the relative error that ours uses."""
     areas = {"pca": [], "pca_relative": []}
     for digit in range(10):
         found = metrics.PCA.fit(images.train[images.train_labels == digit], CODE)

@@ -1,8 +1,9 @@
-"""The convolutional model's own training step beside Keras's `fit` of the same model on TensorFlow, the peer on a CPU.
+"""Time the convolutional model's training step beside Keras's `fit` on TensorFlow.
 
-`python benchmarks/convolutions.py` renews results/convolutions.json: images of 28x28 grey in batches of 256, and of 64x64 RGB in
-batches of 64, random pixels. Each contender is a process of its own and trains five times on the same images; the fastest
-pass counts, when all is compiled.
+The peer runs the same model on a CPU. `python benchmarks/convolutions.py` renews
+results/convolutions.json: images of 28x28 grey in batches of 256, and of 64x64 RGB in batches of
+64, random pixels. Each contender is a process of its own and trains five times on the same images;
+the fastest pass counts, when all is compiled.
 """
 
 import argparse

@@ -1,8 +1,9 @@
-"""Noise taken off MNIST's test images: `python benchmarks/denoising.py` renews results/denoising.json.
+"""Noise removed from MNIST's test images: renews results/denoising.json.
 
-A row a noise: the noisy image itself, a median filter, non-local means, PCA, and a model trained with `--noise`, all on the
-same noisy test images. Each classical method gets the best of its settings by the test images themselves, which favours it;
-the model has one recipe for all rows and its last epoch counts. PSNR and SSIM are means over images.
+Run as `python benchmarks/denoising.py`. A row a noise: the noisy image itself, a median filter,
+non-local means, PCA, and a model trained with `--noise`, all on the same noisy test images. Each
+classical method gets the best of its settings by the test images themselves, which favours it; the
+model has one recipe for all rows and its last epoch counts. PSNR and SSIM are means over images.
 """
 
 import argparse
@@ -62,7 +63,7 @@ def main() -> None:
 
 
 def disturbed(clean: np.ndarray, noise: str) -> np.ndarray:
-    """Return uint8 images with noise as `--noise` names it, but drawn by NumPy; uint8 as a camera would give them."""
+    """Return uint8 images, as of a camera, with noise named as by `--noise` but drawn by NumPy."""
     name, strength = noise.split(":")
     random, share = np.random.default_rng(0), float(strength)
     if name == "gaussian":

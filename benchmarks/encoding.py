@@ -1,8 +1,10 @@
-"""A million codes from a packed store: `python benchmarks/encoding.py` renews results/encoding.json.
+"""A million codes from a packed store: renews results/encoding.json.
 
-The article's model encodes 1,000,000 images of 28 x 28. Beside it NumPy scales the same rows of the same file to float32 and
-multiplies them with a kernel of 784 x 16, block by block, which is its fastest way. In turn, each in a process of its own that
-has read the file once; ours compiles within its time. The whole command, `autoencode encode`, is timed too.
+Run as `python benchmarks/encoding.py`. The article's model encodes 1,000,000 images of 28 x 28.
+Beside it NumPy scales the same rows of the same file to float32 and multiplies them with a kernel
+of 784 x 16, block by block, which is its fastest way. In turn, each in a process of its own that
+has read the file once; ours compiles within its time. The whole command, `autoencode encode`, is
+timed too.
 """
 
 import argparse
@@ -26,11 +28,16 @@ from pathlib import Path
 import numpy as np
 from autoencode.data import store
 rows = store.open_store(Path(sys.argv[1])).train
-kernel, codes = np.random.default_rng(0).random((784, 16), np.float32), np.empty((len(rows), 16), np.float32)
+kernel = np.random.default_rng(0).random((784, 16), np.float32)
+codes = np.empty((len(rows), 16), np.float32)
 started = time.perf_counter()
 for first in range(0, len(rows), 2048):
     block = rows[first : first + 2048].reshape(-1, 784)
-    np.matmul(block.astype(np.float32) / np.float32(255), kernel, out=codes[first : first + len(block)])
+    np.matmul(
+        block.astype(np.float32) / np.float32(255),
+        kernel,
+        out=codes[first : first + len(block)],
+    )
 print(json.dumps(time.perf_counter() - started))
 """
 OURS = """

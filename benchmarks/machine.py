@@ -9,7 +9,8 @@ import numpy as np
 
 PIXELS, CODE, TRAIN, TEST = 784, 16, 60_000, 10_000
 PRODUCT = 2 * PIXELS * CODE  # operations of one image and one layer
-# Two products forward; backward the gradients of both kernels and of the code. The evaluation goes forward alone.
+# Two products forward; backward the gradients of both kernels and of the code.
+# The evaluation goes forward alone.
 OPERATIONS = 5 * TRAIN * PRODUCT + 2 * TEST * PRODUCT
 BYTES = (
     TRAIN + TEST
@@ -28,9 +29,10 @@ def describe() -> dict[str, str | int]:
 
 
 def floor() -> dict[str, float]:
-    """Return the float32 matrix rate, the memory bandwidth, and the least seconds for one epoch from both.
+    """Return the float32 matrix rate, the memory bandwidth and the least seconds for one epoch.
 
-    Only products count as operations: sigmoid, loss and optimizer come on top, so no program can reach the floor.
+    Only products count as operations: sigmoid, loss and optimizer come on top, so no program can
+    reach the floor.
     """
     rate, bandwidth = _matrix_rate(), _bandwidth()
     return {

@@ -1,7 +1,8 @@
-"""Packing a folder of JPEGs beside Pillow alone: `python benchmarks/packing.py` renews results/packing.json.
+"""Packing a folder of JPEGs beside Pillow alone: renews results/packing.json.
 
-The pictures, 20,000 of 256 x 256 pixels, are made first. A script of Pillow alone (peers/pillow_pool.py) shrinks the
-same files to 64 x 64 and keeps nothing. Each is timed twice: the whole process, and from the first pictures to the last.
+Run as `python benchmarks/packing.py`. The pictures, 20,000 of 256 x 256 pixels, are made first. A
+script of Pillow alone (peers/pillow_pool.py) shrinks the same files to 64 x 64 and keeps nothing.
+Each is timed twice: the whole process, and from the first pictures to the last.
 """
 
 import json
@@ -25,7 +26,8 @@ from pathlib import Path
 from autoencode import Config, data
 folder, store, side = sys.argv[1:]
 seen = []
-data.pack(folder, Path(store), Config(size=side), lambda done, total: seen.append(time.perf_counter()))
+config = Config(size=side)
+data.pack(folder, Path(store), config, lambda done, total: seen.append(time.perf_counter()))
 print(seen[-1] - seen[0])
 """
 

@@ -1,9 +1,10 @@
-"""How well each model redraws MNIST's test images from 16 numbers: `python benchmarks/redrawing.py` renews the results.
+"""How well each model reconstructs MNIST's test images from 16 numbers.
 
-Three seeds each, the last epoch counts. A round runs the article's program on TensorFlow 2.10, then the quick recipe,
-whose whole process must end before it, then pythae's convolutional autoencoder for as long as the article's program took,
-each a process of its own. Then come the best recipe, whose codes are then refined by `autoencode reconstruct`, and every
-model at its defaults. Environments as `make bench` makes them.
+`python benchmarks/redrawing.py` renews the results. Three seeds each, the last epoch counts. A
+round runs the article's program on TensorFlow 2.10, then the quick recipe, whose whole process must
+end before it, then pythae's convolutional autoencoder for as long as the article's program took,
+each a process of its own. Then come the best recipe, whose codes are then refined by `autoencode
+reconstruct`, and every model at its defaults. Environments as `make bench` makes them.
 """
 
 import argparse
@@ -108,7 +109,10 @@ def quick(environments: Path, work: Path, images: Images) -> list[dict[str, dict
 def ours(
     environments: Path, work: Path, recipe: tuple[str, ...], seed: int, refine: int = 0
 ) -> dict[str, float]:
-    """Run the command with an empty compilation cache, and return what it reached; with `refine`, with refined codes too."""
+    """Run the command with an empty compilation cache; return what it reached.
+
+    With `refine`, the errors with refined codes too.
+    """
     with tempfile.TemporaryDirectory(dir=work) as folder:
         run = Path(folder, "run")
         program = environments / "ours" / "bin" / "autoencode"

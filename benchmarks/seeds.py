@@ -1,6 +1,7 @@
-"""The article's losses over five seeds: `python benchmarks/seeds.py jax tensorflow` renews results/seeds.json.
+"""The article's losses over five seeds: renews results/seeds.json.
 
-Each engine trains in a process of its own, as one process holds one.
+Run as `python benchmarks/seeds.py jax tensorflow`. Each engine trains in a process of its own, as
+one process holds one.
 """
 
 import json

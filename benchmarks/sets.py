@@ -1,9 +1,10 @@
-"""Reconstruction error on ten real image sets: `python benchmarks/sets.py` renews results/sets.json.
+"""Reconstruction error on ten real image sets: renews results/sets.json.
 
-Sets come from this package, scikit-learn, scikit-image and the npm registry (an emoji set by
-Twitter, 61 MB, downloaded once into --data). Each set is split by a seed of its own; the test
-images decide nothing. Methods: the mean training image, PCA, scikit-learn's MLPRegressor as an
-autoencoder, the defaults (`--model auto`), and the models by name with the same time.
+Run as `python benchmarks/sets.py`. Sets come from this package, scikit-learn, scikit-image and the
+npm registry (an emoji set by Twitter, 61 MB, downloaded once into --data). Each set is split by a
+seed of its own; the test images decide nothing. Methods: the mean training image, PCA,
+scikit-learn's MLPRegressor as an autoencoder, the defaults (`--model auto`), and the models by name
+with the same time.
 
 Every entry (set, method, code, seed) is written as it is measured: the same command goes on.
 `python benchmarks/sets.py --table` prints the table of what is there.
@@ -135,7 +136,10 @@ def digits(folder: Path) -> Images:
 
 @lru_cache
 def emoji(folder: Path, count: int | None = None) -> Images:
-    """3,786 emoji on white, 64 x 64 RGB; with `count`, fewer training images and the same test images."""
+    """3,786 emoji on white, 64 x 64 RGB.
+
+    With `count`, fewer training images and the same test images.
+    """
     with tarfile.open(_download(EMOJI, folder)) as archive:
         members = [
             one for one in archive.getmembers() if one.name.startswith("package/img/twitter/64/")
@@ -159,7 +163,7 @@ def icons(folder: Path) -> Images:
 
 @lru_cache
 def patches(folder: Path, side: int) -> Images:
-    """Patches of photographs of natural scenes, RGB; test patches come from the lower quarter of each photograph."""
+    """RGB patches of photographs of natural scenes; the lower quarter of each is for testing."""
     import skimage.data
     from sklearn.datasets import load_sample_images
 
@@ -235,7 +239,7 @@ def _keep(key: str, found: dict) -> None:
 
 
 def table(entries: dict) -> str:
-    """A Markdown table: a row a set and code, the mean error over seeds of each method, the worst ratio to PCA."""
+    """A Markdown table: a row a set and code, each method's mean error, the worst PCA ratio."""
     means: dict[tuple, dict[str, list[float]]] = {}
     for key, found in entries.items():
         name, method, code, _, _ = key.split()

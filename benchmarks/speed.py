@@ -1,7 +1,8 @@
-"""The article's job, ours and its peers' in turn on one machine; `make bench` runs this and renews the README's tables.
+"""The article's job, ours and its peers' in turn on one machine.
 
-Each peer lives in a virtual environment of its own under .bench, made from the pinned versions beside its program. A
-round runs every contender once. Wall time and peak memory are the operating system's for the whole process.
+`make bench` runs this and renews the README's tables. Each peer lives in a virtual environment of
+its own under .bench, made from the pinned versions beside its program. A round runs every contender
+once. Wall time and peak memory are the operating system's for the whole process.
 """
 
 import argparse
@@ -143,7 +144,7 @@ def _help(name: str, environments: Path) -> float:
 
 
 def measure(words: list, variables: dict[str, str], output: Path) -> tuple[list[str], float, float]:
-    """Run `words` with `variables` set too; return its lines on stdout, seconds, and its peak memory in MB."""
+    """Run `words` with `variables` set; return its stdout lines, seconds and peak memory in MB."""
     started = time.perf_counter()
     with output.open("w") as stdout, output.with_suffix(".errors").open("w") as stderr:
         process = subprocess.Popen(

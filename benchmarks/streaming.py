@@ -1,7 +1,8 @@
-"""Training from a packed store of 4 GB beside the same images in memory, tf.data and a torch DataLoader.
+"""Training from a packed store of 4 GB beside images in memory, tf.data and a DataLoader.
 
-`python benchmarks/streaming.py` renews results/streaming.json. Each contender trains the article's model in a process of
-its own; the peers' environments are those that `make bench` makes. The peers read the same rows out of the same file.
+`python benchmarks/streaming.py` renews results/streaming.json. Each contender trains the article's
+model in a process of its own; the peers' environments are those that `make bench` makes. The peers
+read the same rows out of the same file.
 """
 
 import argparse
@@ -38,7 +39,8 @@ if where == "memory":
 if model != "article":  # a part of the rows says the same
     images = Images("rows", images.train[:300_000], images.test)
 config = planning.complete(Config(model=model, epochs=int(epochs)))
-engine = engines.start("jax", lambda: pipeline.assemble(config, (28, 28, 1), len(images.train)), seed=0)
+count = len(images.train)
+engine = engines.start("jax", lambda: pipeline.assemble(config, (28, 28, 1), count), seed=0)
 events = training.train(engine, images, config)
 rates = [event.images_per_second for event in events if isinstance(event, training.Epoch)]
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000

@@ -1,6 +1,7 @@
-"""The README's tables out of the results: `python benchmarks/tables.py` writes them between their marks.
+"""The README's tables out of the results.
 
-A mark is an HTML comment, `<!-- speed -->` to `<!-- /speed -->`; both languages of the README share the tables' figures.
+`python benchmarks/tables.py` writes them between their marks. A mark is an HTML comment, `<!--
+speed -->` to `<!-- /speed -->`; both languages of the README share the tables' figures.
 """
 
 import json
@@ -14,7 +15,8 @@ READMES = {"README.md": "en", "README.zh-CN.md": "zh"}
 WORDS = {
     "en": {
         "head": ["", "whole process", "an epoch", "peak memory", "val_loss", "times the floor"],
-        "machine": "{cores} cores ({processor}), {memory_gb} GB, medians of {rounds} rounds in turn. Floor of an epoch "
+        "machine": "{cores} cores ({processor}), {memory_gb} GB, "
+        "medians of {rounds} rounds in turn. Floor of an epoch "
         "(products at {gflops:.0f} GFLOP/s, {gb_per_second:.0f} GB/s): {epoch_seconds:.3f} s.",
         "seeds": ["seed", "{engine}: loss 1", "{engine}: val_loss 10"],
         "mean": "mean",
@@ -56,7 +58,8 @@ WORDS = {
     },
     "zh": {
         "head": ["", "整个进程", "每轮", "内存峰值", "val_loss", "下限的倍数"],
-        "machine": "{cores} 核（{processor}），{memory_gb} GB 内存，轮流运行 {rounds} 次取中位数。每轮的下限"
+        "machine": "{cores} 核（{processor}），{memory_gb} GB 内存，"
+        "轮流运行 {rounds} 次取中位数。每轮的下限"
         "（矩阵乘法 {gflops:.0f} GFLOP/s，{gb_per_second:.0f} GB/s）：{epoch_seconds:.3f} s。",
         "seeds": ["种子", "{engine}：loss 1", "{engine}：val_loss 10"],
         "mean": "平均",
@@ -100,17 +103,21 @@ WORDS = {
 
 
 def speed(words: dict) -> str:
-    """Return the table of speed; each cell of time and memory also says how many times less than the first row's."""
+    """Return the table of speed; each cell also says how many times less than the first row's."""
     result = json.loads((RESULTS / "speed.json").read_text())
     rows = {one["name"]: _medians(one["runs"]) for one in result["contenders"]}
     reference = next(iter(rows.values()))
     floor = result["floor"]["epoch_seconds"]
+
+    def times_less(row: dict, key: str) -> str:
+        return f"({reference[key] / row[key]:.1f} x)"
+
     lines = [
         [
             f"**{name}**" if "autoencode" in name else name,
-            f"{row['wall_seconds']:.1f} s ({reference['wall_seconds'] / row['wall_seconds']:.1f} x)",
-            f"{row['epoch_seconds']:.2f} s ({reference['epoch_seconds'] / row['epoch_seconds']:.1f} x)",
-            f"{row['memory_mb']:,.0f} MB ({reference['memory_mb'] / row['memory_mb']:.1f} x)",
+            f"{row['wall_seconds']:.1f} s {times_less(row, 'wall_seconds')}",
+            f"{row['epoch_seconds']:.2f} s {times_less(row, 'epoch_seconds')}",
+            f"{row['memory_mb']:,.0f} MB {times_less(row, 'memory_mb')}",
             f"{row['val_loss']:.4f}",
             f"{row['epoch_seconds'] / floor:.1f}",
         ]
@@ -173,7 +180,10 @@ def _redrawn(name: str, runs: list[dict]) -> list[str]:
 
 
 def anomalies(words: dict) -> str:
-    """Return the table of areas under the ROC curve: mean and deviation over seeds, and each digit's mean, in percent."""
+    """Return the table of areas under the ROC curve, in percent.
+
+    Mean and deviation over seeds, and each digit's mean.
+    """
     areas = json.loads((RESULTS / "anomalies.json").read_text())["areas"]
     lines = []
     for name, title in words["detectors"].items():
@@ -200,7 +210,7 @@ def denoising(words: dict) -> str:
 
 
 def sets(words: dict) -> str:
-    """Return the table of image sets at a code of 16: test MSE, the defaults' a mean over the seeds that were measured."""
+    """Return the table of image sets at a code of 16: test MSE, the defaults' a mean over seeds."""
     entries: dict[str, dict[str, list[dict]]] = {}
     for key, found in json.loads((RESULTS / "sets.json").read_text())["entries"].items():
         name, method, code, _, _ = key.split()

@@ -1,7 +1,8 @@
-"""The article's program, in our own words: TensorFlow 2.10 or newer, Keras `fit` and `predict`, matplotlib for the rest.
+"""The article's program in our own words: Keras `fit` and `predict`, and matplotlib.
 
-Run as `python article.py FOLDER MNIST.npz`; it writes example0.png ... example9.png and output.gif into FOLDER and
-prints one JSON line for the benchmark. On a newer TensorFlow the same lines run on Keras 3.
+It needs TensorFlow 2.10 or newer. Run as `python article.py FOLDER MNIST.npz`; it writes
+example0.png ... example9.png and output.gif into FOLDER and prints one JSON line for the benchmark.
+On a newer TensorFlow the same lines run on Keras 3.
 """
 
 import json

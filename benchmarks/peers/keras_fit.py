@@ -1,6 +1,6 @@
-"""The same model on Keras 3 by its own `fit` (KERAS_BACKEND picks the framework); files and JSON line as `article.py`.
+"""The same model on Keras 3 by its own `fit`; files and JSON line as `article.py`.
 
-Run as `KERAS_BACKEND=jax python keras_fit.py FOLDER MNIST.npz`.
+KERAS_BACKEND picks the framework. Run as `KERAS_BACKEND=jax python keras_fit.py FOLDER MNIST.npz`.
 """
 
 import json

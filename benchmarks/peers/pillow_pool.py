@@ -1,6 +1,7 @@
-"""Pillow alone shrinks every JPEG below a folder, in draft mode, in as many processes as there are cores; keeps nothing.
+"""Pillow alone shrinks every JPEG below a folder, on every core, and keeps nothing.
 
-`python pillow_pool.py FOLDER SIDE` prints the seconds from the first picture to the last.
+It decodes in draft mode. `python pillow_pool.py FOLDER SIDE` prints the seconds from the first
+picture to the last.
 """
 
 import multiprocessing

@@ -1,6 +1,7 @@
-"""PyOD's AutoEncoder, every option at its default but the seed: FILE.npz SEED; prints one AUROC a digit.
+"""PyOD's AutoEncoder at its defaults: FILE.npz SEED; prints one AUROC a digit.
 
-FILE holds `train` and `test`, float32 (N, 784) in [0, 1], and their labels.
+Every option but the seed is PyOD's default. FILE holds `train` and `test`, float32 (N, 784) in [0,
+1], and their labels.
 """
 
 import contextlib

@@ -1,7 +1,8 @@
-"""pythae's own convolutional autoencoder for MNIST, code 16, trained with its own loss for a given time.
+"""pythae's own convolutional autoencoder for MNIST, code 16, trained for a given time.
 
-Words: the .npz of images, seconds of the whole process, seed. Prints one line of JSON. Adam at 1e-3 and batches of 128:
-the library names no recipe for this model.
+It is trained with its own loss. Words: the .npz of images, seconds of the whole process, seed.
+Prints one line of JSON. Adam at 1e-3 and batches of 128: the library names no recipe for this
+model.
 """
 
 import json

@@ -1,6 +1,7 @@
-"""The same job in PyTorch as its users write it: data on the device, a plain loop, eager or under `torch.compile`.
+"""The same job in PyTorch as its users write it: data on the device and a plain loop.
 
-Run as `python pytorch.py FOLDER MNIST.npz eager|compile`; files and the JSON line are those of `article.py`.
+It runs eagerly or under `torch.compile`. Run as `python pytorch.py FOLDER MNIST.npz eager|compile`;
+files and the JSON line are those of `article.py`.
 """
 
 import json

@@ -1,6 +1,7 @@
 """The article's model on TensorFlow, its images read from the file by tf.data as its guide does it.
 
-Run as `python tf_data.py FILE OFFSET ROWS`; prints one JSON line. Measured over the first 300,000 images after 50,000.
+Run as `python tf_data.py FILE OFFSET ROWS`; prints one JSON line. Measured over the first 300,000
+images after 50,000.
 """
 
 import json

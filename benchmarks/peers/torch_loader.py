@@ -1,6 +1,7 @@
-"""The article's model on PyTorch, its images read from the file by a DataLoader with a worker, as its guide does it.
+"""The article's model on PyTorch, its images read from the file by a DataLoader.
 
-Run as `python torch_loader.py FILE OFFSET ROWS`; prints one JSON line. Measured over 100,000 images after 20,000.
+One worker reads, as in its guide. Run as `python torch_loader.py FILE OFFSET ROWS`; prints one JSON
+line. Measured over 100,000 images after 20,000.
 """
 
 import json
