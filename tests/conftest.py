@@ -6,6 +6,7 @@ import random
 import shutil
 import tempfile
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 
@@ -32,11 +33,48 @@ OPTIONAL = {
     "umap": ("umap",),
 }
 
+# What `make quick` skips: folders and files in which most tests train a model, 5 to 200 s each,
+# and the tests that measured above 1.5 s of processor time in the other ones.
+SLOW_PATHS = (
+    "comparison",
+    "engines",
+    "estimator",
+    "inference",
+    "models",
+    "objectives",
+    "robustness",
+    "runs",
+    "test_api",
+    "test_examples",
+    "test_folds",
+    "test_own_parts",
+    "test_pipeline",
+    "training/test_best_epoch",
+    "training/test_warnings",
+)
+SLOW_TESTS = {
+    "test_a_contact_sheet_lies_in_a_folder_of_its_own_or_where_out_says",
+    "test_a_contact_sheet_replaces_no_other_file_unless_it_may",
+    "test_a_decompression_bomb_is_refused",
+    "test_datasets_of_tensorflow",
+    "test_memory_stays_bounded_however_many_cores",
+    "test_of_two_loads_of_a_large_set_one_packs_and_the_other_waits",
+    "test_of_two_packings_of_one_file_one_writes",
+}
+
+
+def is_slow(item: pytest.Item) -> bool:
+    """Whether `make quick` skips a test."""
+    path = item.path.relative_to(Path(__file__).parent).as_posix()
+    return path.startswith(SLOW_PATHS) or item.originalname in SLOW_TESTS
+
 
 def pytest_collection_modifyitems(items):
-    """Skip what needs a package that is not installed, and say which."""
+    """Mark slow tests; skip what needs a package that is not installed, and say which."""
     missing = {name: words for name, words in OPTIONAL.items() if find_spec(name) is None}
     for item in items:
+        if is_slow(item):
+            item.add_marker("slow")
         marked = [name for mark in item.iter_markers("needs") for name in mark.args]
         for name, words in missing.items():
             if name in marked or any(word in item.name.lower() for word in words):
