@@ -1,14 +1,16 @@
 """Run folders opened as estimators: the numbers of the command's files and of `autoencode.load`."""
 
+import json
 import pickle
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
-from test_inference import called
 
 import autoencode
 from autoencode import AutoencodeError, Autoencoder, Config, pipeline, runs
@@ -40,8 +42,23 @@ def estimator(request, folder):
     return Autoencoder.load(folder / request.param)
 
 
+COMMANDS = """
+import json, sys
+from autoencode.cli import app
+for words in json.loads(sys.argv[1]):
+    app(words, exit_on_error=False, print_error=False, result_action="return_value")
+"""
+
+
+def run_commands(commands, folder):
+    """Run commands one after the other in one process, in `folder`."""
+    words = [sys.executable, "-c", COMMANDS, json.dumps(commands)]
+    done = subprocess.run(words, check=False, capture_output=True, text=True, cwd=folder)
+    assert done.returncode == 0, done.stderr
+
+
 def test_all_doors_give_the_same_numbers(folder, model, estimator):
-    done = called(
+    run_commands(
         [
             ["encode", "run", "digits", "--out", "codes.npz", "--overwrite"],
             ["reconstruct", "run", "digits", "--out", "made.npz", "--overwrite"],
@@ -50,7 +67,6 @@ def test_all_doors_give_the_same_numbers(folder, model, estimator):
         ],
         folder,
     )
-    assert done.returncode == 0, done.stderr
     written = {}
     for name in ("codes", "made", "clean", "new"):
         with np.load(folder / f"{name}.npz") as file:
