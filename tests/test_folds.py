@@ -4,9 +4,9 @@ import csv
 
 import numpy as np
 import pytest
+from inference_support import called
 from sklearn.datasets import load_digits
 from sklearn.model_selection import KFold
-from test_inference import called
 
 from autoencode import Config, Images, data, folds, pipeline
 from autoencode.inference import anomalies, saved_model, threshold, trained

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from inference_support import called
 from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from inference_support import called
 from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.metrics import pairwise_distances
-from test_inference import called
 
 import autoencode
 from autoencode import AutoencodeError, Autoencoder, Config, Images, UsageError, pipeline
