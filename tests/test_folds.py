@@ -32,7 +32,8 @@ def test_each_image_is_scored_by_a_training_without_it():
 def test_the_settings_of_a_run_with_a_holdout_serve_folds_of_another_size():
     images = Images("digits", DIGITS[:60], DIGITS[:10])
     prepared = pipeline.prepare(images, Config(code=4, epochs=2))
-    assert prepared.config.model == "residual" and prepared.config.holdout > 0
+    assert prepared.config.model == "residual"
+    assert prepared.config.holdout > 0
     progress = []
     scores = folds.score_by_folds(
         DIGITS[:40],
@@ -41,7 +42,8 @@ def test_the_settings_of_a_run_with_a_holdout_serve_folds_of_another_size():
         folds=2,
         progress=lambda *counts: progress.append(counts),
     )
-    assert np.isfinite(scores).all() and len(scores) == 40
+    assert np.isfinite(scores).all()
+    assert len(scores) == 40
     assert progress == [(1, 2), (2, 2)]
 
 

@@ -35,7 +35,7 @@ def test_what_is_there_stays_unless_it_may_be_replaced(tmp_path, monkeypatch):
 def test_a_list_that_is_there_stays_unless_it_may_be_replaced(tmp_path):
     (tmp_path / "codes-skipped.txt").write_text("mine")
     with (
-        pytest.raises(UsageError, match="codes-skipped.txt is there already"),
+        pytest.raises(UsageError, match=r"codes-skipped\.txt is there already"),
         output_files.claim_files("encode", "m", tmp_path),
     ):
         pass
@@ -44,7 +44,7 @@ def test_a_list_that_is_there_stays_unless_it_may_be_replaced(tmp_path):
 
 def test_a_failure_leaves_no_half_set_and_nothing_that_was_there_goes(tmp_path):
     def fail(*written: str, overwrite: bool = False) -> None:
-        with pytest.raises(OSError, match="full"):  # noqa: SIM117
+        with pytest.raises(OSError, match="full"):  # noqa: SIM117, PT012
             with output_files.claim_files(
                 "map", "digits-1", tmp_path / "a" / "b", overwrite=overwrite
             ) as place:
@@ -70,20 +70,24 @@ def test_a_full_disk_leaves_no_half_file(tmp_path):
     code = (
         "import resource, signal, sys\nfrom pathlib import Path\nimport numpy as np\n"
         "from autoencode import AutoencodeError\nfrom autoencode.cli import file_formats\n"
-        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\nresource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (9000, 9000))\n"
         "images = np.random.default_rng(0).integers(0, 256, (99, 9, 9, 1), 'uint8')\n"
         "def spool(path):\n"
         "    file_formats.BYTES_IN_MEMORY = 1\n"
         "    with file_formats.spooled((9, 9, 1), path.parent) as spool:\n"
         "        for _ in range(9): spool.add(images)\n"
-        "writers = [lambda path: file_formats.write_arrays(path.with_suffix('.npz'), {'images': images[:90].repeat(2, 0)}),\n"
-        "    lambda path: file_formats.write_arrays(path.with_suffix('.npy'), {'images': images.repeat(2, 0)}),\n"
-        "    lambda path: file_formats.write_table(path.with_suffix('.csv'), {'x': np.random.rand(2000)}),\n"
-        "    lambda path: file_formats.write_table(path.with_suffix('.parquet'), {'x': np.random.rand(2000)}),\n"
+        "arrays = {'images': images.repeat(2, 0)}\n"
+        "table = {'x': np.random.rand(2000)}\n"
+        "writers = [lambda path: file_formats.write_arrays(path.with_suffix('.npz'), arrays),\n"
+        "    lambda path: file_formats.write_arrays(path.with_suffix('.npy'), arrays),\n"
+        "    lambda path: file_formats.write_table(path.with_suffix('.csv'), table),\n"
+        "    lambda path: file_formats.write_table(path.with_suffix('.parquet'), table),\n"
         "    lambda path: file_formats.write_sheet(path.with_suffix('.png'), images), spool]\n"
         "for write in writers:\n"
         "    try:\n        write(Path('file'))\n        sys.exit('written')\n"
-        "    except AutoencodeError as error:\n        assert 'could not write' in str(error), error\n"
+        "    except AutoencodeError as error:\n"
+        "        assert 'could not write' in str(error), error\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path)
     assert list(tmp_path.iterdir()) == []

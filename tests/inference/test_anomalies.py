@@ -1,4 +1,4 @@
-"""The anomaly score and its threshold, held against slow loops, SciPy's own distance and what chance allows."""
+"""The anomaly score and its threshold, against slow loops, SciPy's distance and chance."""
 
 import math
 
@@ -13,7 +13,7 @@ RANDOM = np.random.default_rng(0)
 
 
 def blurred(plane: np.ndarray, deviation: float) -> np.ndarray:
-    """A plane (H, W) under a Gaussian window, place by place; what lies outside is the nearest value within."""
+    """A plane (H, W) under a Gaussian window; what lies outside is the nearest value within."""
     height, width = plane.shape
     reach = int(4 * deviation + 0.5)
     weights = [math.exp(-(step**2) / (2 * deviation**2)) for step in range(-reach, reach + 1)]

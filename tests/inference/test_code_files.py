@@ -48,7 +48,8 @@ def test_quantized_codes_take_a_byte_or_two_and_come_back(tmp_path, digits, bits
     found = arrays(place.file)
     assert set(found) == {"levels", "bits", "names"}
     assert found["levels"].nbytes == 7 * 16 * (1 if bits <= 8 else 2)
-    assert found["bits"] == bits and found["levels"].max() <= 2**bits - 1
+    assert found["bits"] == bits
+    assert found["levels"].max() <= 2**bits - 1
     expected = np.asarray(opened.trained.encoder(digits[0][:7] / np.float32(255)))
     np.testing.assert_allclose(
         code_files.read_codes(place.file, 16), expected, atol=1e-6 if bits < 11 else 1e-3

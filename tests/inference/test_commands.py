@@ -93,7 +93,8 @@ def test_every_command_from_the_command_line(run, source, tmp_path):
     assert marked == {path.parent for path in written}
     assert {str(path) for path in written if path.name != marks.MARKER} == {
         "reconstruct-digits-1/reconstructions.npz", "reconstruct-digits-1/reconstructions.png",
-        "table/codes.csv", "table/codes.png", "decode-digits-1/images.npz", "decode-digits-1/images.png",
+        "table/codes.csv", "table/codes.png",
+        "decode-digits-1/images.npz", "decode-digits-1/images.png",
         "denoise-digits-1/denoised.npz", "denoise-digits-1/denoised.png",
         "sample-digits-1/samples.npz", "sample-digits-1/samples.png",
         "interpolate-digits-1/interpolation.gif", "interpolate-digits-1/interpolation.png",

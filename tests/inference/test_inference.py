@@ -125,7 +125,7 @@ def test_noise_is_put_on_and_measured(opened, source, digits, files):
 def test_without_noise_there_is_nothing_to_remove(opened, run):
     saved = saved_model.find_model(run)
     reconstruction.check_denoising(saved, None)
-    with pytest.raises(AutoencodeError, match="`noise=gaussian:0.3`"):
+    with pytest.raises(AutoencodeError, match=r"`noise=gaussian:0\.3`"):
         reconstruction.check_denoising(
             saved_model.Saved(**vars(saved) | {"settings": saved.settings | {"noise": "none"}}),
             None,

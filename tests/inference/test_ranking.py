@@ -107,9 +107,9 @@ def test_anomalies_rank_without_a_threshold_and_say_how_many_images_are_missing(
     assert "anomaly" not in lines[0]
     assert size(files("anomalies").beside("-scores.png")) == (800, 500)
     assert few.describe() == (
-        f"no threshold: 1.00% false alarms need 99 held-out normal images, {99 - count} more than the {count} "
-        "there are; name a larger set with `normal`, or allow `false_alarms=0.033`, or have five models "
-        f"trained on the {COUNT} normal images with `folds`"
+        f"no threshold: 1.00% false alarms need 99 held-out normal images, {99 - count} more than "
+        f"the {count} there are; name a larger set with `normal`, or allow `false_alarms=0.033`, "
+        f"or have five models trained on the {COUNT} normal images with `folds`"
     )
     every = threshold.set_threshold(
         opened, data.open_dataset(source), 0.033
@@ -224,7 +224,7 @@ def test_a_part_without_good_images_is_refused(opened, digits):
         "mixed", digits[0][:50], digits[0][50:100], labels[:50], labels[50:], ("dent", "good")
     )
     with pytest.raises(
-        AutoencodeError, match="mixed holds no normal image to test: .* with `normal`"
+        AutoencodeError, match=r"mixed holds no normal image to test: .* with `normal`"
     ):
         threshold.set_threshold(opened, rows(mixed), 0.2)
     swapped = Images(

@@ -32,7 +32,7 @@ def test_a_store_and_a_folder_give_what_memory_gives(opened, digits, tmp_path):
     np.testing.assert_array_equal(
         folder.images([3, 7]), images[[int(Path(folder.names()[i]).stem) for i in (3, 7)]]
     )
-    with pytest.raises(AutoencodeError, match="45x.png cannot be read"):
+    with pytest.raises(AutoencodeError, match=r"45x\.png cannot be read"):
         list(streamed(opened, tmp_path / "pictures", strict=True).batches(16))
 
 

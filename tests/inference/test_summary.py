@@ -9,7 +9,10 @@ from autoencode.inference import saved_model, summary
 
 
 def test_info_of_a_run_loads_no_framework(run):
-    code = "import sys; from autoencode.cli import app; app(sys.argv[1:], result_action='return_value'); assert 'keras' not in sys.modules"
+    code = (
+        "import sys; from autoencode.cli import app; "
+        "app(sys.argv[1:], result_action='return_value'); assert 'keras' not in sys.modules"
+    )
     subprocess.run(
         [sys.executable, "-c", code, "info", str(run)], check=True, stdout=subprocess.DEVNULL
     )
