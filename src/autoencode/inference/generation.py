@@ -100,7 +100,8 @@ def interpolate_sphere(first: np.ndarray, last: np.ndarray, shares: np.ndarray) 
     sphere, and a straight line would cut through its empty inside. (Shoemake, "Animating rotation
     with quaternion curves", SIGGRAPH 1985; for codes: White, arXiv:1609.04468.)
 
-    >>> interpolate_sphere(np.array([1.0, 0.0]), np.array([0.0, 1.0]), np.array([0.5])).round(4).tolist()
+    >>> ends = np.array([1.0, 0.0]), np.array([0.0, 1.0])
+    >>> interpolate_sphere(*ends, np.array([0.5])).round(4).tolist()
     [[0.7071, 0.7071]]
     """
     lengths = np.linalg.norm(first) * np.linalg.norm(last)
