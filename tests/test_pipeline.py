@@ -15,6 +15,7 @@ import pytest
 from PIL import Image
 
 from autoencode import Config, Images, UsageError, data, engines, metrics, pipeline, runs, training
+from autoencode.runs import render
 from autoencode.system import marks
 from autoencode.training import batches, planning
 
@@ -89,7 +90,7 @@ def test_show_draws_the_same_again(run):
     before = [(run.folder / name).read_bytes() for name in names]
     for name in names:
         (run.folder / name).unlink()
-    run.show()
+    render.render_run(run)
     assert [(run.folder / name).read_bytes() for name in names] == before
 
 

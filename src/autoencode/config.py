@@ -15,7 +15,7 @@ from typing import Any, Literal
 from autoencode.errors import UsageError, unknown
 
 MAX_SECONDS = 3.6e6  # 1,000 hours
-MOST_EXAMPLES = 100  # a column of 180 pixels each; a GIF is at most 65,535 wide
+MAX_EXAMPLES = 100  # a column of 180 pixels each; a GIF is at most 65,535 wide
 PRECISIONS = ("float32", "bfloat16", "auto")
 # Of each setting, a value of the right type, for the line that refuses one of another.
 EXAMPLES = {
@@ -227,7 +227,7 @@ class Config(DataConfig):
         for name in ("epochs", "batch_size"):
             if not self.is_auto(name):
                 self._check_whole(name, 1, 2**31 - 1)
-        self._check_whole("examples", 1, MOST_EXAMPLES)
+        self._check_whole("examples", 1, MAX_EXAMPLES)
         self._check_whole("seed", 0, 2**32 - 1)
         if self.quantize is not None:
             self._check_whole("quantize", 1, 16)

@@ -39,7 +39,7 @@ from PIL import Image
 
 from autoencode import AutoencodeError, Config, Images, data, pipeline, runs
 from autoencode.data import idx
-from autoencode.runs import checkpoints, resume, schema
+from autoencode.runs import checkpoints, render, resume, schema
 from autoencode.system.files import is_temporary
 from autoencode.training import planning
 
@@ -406,7 +406,7 @@ def _damage_run(whole: Path, draw: random.Random) -> str:
     kind = path.name.strip("0123456789.").replace("example", "drawn ")
     try:
         run = runs.Run.open(folder)
-        run.show()
+        render.render_run(run)
         _, resumed = resume.take_up(run, epochs=9)
     except AutoencodeError as error:
         if "\n" in str(error):
@@ -554,7 +554,7 @@ def judge(names: list[str] | None = None) -> dict[str, Any]:
 TIMED = (
     "import sys; from autoencode import runs;"
     "kept = sys.argv.pop(1) == 'with';"
-    "runs.Run.keep = runs.Run.keep if kept else lambda *_: None;"
+    "runs.RunWriter.save_checkpoint = runs.RunWriter.save_checkpoint if kept else lambda *_: None;"
     "from autoencode.cli import main; main()"
 )
 

@@ -36,7 +36,7 @@ RUN_FILES = {
     "metrics": ("metrics.jsonl", lambda run: run.metrics()),
     "arrays": (
         "arrays/originals.npy",
-        lambda run: run._read_array("originals", run.record["originals"]),
+        lambda run: run.originals(),
     ),
     "state": ("state.json", lambda run: run.state()),
     "checkpoint": ("checkpoint/0.checkpoint", lambda run: resume.take_up(run, epochs=9)),

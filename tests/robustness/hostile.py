@@ -24,7 +24,7 @@ from PIL import Image
 from autoencode import Config, data, runs
 from autoencode.inference import keras_file
 from autoencode.inference.keras_file import MAX_TEXT
-from autoencode.runs import checkpoints, listing, schema
+from autoencode.runs import checkpoints, listing, render, schema
 
 HUGE = 10**12
 CONFIG = Config(size="8", colour="grey", fit="crop")
@@ -828,7 +828,7 @@ def run_folder(path: Path, **changes: Any) -> Path:
 
 def show(path: Path) -> Any:
     listing.find(path.parent)
-    runs.Run.open(path).show()
+    render.render_run(runs.Run.open(path))
     return (path / "report.html").read_text("utf-8")
 
 

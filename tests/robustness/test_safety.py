@@ -15,7 +15,7 @@ from autoencode.cli import file_formats, screen
 from autoencode.comparison import entries
 from autoencode.data import store
 from autoencode.inference import code_files
-from autoencode.runs import schema
+from autoencode.runs import schema, writer
 from autoencode.system import files
 
 # Temporary names
@@ -374,6 +374,5 @@ def test_a_run_whose_file_has_a_folder_in_the_way_says_so(tmp_path):
 
 def test_a_leftover_that_cannot_be_removed_is_named(tmp_path):
     (tmp_path / "example7.png").mkdir()
-    run = runs.Run(tmp_path, {})
     with pytest.raises(AutoencodeError, match=r"could not remove .*example7\.png \(Is a directory"):
-        run._remove_what_came_after()
+        writer.remove_later_epochs(tmp_path, 0)

@@ -193,9 +193,10 @@ def show(run: Path) -> None:
         Folder of a run.
     """
     from autoencode import runs
+    from autoencode.runs import render
 
     with runs.reclaim(run) as opened:  # another process may be drawing in it
-        opened.show()
+        render.render_run(opened)
     print(f"drawn again in {run}: see report.html and output.gif")
 
 

@@ -13,6 +13,7 @@ from autoencode.runs.run import (
     reclaim,
     source,
 )
+from autoencode.runs.writer import Result, RunWriter
 
 __all__ = [
     "CHECKPOINT",
@@ -22,7 +23,9 @@ __all__ = [
     "RECORD",
     "SKIPPED",
     "STATE",
+    "Result",
     "Run",
+    "RunWriter",
     "checksum",
     "claim",
     "hold",

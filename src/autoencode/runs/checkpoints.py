@@ -91,13 +91,13 @@ def _read(path: Path) -> Checkpoint:
     if magic != MAGIC:
         raise ValueError("it does not begin as a checkpoint")
     if zlib.crc32(memoryview(content)[HEAD.size :]) != checksum:
-        raise ValueError("its checksum is another")
+        raise ValueError("checksum mismatch")
     if version > VERSION:
         raise newer(path, "written", f"version {version}, known here: {VERSION}")
     header = json.loads(content[HEAD.size : HEAD.size + length])
     sequence, notes = header["sequence"], header["notes"]
     if type(sequence) is not int or not 0 <= sequence < 2**63 or not isinstance(notes, dict):
-        raise ValueError("its header is none")
+        raise ValueError("its header is invalid")
     return Checkpoint(notes, _arrays(content, HEAD.size + length, header["arrays"]), sequence)
 
 

@@ -36,7 +36,7 @@ from autoencode.training.doctor import Finding
 CHECKPOINT_SECONDS = 10.0  # between two checkpoints within an epoch, at least
 # Of the time that taking and writing them may cost: a large model's are rarer.
 CHECKPOINT_SHARE = 0.01
-CHECKPOINT_SECONDS_MOST = 300.0  # whatever they cost
+MAX_CHECKPOINT_SECONDS = 300.0  # whatever they cost
 
 
 @dataclass(frozen=True)
@@ -76,64 +76,68 @@ def record(
     is yielded, and the folder is finished with the epochs so far. Closing this generator early does the same; Ctrl-C
     leaves a finished folder with the checkpoint of its last epoch.
     """
-    scribe = _Scribe(training, folder)
+    recorder = Recorder(training, folder)
     try:
         with memory_told(training.config):
             for event in training.events:
-                scribe.note(event)
+                recorder.note(event)
                 yield event
                 if isinstance(event, Epoch):
-                    yield from scribe.warn(event)
+                    yield from recorder.warn(event)
                 if stopping():
-                    scribe.keep(event.position)
-                    scribe.run.wait()
-                    scribe.run.mark("stopped")
+                    recorder.save_checkpoint(event.position)
+                    recorder.writer.wait()
+                    recorder.writer.set_status("stopped")
                     yield Stopped(event.position)
-                    yield from scribe.finish("stopped")
+                    yield from recorder.finish("stopped")
                     return
-            yield from scribe.finish("finished")
+            yield from recorder.finish("finished")
     except GeneratorExit:
-        scribe.close()
+        recorder.close()
         raise
     except KeyboardInterrupt:
-        scribe.finish("stopped")
+        recorder.finish("stopped")
         raise
     except Diverged as error:
-        scribe.finish("failed", str(error))
+        recorder.finish("failed", str(error))
         raise
     except BaseException as error:
-        scribe.run.fail(reason(error))
+        recorder.writer.close("failed", reason(error))
         raise
 
 
-class _Scribe:
+class Recorder:
     """Writes the events of one training into its run folder."""
 
     def __init__(self, training: Training, folder: Path) -> None:
-        self.training, self.engine = training, training.engine
+        self.training = training
+        self.engine = training.engine
         self._good = self.engine.state()  # at the end of the last epoch
         self._best = self._good  # at the end of the best one
         self._position = Position()  # of the last event
         self._last: Epoch | BestEpoch | None = None
-        self._kept, self._taking, self._finished = time.monotonic(), 0.0, False  # clock, seconds
+        self._saved_at = time.monotonic()  # when the last checkpoint was taken
+        self._saving_seconds = 0.0  # how long that took
+        self._is_finished = False
+
         originals = training.images.test[: training.config.examples]
         if training.resumed is None:
-            self.run = runs.Run.create(
+            self.writer = runs.RunWriter.create(
                 folder, describe(training), originals, training.images.skipped
             )
-        else:
-            resumed = training.resumed
-            self.run, self._position, self._good = (
-                resumed.run,
-                resumed.position,
-                resumed.good or self._good,
-            )
-            self._best = resumed.best or self._good
-            again = self.run.record | {
-                "settings": self.run.record["settings"] | {"epochs": training.config.epochs},
-                "command": training.command,
-            }
-            self.run.go_on(resumed.lines, again, originals, resumed.sequence)
+            return
+        resumed = training.resumed
+        self._position = resumed.position
+        self._good = resumed.good or self._good
+        self._best = resumed.best or self._good
+        before = resumed.run.record
+        again = before | {
+            "settings": before["settings"] | {"epochs": training.config.epochs},
+            "command": training.command,
+        }
+        self.writer = runs.RunWriter.resume(
+            resumed.run, resumed.lines, again, originals, resumed.sequence
+        )
 
     def note(self, event: Chunk | Epoch | Setback | BestEpoch) -> None:
         """Write what there is to write of `event`."""
@@ -142,24 +146,24 @@ class _Scribe:
             self._last = event
             self._good = self.engine.state()
             return
-        self.run.give_sign_of_life()
+        self.writer.give_sign_of_life()
         if isinstance(event, Epoch):
             self._last = event
-            self.run.write_epoch(describe_epoch(event), event.originals, event.reconstructions)
+            self.writer.write_epoch(describe_epoch(event), event.originals, event.reconstructions)
         if isinstance(event, (Epoch, Setback)):
             self._good = self.engine.state()
         best = event.position.best
         if isinstance(event, Epoch) and best is not None and best.epoch == event.number:
             self._best = self._good
         if not isinstance(event, Chunk) or self._checkpoint_is_due():
-            self.keep(event.position)
+            self.save_checkpoint(event.position)
 
     def _checkpoint_is_due(self) -> bool:
-        cost = self._taking + self.run.checkpoint_seconds
-        apart = min(max(CHECKPOINT_SECONDS, cost / CHECKPOINT_SHARE), CHECKPOINT_SECONDS_MOST)
-        return time.monotonic() - self._kept > apart
+        cost = self._saving_seconds + self.writer.checkpoint_seconds
+        apart = min(max(CHECKPOINT_SECONDS, cost / CHECKPOINT_SHARE), MAX_CHECKPOINT_SECONDS)
+        return time.monotonic() - self._saved_at > apart
 
-    def keep(self, position: Position) -> None:
+    def save_checkpoint(self, position: Position) -> None:
         """Have a checkpoint written of `position`, where the engine stands."""
         began = time.monotonic()
         notes = dataclasses.asdict(position)
@@ -169,21 +173,21 @@ class _Scribe:
             states["state"] = self.engine.state()
         if position.best is not None and position.best.epoch not in (0, position.number - 1):
             states["best"] = self._best
-        self.run.keep(notes, states)
-        self._kept = time.monotonic()
-        self._taking = self._kept - began
+        self.writer.save_checkpoint(notes, states)
+        self._saved_at = time.monotonic()
+        self._saving_seconds = self._saved_at - began
 
     def close(self) -> None:
         """Keep where the training stands and finish the folder, unless it is finished."""
-        if not self._finished:
-            self.keep(self._position)
+        if not self._is_finished:
+            self.save_checkpoint(self._position)
             self.finish("stopped")
 
     def finish(self, state: str, why: str = "") -> list[Finding]:
         """Finish the folder with the model of the last epoch, and return what the doctor finds."""
-        self._finished = True
-        if not self.run.epochs:
-            self.run.end(state, why)
+        self._is_finished = True
+        if not self.writer.epochs:
+            self.writer.close(state, why)
             return []
         self.engine.restore(self._good)  # it may have gone on since
         self.engine.update_model()
@@ -197,10 +201,9 @@ class _Scribe:
         pca = baseline.pca
         findings = doctor.diagnose(self._patient(last, baseline))
         found = [dataclasses.asdict(finding) for finding in findings]
-        kept = self._kept_epoch()
-        self.run.finish(
-            models.unshared(self.engine.model), pca, config.code, found, state, why, kept
-        )
+        model = models.unshared(self.engine.model)
+        result = runs.Result(model, pca, config.code, found, self._kept_epoch())
+        self.writer.close(state, why, result)
         return findings
 
     def _kept_epoch(self) -> dict[str, Any] | None:
@@ -227,7 +230,7 @@ class _Scribe:
         self, last: Evaluation, baseline: Baseline, train_loss: float | None = None
     ) -> doctor.Patient:
         """What the doctor looks at; `train_loss` stands in for the error on training images, which takes time."""
-        metrics, config = self.run.metrics(), self.training.config
+        metrics, config = self.writer.run.metrics(), self.training.config
         val_losses = [line["val_loss"] for line in metrics]
         val_losses[-1] = last.error  # that of the weights that are kept
         error = train_error(self.engine, self.training.images) if train_loss is None else train_loss

@@ -14,7 +14,7 @@ from typing import Any
 TEMPLATE = Path(__file__).with_name("report.html")
 
 
-def render(
+def build_report(
     record: dict[str, Any],
     metrics: Sequence[dict[str, Any]],
     pca: float | None,

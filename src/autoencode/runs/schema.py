@@ -19,8 +19,9 @@ from autoencode.errors import AutoencodeError, UsageError, newer, reason
 
 FORMAT = 1  # of the folder; a reader refuses a newer one
 CHECKSUM = "crc32"  # the key that holds a record's own
-MOST_BYTES, MOST_LINE = 2**20, 2**12  # of a record; of a line of metrics
-MOST_RANGES = 16  # kinds of stored values
+MAX_BYTES = 2**20  # of a record
+MAX_LINE_BYTES = 2**12  # of a line of metrics
+MAX_RANGES = 16  # kinds of stored values
 METRICS = (
     "epoch",
     "steps",
@@ -48,7 +49,7 @@ def unseal(record: Any) -> dict[str, Any]:
     known = isinstance(record, dict)
     plain = {key: value for key, value in record.items() if key != CHECKSUM} if known else {}
     if not known or record.get(CHECKSUM) != _checksum(plain):
-        raise ValueError("its checksum is another: it is not as it was written")
+        raise ValueError("checksum mismatch: the file was modified or damaged")
     return plain
 
 
@@ -60,9 +61,9 @@ def read(path: Path, check: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
     """Return the record at `path` after `check` of it, which raises `ValueError`; raise `AutoencodeError` where it is damaged."""
     try:
         with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-        if len(content) > MOST_BYTES:
-            raise ValueError(f"it holds more than {MOST_BYTES:,} bytes")
+            content = file.read(MAX_BYTES + 1)
+        if len(content) > MAX_BYTES:
+            raise ValueError(f"it holds more than {MAX_BYTES:,} bytes")
         record = json.loads(content)
         if (
             isinstance(record, dict)
@@ -85,21 +86,21 @@ def check_run(record: Any) -> None:
         if not known or key not in record:
             raise ValueError(f"it lacks {key}")
         if not kind(record[key]):
-            raise ValueError(f"its {key} is none")
+            raise ValueError(f"its {key} is invalid")
     if not _ranges(record.get("ranges", {})):  # runs from before these were recorded have none
-        raise ValueError("its ranges are none")
+        raise ValueError("its ranges are invalid")
     settings(record)
 
 
 def settings(record: Mapping[str, Any]) -> Config:
-    """Return the settings in the record of a run; raise `ValueError` or `UsageError` where they are none."""
+    """Return the settings in the record of a run; raise `ValueError` or `UsageError` where they are invalid."""
     try:
         return Config(**record["settings"])
     except (
         TypeError,
         OverflowError,
     ) as error:  # a key that is no setting, a number that no float holds
-        raise ValueError(f"its settings are none: {reason(error)}") from error
+        raise ValueError(f"its settings are invalid: {reason(error)}") from error
 
 
 def _text(value: Any) -> bool:
@@ -128,7 +129,7 @@ def _images(value: Any) -> bool:
 
 
 def _ranges(value: Any) -> bool:
-    if not isinstance(value, dict) or len(value) > MOST_RANGES:
+    if not isinstance(value, dict) or len(value) > MAX_RANGES:
         return False
     limits = value.values()
     return all(
@@ -208,7 +209,7 @@ def _number(value: Any) -> bool:
 
 
 def damaged(path: Path, why: str) -> AutoencodeError:
-    """Return the error for a file of a run folder that is not as it was written."""
+    """Return the error for a file of a run folder that was modified or damaged."""
     return AutoencodeError(
         f"{path} is damaged ({why}): bring it back from a copy, or train into a new folder."
     )
