@@ -20,7 +20,8 @@ from autoencode.runs.description import describe_epoch
 from autoencode.runs.recorder import Stopped, Training, memory_told, record
 from autoencode.runs.resume import Resumed, restore, take_up
 from autoencode.training import Epoch, epoch_seconds, planning, train
-from autoencode.training.doctor import Finding, examine_images
+from autoencode.training.findings import Finding
+from autoencode.training.image_checks import examine_images
 
 MAX_HOLDOUT_BYTES = 2**30  # of training images, which holding out some copies in memory
 

@@ -23,6 +23,7 @@ from autoencode import (
     training,
 )
 from autoencode.training import doctor, planning
+from autoencode.training.summary import TrainingSummary
 
 engines.load("jax")
 
@@ -568,7 +569,7 @@ WAVES = np.tile([0.02, 0.022], 15)  # a loss that wavers by a tenth, of 30 epoch
     ("fault", "words"),
     [
         ({}, None),
-        ({"codes": DEAD}, "2 of 4 numbers of the code are the same for every test image (1, 3)"),
+        ({"codes": DEAD}, "2 of 4 latent units are the same for every test image (1, 3)"),
         (
             {"codes": WELL["codes"] * np.float32(0.05), "config": VARIATIONAL},
             "try a lower `variational` or a longer",
@@ -591,7 +592,7 @@ WAVES = np.tile([0.02, 0.022], 15)  # a loss that wavers by a tenth, of 30 epoch
         ({"losses": [0.04, *WAVES, 0.2]}, "the loss has risen"),
         (
             {"val_losses": [0.04, 0.036]},
-            "val_loss 0.0360 stands against 0.0300 on training images; the model learns",
+            "val_loss 0.0360 stands against 0.0300 on training images; the model overfits",
         ),
         ({"val_losses": [0.04, 0.0344]}, None),
         (
@@ -609,7 +610,7 @@ WAVES = np.tile([0.02, 0.022], 15)  # a loss that wavers by a tenth, of 30 epoch
         ),
         (
             {"val_losses": [0.04, 0.036], "codes": WELL["codes"] * 0},
-            "4 of 4 numbers of the code are the same",
+            "4 of 4 latent units are the same",
         ),
         (
             {"val_losses": [0.04, 0.036], "config": Config(augment="flip")},
@@ -624,7 +625,7 @@ WAVES = np.tile([0.02, 0.022], 15)  # a loss that wavers by a tenth, of 30 epoch
             "val_loss 0.0360 stands against",
         ),
         ({"codes": DEAD[:19]}, None),
-        ({"codes": DEAD[:20]}, "2 of 4 numbers of the code are the same"),
+        ({"codes": DEAD[:20]}, "2 of 4 latent units are the same"),
         ({"losses": [0.03, 0.04], "warming_up": 2}, None),
         (
             {"losses": [0.02, 0.03, 0.04], "warming_up": 1},
@@ -656,7 +657,7 @@ WAVES = np.tile([0.02, 0.022], 15)  # a loss that wavers by a tenth, of 30 epoch
         ({"pca": 0.032, "steps": 20, "mean": 0.032}, None),
         (
             {"pca": 0.01, "losses": [0.05, 0.0496]},
-            "the loss stands still: 0.0500 in the first epoch, 0.0496 in the",
+            "the loss does not decrease: 0.0500 in the first epoch, 0.0496 in the",
         ),
         ({"pca": 0.01, "losses": [0.05, 0.0494]}, "is worse than PCA with"),
         ({"val_losses": [0.04, 0.036], "config": Config(holdout=0.1)}, None),
@@ -673,7 +674,7 @@ WAVES = np.tile([0.02, 0.022], 15)  # a loss that wavers by a tenth, of 30 epoch
             {"pca": 0.01, "traded": ["noise"]},
             "or `noise` costs too much of the error: try more `epochs`, or less of `noise`",
         ),
-        ({"codes": DEAD, "config": Config(quantize=8)}, "their units are dead: try"),
+        ({"codes": DEAD, "config": Config(quantize=8)}, "they are dead: try"),
         ({"codes": DEAD, "config": Config(model="dense")}, "or a smaller `code`"),
         ({"codes": DEAD, "config": Config(sparsity=10.0)}, "try a lower `sparsity` than 10"),
         ({"largest": 1.7}, "values from 0.00 to 1.70, outside [0, 1]"),
@@ -682,7 +683,7 @@ WAVES = np.tile([0.02, 0.022], 15)  # a loss that wavers by a tenth, of 30 epoch
 def test_the_doctor_finds_each_planted_fault_and_no_other(fault, words):
     patient = WELL | fault
     patient["config"] = planning.complete(patient["config"])
-    findings = doctor.diagnose(doctor.Patient(**patient))
+    findings = doctor.diagnose(TrainingSummary(**patient))
     assert len(findings) == (words is not None)
     for finding in findings:
         assert words in str(finding)
@@ -690,7 +691,7 @@ def test_the_doctor_finds_each_planted_fault_and_no_other(fault, words):
 
 
 def test_a_schedule_that_is_there_is_not_advised():
-    patient = doctor.Patient(**WELL | {"losses": [0.03, 0.04], "config": Config(schedule="cosine")})
+    patient = TrainingSummary(**WELL | {"losses": [0.03, 0.04], "config": Config(schedule="cosine")})
     (finding,) = doctor.diagnose(patient)
     assert finding.advice == "try a lower `learning_rate`"
 

@@ -35,7 +35,7 @@ def look(
     from autoencode.cli.console import Screen
     from autoencode.data import summary
     from autoencode.runs import plain_name
-    from autoencode.training import doctor
+    from autoencode.training import image_checks
 
     console = Screen()
     if out is not None:  # before the work
@@ -45,7 +45,7 @@ def look(
         seen = summary.summarise(source, config or DataConfig(), progress)
     for line in seen.lines():
         console.tell(line)
-    for finding in doctor.examine_images(seen.images):
+    for finding in image_checks.examine_images(seen.images):
         console.tell(f"doctor: {finding}")
     with _sheet(plain_name(seen.name), out, overwrite=overwrite) as path:
         summary.write_sheet(seen, path)

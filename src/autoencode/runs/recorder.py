@@ -31,7 +31,8 @@ from autoencode.training import (
     train_error,
     warming_up,
 )
-from autoencode.training.doctor import Finding
+from autoencode.training.findings import Finding
+from autoencode.training.summary import TrainingSummary
 
 CHECKPOINT_SECONDS = 10.0  # between two checkpoints within an epoch, at least
 # Of the time that taking and writing them may cost: a large model's are rarer.
@@ -199,7 +200,7 @@ class Recorder:
         )
         baseline = self.training.baseline.result()
         pca = baseline.pca
-        findings = doctor.diagnose(self._patient(last, baseline))
+        findings = doctor.diagnose(self._summary(last, baseline))
         found = [dataclasses.asdict(finding) for finding in findings]
         model = models.unshared(self.engine.model)
         result = runs.Result(model, pca, config.code, found, self._kept_epoch())
@@ -223,18 +224,18 @@ class Recorder:
         if not self.training.baseline.done():  # it is told at the end
             return []
         return doctor.warn(
-            self._patient(epoch.evaluation, self.training.baseline.result(), epoch.loss)
+            self._summary(epoch.evaluation, self.training.baseline.result(), epoch.loss)
         )
 
-    def _patient(
+    def _summary(
         self, last: Evaluation, baseline: Baseline, train_loss: float | None = None
-    ) -> doctor.Patient:
+    ) -> TrainingSummary:
         """What the doctor looks at; `train_loss` stands in for the error on training images, which takes time."""
         metrics, config = self.writer.run.metrics(), self.training.config
         val_losses = [line["val_loss"] for line in metrics]
         val_losses[-1] = last.error  # that of the weights that are kept
         error = train_error(self.engine, self.training.images) if train_loss is None else train_loss
-        return doctor.Patient(
+        return TrainingSummary(
             config=config,
             losses=[line["loss"] for line in metrics],
             val_losses=val_losses,

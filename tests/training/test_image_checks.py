@@ -11,7 +11,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from autoencode import Config, Images, data, pipeline
-from autoencode.training import doctor
+from autoencode.training import image_checks
 
 RANDOM = np.random.default_rng(0)
 
@@ -29,7 +29,7 @@ def images_of(pixels: np.ndarray, name: str = "images") -> Images:
 
 
 def found(pixels: np.ndarray) -> list[str]:
-    return [finding.what for finding in doctor.examine_images(images_of(pixels))]
+    return [finding.what for finding in image_checks.examine_images(images_of(pixels))]
 
 
 def emoji() -> np.ndarray:
@@ -93,11 +93,11 @@ def test_it_keeps_quiet_on_images_that_are_well(name):
 
 def test_it_keeps_quiet_on_mnist_and_is_quick():
     mnist = data.load("mnist")
-    assert doctor.examine_images(mnist) == []
+    assert image_checks.examine_images(mnist) == []
     seconds = []
     for _ in range(5):
         started = time.perf_counter()
-        doctor.examine_images(mnist)
+        image_checks.examine_images(mnist)
         seconds.append(time.perf_counter() - started)
     assert min(seconds) < 0.02  # 5 ms on an idle core
 
@@ -151,7 +151,7 @@ def test_it_keeps_quiet_on_mnist_and_is_quick():
     ],
 )
 def test_it_speaks_up_once_on_each_fault(pixels, what, advice):
-    findings = doctor.examine_images(images_of(pixels))
+    findings = image_checks.examine_images(images_of(pixels))
     assert len(findings) == 1
     assert findings[0].what.startswith(what)
     assert advice in findings[0].advice
@@ -184,11 +184,11 @@ def test_faults_come_together_where_they_do_not_contradict():
 
 def test_of_many_or_large_images_some_are_examined(monkeypatch):
     seen = []
-    monkeypatch.setattr(doctor, "_identical", lambda sample: seen.append(sample))
+    monkeypatch.setattr(image_checks, "_find_identical", lambda sample: seen.append(sample))
     many = images_of(RANDOM.integers(0, 256, (9000, 4, 4)))
     large = images_of(np.zeros((60, 1024, 1024), np.uint8))
-    doctor.examine_images(many)
-    doctor.examine_images(large)
+    image_checks.examine_images(many)
+    image_checks.examine_images(large)
     assert [len(sample) for sample in seen] == [2000, 20]
     places = [
         int(np.flatnonzero((many.train == image).all((1, 2, 3)))[0])
@@ -256,7 +256,7 @@ def test_a_size_well_below_that_of_the_pictures_is_told(
             Image.fromarray(image).save(source / f"{index}.png")
     images = data.load(str(source), Config(**settings))
     assert images.source_size == stored
-    findings = doctor.examine_images(images)
+    findings = image_checks.examine_images(images)
     assert len(findings) == (what is not None)
     if findings:
         assert findings[0].what.startswith(what)
