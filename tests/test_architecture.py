@@ -152,7 +152,7 @@ def test_help_shows_every_setting_with_its_text(tmp_path):
         words, check=True, capture_output=True, text=True, env=os.environ | {"COLUMNS": "200"}
     )
     shown = " ".join(done.stdout.split())
-    tree = ast.parse((SOURCE / "config.py").read_text("utf-8"))
+    tree = ast.parse((SOURCE / "config" / "settings.py").read_text("utf-8"))
     fields = next(node for node in tree.body if isinstance(node, ast.ClassDef)).body
     for field, text in itertools.pairwise(fields):
         if isinstance(field, ast.AnnAssign):

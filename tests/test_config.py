@@ -2,13 +2,16 @@
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from autoencode import Config, UsageError
-from autoencode.config import EXAMPLES, SHOWN_LETTERS
+from autoencode.cli import app
+from autoencode.config import DataConfig
+from autoencode.config.checks import EXAMPLES, SHOWN_LETTERS
 from autoencode.data.preprocessing import parse_size
 
 
@@ -103,3 +106,33 @@ def test_every_setting_has_an_example_that_is_taken():
     assert list(EXAMPLES) == [field.name for field in dataclasses.fields(Config)]
     for name, value in EXAMPLES.items():
         Config(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "line"),
+    [
+        ("fit", "padd", "unknown fit 'padd': did you mean 'pad'? Known: pad, crop, stretch."),
+        ("precision", "bf16", "did you mean 'bfloat16'? Known: float32, bfloat16, auto."),
+        ("colour", "gray", "did you mean 'grey'? Known: auto, grey, rgb."),
+        ("frames", "x", "unknown frames 'x': Known: auto, first, all."),
+        ("validation", "tets", "did you mean 'test'? Known: join, test, drop."),
+    ],
+)
+def test_an_unknown_word_names_the_nearest(name, value, line):
+    with pytest.raises(UsageError) as raised:
+        Config(**{name: value})
+    assert str(raised.value).endswith(line)
+    with pytest.raises(UsageError, match=re.escape(line)):
+        app(["train", "mnist", f"--{name}", value], exit_on_error=False, print_error=False)
+
+
+def test_repr_shows_what_differs_from_the_defaults():
+    assert repr(Config()) == "Config()"
+    assert repr(Config(size=32, epochs=3)) == "Config(size='32', epochs=3)"
+
+
+def test_help_lists_every_field_once():
+    for kind in (Config, DataConfig):
+        lines = kind.__doc__.splitlines()
+        for field in dataclasses.fields(kind):
+            assert lines.count(f"    {field.name}") == 1

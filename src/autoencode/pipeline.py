@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from autoencode import data, engines, metrics, models, objectives, runs
-from autoencode.config import Config, seconds
+from autoencode.config import Config, parse_duration
 from autoencode.data import Source, preprocessing
 from autoencode.errors import AutoencodeError, UsageError, unknown
 from autoencode.images import Images
@@ -93,7 +93,7 @@ def fit_time(
 ) -> tuple[engines.Engine, Images, Config]:
     """Return an engine, images and settings whose epochs take the `time` of `config`, as far as steps take what they take now."""
     taken = epoch_seconds(engine, images, config)
-    most = seconds(config.time) / taken
+    most = parse_duration(config.time) / taken
     epochs = max(1, min(int(most), planning.MAX_TIMED_EPOCHS))
     note = f"{epochs} epochs chosen for `time={config.time}`: one takes about {taken:.3g} s"
     config = dataclasses.replace(config, epochs=epochs, time="auto")

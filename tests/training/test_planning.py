@@ -87,9 +87,9 @@ def test_a_time_and_epochs_contradict_each_other():
 
 @pytest.mark.parametrize(("word", "expected"), [("90s", 90), ("1.5m", 90), ("2h", 7200), ("5", 5)])
 def test_a_time_is_read(word, expected):
-    from autoencode.config import seconds
+    from autoencode.config import parse_duration
 
-    assert seconds(word) == expected
+    assert parse_duration(word) == expected
     Config(time=word)
 
 

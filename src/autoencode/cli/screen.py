@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from cyclopts import App, CoercionError, Parameter, convert
 
-from autoencode.config import cache_folder
+from autoencode.config.checks import is_closed_set
+from autoencode.system.caches import cache_folder
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -26,7 +27,12 @@ PROGRAM = re.compile(r".+-[0-9a-f]{64}-(cache|atime)")  # as JAX names a compile
 
 
 def _converted(kind: Any, tokens: Any) -> Any:
-    """Convert as Cyclopts does, but take no 2.9 for a 3."""
+    """Convert as Cyclopts does, but take no 2.9 for a 3.
+
+    A word of a closed set is handed on as it is: `Config` refuses an unknown one in its own words.
+    """
+    if is_closed_set(kind):
+        return tokens[-1].value
     return convert(kind, tokens, converter=_one_converted)
 
 

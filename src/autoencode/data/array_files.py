@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from autoencode.config import cache_folder
 from autoencode.errors import AutoencodeError, reason
+from autoencode.system.caches import cache_folder
 from autoencode.system.files import check_unpacked
 from autoencode.system.memmap import check_npy
 

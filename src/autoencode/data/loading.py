@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from autoencode.config import DataConfig, cache_folder
+from autoencode.config import DataConfig
 from autoencode.data import store
 from autoencode.data.array_dataset import ArrayDataset
 from autoencode.data.choice import PROBED, Choice, choose_plan
@@ -20,6 +20,7 @@ from autoencode.data.open import changes_no_pixel
 from autoencode.data.packing import pack_dataset, packing_fingerprint
 from autoencode.data.splits import check_any_readable, recut_arrays, recut_counts
 from autoencode.images import Images, Skipped
+from autoencode.system.caches import cache_folder
 
 # Share of the machine's memory; a larger set is packed into the cache.
 MEMORY_SHARE = 0.25
