@@ -89,7 +89,7 @@ def test_what_is_refused_names_the_setting_and_the_spelling(name, value, ending)
     with pytest.raises(UsageError) as raised:
         Config(**{name: value})
     line = str(raised.value)
-    assert line.startswith(f"--{name.replace('_', '-')} must be ")
+    assert line.startswith(f"`{name}` must be ")
     assert line.endswith(ending)
     assert "\n" not in line
 
