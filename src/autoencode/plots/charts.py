@@ -20,9 +20,12 @@ BINS = 80  # of the values of a code
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 NAMED_CLASSES = 20  # of a map, which have a colour each
 # What an image without a label (below 0) is called, and its colour on a map.
-UNLABELLED, UNLABELLED_COLOUR = "unlabelled", (0.55, 0.58, 0.62, 1.0)
-CLASS_LETTERS, CLASS_ROOM = 16, 145  # of the name of one, and pixels
-MAP_POINTS, MAP_TILE = 20_000, 30  # points of a map that are drawn, and pixels of an image on it
+UNLABELLED = "unlabelled"
+UNLABELLED_COLOUR = (0.55, 0.58, 0.62, 1.0)
+CLASS_LETTERS = 16  # of the name of a class
+CLASS_ROOM = 145  # pixels
+MAP_POINTS = 20_000  # points of a map that are drawn
+MAP_TILE = 30  # pixels of an image on a map
 
 
 def draw_curve(
@@ -33,15 +36,17 @@ def draw_curve(
     *,
     comparable: bool = True,
 ) -> Figure:
-    """Return the learning curve as a matplotlib figure of 8 x 5 inches: both losses by epoch, and PCA's error as a line.
+    """Return the learning curve: both losses by epoch, and PCA's error as a line.
 
-    `val_losses` and `pca` are mean squared errors with pixels in [0, 1], one an epoch; without `pca` there is no line.
-    `comparable` says that `losses` are too; else they have an axis of their own at the right. The margins are fixed.
+    It is a matplotlib figure of 8 x 5 inches. `val_losses` and `pca` are mean squared errors with
+    pixels in [0, 1], one an epoch; without `pca` there is no line. `comparable` says that `losses`
+    are too; else they have an axis of their own at the right. The margins are fixed.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    # A layout engine and savefig draw everything up to four times: 0.23 s for both files, and 0.1 s without.
+    # A layout engine and savefig draw everything up to four times: 0.23 s for both files, and 0.1 s
+    # without.
     figure = Figure(figsize=(8, 5))
     figure.subplots_adjust(left=0.1, right=0.98 if comparable else 0.9, top=0.96, bottom=0.11)
     axes = figure.add_subplot()
@@ -77,9 +82,10 @@ def draw_curve(
 
 
 def draw_errors(errors: Mapping[str, Sequence[tuple[int, float, float]]]) -> Figure:
-    """Return a chart of test error against the size of the code, both on logarithmic axes, a line a model.
+    """Return a chart of test error against the size of the code, a line a model.
 
-    `errors` holds (code, mean squared error, deviation over seeds) by model; "pca" is drawn dashed.
+    Both axes are logarithmic. `errors` holds (code, mean squared error, deviation over seeds) by
+    model; "pca" is drawn dashed.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import FixedLocator, NullFormatter, ScalarFormatter
@@ -111,15 +117,18 @@ def draw_errors(errors: Mapping[str, Sequence[tuple[int, float, float]]]) -> Fig
 
 
 def draw_codes(codes: np.ndarray, count: int) -> Figure:
-    """Return the distribution of every number of codes (N, K), a sample of `count`: each value's share, and five quantiles.
+    """Return a chart of the distribution of each latent dimension.
 
-    A darker cell holds more images; the shade grows with the square root of their share, so that rare values show.
+    It shows shares of values and five quantiles. The codes are (N, K), a sample of `count`. A
+    darker cell holds more images; the shade grows with the square root of their share, so that rare
+    values show.
     """
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
     size = codes.shape[1]
-    least, largest = float(codes.min()), float(codes.max())
+    least = float(codes.min())
+    largest = float(codes.max())
     edge = 0.5 if largest == least else 0.02 * (largest - least)
     bounds = least - edge, largest + edge
     shares = np.stack([np.histogram(column, BINS, bounds)[0] for column in codes.T], axis=1) / len(
@@ -139,9 +148,8 @@ def draw_codes(codes: np.ndarray, count: int) -> Figure:
         axes.hlines(
             values, numbers - width / 2, numbers + width / 2, color=VALIDATION, linewidth=style
         )
-    axes.set_title(
-        f"codes of {count:,} images; lines: {', '.join(f'{one:.0%}' for one in QUANTILES)} of them lie below"
-    )
+    levels = ", ".join(f"{one:.0%}" for one in QUANTILES)
+    axes.set_title(f"codes of {count:,} images; lines: {levels} of them lie below")
     axes.set_xlabel("number of the code")
     axes.set_ylabel("value")
     axes.xaxis.set_major_locator(MaxNLocator(min(size, 16), integer=True, min_n_ticks=1))
@@ -156,10 +164,11 @@ def draw_map(
     labels: np.ndarray | None = None,
     classes: Sequence[str] = (),
 ) -> Figure:
-    """Return points (N, 2) on a plane whose axes have `names`, coloured by class, with some of the images on it.
+    """Return a map of points (N, 2), coloured by class, with some of the images on it.
 
-    `tiles` holds images, uint8 (H, W, C), by the index of their point; `labels` are integers (N,),
-    indices into `classes`, or below 0 for unlabelled images, which are grey.
+    Its axes have `names`. `tiles` holds images, uint8 (H, W, C), by the index of their point;
+    `labels` are integers (N,), indices into `classes`, or below 0 for unlabelled images, which are
+    grey.
     """
     from matplotlib import colormaps
     from matplotlib.figure import Figure
@@ -210,7 +219,10 @@ def _name_classes(axes: Axes, entries: Sequence[tuple[str, tuple[float, ...]]]) 
 
 
 def draw_scores(normal: np.ndarray, found: np.ndarray, threshold: float | None) -> Figure:
-    """Return a chart of anomaly scores, (N,) of normal images and (M,) of others, with the threshold, if any, between them."""
+    """Return a chart of anomaly scores, (N,) of normal images and (M,) of others.
+
+    The threshold, if any, is drawn between them.
+    """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(8, 5))
@@ -280,7 +292,10 @@ def write_curve(figure: Figure, file: BinaryIO) -> None:
 
 
 def curve_as_svg(figure: Figure) -> str:
-    """Return the curve as an SVG element whose ink is the page's text colour, so that it suits dark pages and light."""
+    """Return the curve as an SVG element, for dark pages and light.
+
+    Its ink is the text colour of the page.
+    """
     import matplotlib
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 

@@ -2,4 +2,7 @@
 
 from __future__ import annotations
 
-INK, LOSS, VALIDATION, BASELINE = "#1f2328", "#0969da", "#cf222e", "#6e7781"
+INK = "#1f2328"
+LOSS = "#0969da"
+VALIDATION = "#cf222e"
+BASELINE = "#6e7781"

@@ -1,7 +1,8 @@
 """Images side by side, as PNG and GIF. Knows no model and no run folder.
 
-The picture of an epoch is the original tutorial's figure of 18 x 4 inches at 100 dpi, laid out where Matplotlib puts its
-axes, but drawn by Pillow: 20 axes take Matplotlib half a second, and 20 pasted tiles take 10 ms.
+The picture of an epoch is the original tutorial's figure of 18 x 4 inches at 100 dpi, laid out
+where Matplotlib puts its axes, but drawn by Pillow: 20 axes take Matplotlib half a second, and 20
+pasted tiles take 10 ms.
 """
 
 from __future__ import annotations
@@ -17,20 +18,31 @@ from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 from autoencode.plots.colours import INK
 from autoencode.system import marks
 
-SHEET_TILE, SHEET_GAP = 96, 8  # pixels of a contact sheet
+# Pixels of a contact sheet.
+SHEET_TILE = 96
+SHEET_GAP = 8
 # Pixels of the names beside and above one, and between what is set apart.
-NAME_WIDTH, NAME_HEIGHT, APART = 120, 24, 20
-COLUMN, HEIGHT = 180, 400  # pixels of the page for each column, and of the page: 1800 x 400 for ten
+NAME_WIDTH = 120
+NAME_HEIGHT = 24
+APART = 20
+# Pixels of the page for each column, and of the page: 1800 x 400 for ten.
+COLUMN = 180
+HEIGHT = 400
 MOST_COLUMNS = 20  # of a picture: what is more goes on below
 # matplotlib's default margins and gaps, as fractions of the page and of an axes box.
-LEFT, RIGHT, TOP, BOTTOM, GAP = 0.125, 0.9, 0.88, 0.11, 0.2
+LEFT = 0.125
+RIGHT = 0.9
+TOP = 0.88
+BOTTOM = 0.11
+GAP = 0.2
 
 
 def draw_examples(originals: np.ndarray, reconstructions: np.ndarray) -> Image.Image:
     """Return the picture of an epoch: the originals in a row, their reconstructions below.
 
-    Both are uint8 (E, H, W, C); ten of them give 1800 x 400 pixels. Every tile keeps one scale, 0 black and 255 white,
-    where matplotlib's imshow would stretch each to its own range and make epochs hard to compare. Beyond twenty they go on below.
+    Both are uint8 (E, H, W, C); ten of them give 1800 x 400 pixels. Every tile keeps one scale, 0
+    black and 255 white, where matplotlib's imshow would stretch each to its own range and make
+    epochs hard to compare. Beyond twenty they go on below.
 
     >>> draw_examples(np.zeros((10, 28, 28, 1), "uint8"), np.zeros((10, 28, 28, 1), "uint8")).size
     (1800, 400)
@@ -57,26 +69,33 @@ def draw_examples(originals: np.ndarray, reconstructions: np.ndarray) -> Image.I
 def draw_sheet(
     images: np.ndarray, columns: int, *, tile: int = SHEET_TILE, gap: int = SHEET_GAP
 ) -> Image.Image:
-    """Return a contact sheet: uint8 (N, H, W, C) in rows of `columns`, each image `tile` pixels on its longer side.
+    """Return a contact sheet of images, uint8 (N, H, W, C), in rows of `columns`.
+
+    Each is `tile` pixels on its longer side.
 
     >>> draw_sheet(np.zeros((6, 28, 28, 1), "uint8"), columns=3).size
     (312, 208)
     """
     count, height, width, channels = images.shape
     scale = tile / max(height, width)
-    tile_width, tile_height = max(1, round(width * scale)), max(1, round(height * scale))
+    tile_width = max(1, round(width * scale))
+    tile_height = max(1, round(height * scale))
     mode = "L" if channels == 1 else "RGB"
     rows = -(-count // columns)
     page = Image.new(mode, (columns * (tile_width + gap), rows * (tile_height + gap)), "white")
     for index, pixels in enumerate(images):
         row, column = divmod(index, columns)
-        left, top = column * (tile_width + gap), row * (tile_height + gap)
+        left = column * (tile_width + gap)
+        top = row * (tile_height + gap)
         page.paste(draw_tile(pixels, (tile_width, tile_height)), (left + gap // 2, top + gap // 2))
     return page
 
 
 def draw_tile(pixels: np.ndarray, size: tuple[int, int]) -> Image.Image:
-    """Return an image, uint8 (H, W, C), at `size`: one that grows keeps its pixels as squares, one that shrinks is averaged."""
+    """Return an image, uint8 (H, W, C), at `size`.
+
+    One that grows keeps its pixels as squares, one that shrinks is averaged.
+    """
     picture = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
     return picture.resize(
         size,
@@ -89,7 +108,8 @@ def draw_tile(pixels: np.ndarray, size: tuple[int, int]) -> Image.Image:
 def draw_path(first: np.ndarray, between: np.ndarray, last: np.ndarray) -> Image.Image:
     """Return a row of images: `first`, set apart and named A, then `between`, then `last`, named B.
 
-    `first` and `last` are uint8 (H, W, C), `between` uint8 (N, H, W, C). Beyond twenty they go on below.
+    `first` and `last` are uint8 (H, W, C), `between` uint8 (N, H, W, C). Beyond twenty they go on
+    below.
 
     >>> digit = np.zeros((28, 28, 1), "uint8")
     >>> draw_path(digit, np.stack([digit] * 10), digit).size
@@ -97,9 +117,11 @@ def draw_path(first: np.ndarray, between: np.ndarray, last: np.ndarray) -> Image
     """
     ends = [draw_sheet(end[np.newaxis], 1) for end in (first, last)]
     row = draw_sheet(between, min(len(between), MOST_COLUMNS))
-    left, right = ends[0].width + APART, ends[0].width + APART + row.width + APART
+    left = ends[0].width + APART
+    right = ends[0].width + APART + row.width + APART
     page = Image.new(row.mode, (right + ends[1].width, row.height + NAME_HEIGHT), "white")
-    drawing, font = ImageDraw.Draw(page), ImageFont.load_default(16)
+    drawing = ImageDraw.Draw(page)
+    font = ImageFont.load_default(16)
     bottom = row.height - ends[1].height  # where the last of `between` stands
     for name, picture, x, y in (
         ("A", ends[0], 0, 0),
@@ -112,11 +134,12 @@ def draw_path(first: np.ndarray, between: np.ndarray, last: np.ndarray) -> Image
 
 
 def draw_rows(rows: Mapping[str, np.ndarray]) -> Image.Image:
-    """Return rows of images under each other, uint8 (E, H, W, C) each, with the name of each row at its left.
+    """Return rows of images, uint8 (E, H, W, C) each, with the name of each row at its left.
 
     Beyond twenty images they go on below.
 
-    >>> draw_rows({"original": np.zeros((10, 28, 28, 1), "uint8"), "pca": np.zeros((10, 28, 28, 1), "uint8")}).size
+    >>> images = np.zeros((10, 28, 28, 1), "uint8")
+    >>> draw_rows({"original": images, "pca": images}).size
     (1160, 208)
     """
     count = len(next(iter(rows.values())))
@@ -136,7 +159,8 @@ def _band(rows: Mapping[str, np.ndarray], first: int) -> Image.Image:
     # Of a row, whose name is higher than very flat images.
     height = max(sheets[0].height, NAME_HEIGHT)
     page = Image.new("RGB", (NAME_WIDTH + sheets[0].width, len(sheets) * height), "white")
-    drawing, font = ImageDraw.Draw(page), ImageFont.load_default(16)
+    drawing = ImageDraw.Draw(page)
+    font = ImageFont.load_default(16)
     for place, (name, sheet) in enumerate(zip(rows, sheets, strict=True)):
         middle = place * height + height // 2
         drawing.text((SHEET_GAP, middle), name, INK, font, anchor="lm")
@@ -169,7 +193,9 @@ def write_gif(pictures: Sequence[bytes], file: BinaryIO, seconds: float) -> None
 
 
 def shortened(name: str, letters: int) -> str:
-    """Return `name` with at most so many `letters`, without its middle: names of classes often differ at the end alone.
+    """Return `name` with at most so many `letters`, without its middle.
+
+    Names of classes often differ at the end alone.
 
     >>> shortened("brain tumour, glioma", 12)
     'brain …lioma'
@@ -181,7 +207,9 @@ def shortened(name: str, letters: int) -> str:
 
 
 def coloured(heat: np.ndarray) -> np.ndarray:
-    """Return heat, float (N, H, W), as colours from black over red to yellow, uint8 (N, H, W, 3): the largest is brightest.
+    """Return heat, float (N, H, W), as colours from black over red to yellow, uint8 (N, H, W, 3).
+
+    The largest is brightest.
 
     >>> coloured(np.zeros((2, 28, 28))).shape
     (2, 28, 28, 3)

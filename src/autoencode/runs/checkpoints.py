@@ -1,8 +1,9 @@
-"""Checkpoints: arrays and notes in one file that is whole or is known to be damaged. Knows no engine and no run folder.
+"""Checkpoints: arrays and notes in one file that is whole or is known to be damaged.
 
-Layout: a head of 32 bytes (magic, version, CRC-32 of all that follows, length of the header), a header of JSON, the bytes
-of the arrays in C order. No pickle: the arrays are numbers. Two files are written in turn, so that the one before is whole
-until the new one is; each is written under another name, handed to the disk, and renamed.
+Knows no engine and no run folder. Layout: a head of 32 bytes (magic, version, CRC-32 of all that
+follows, length of the header), a header of JSON, the bytes of the arrays in C order. No pickle: the
+arrays are numbers. Two files are written in turn, so that the one before is whole until the new one
+is; each is written under another name, handed to the disk, and renamed.
 """
 
 from __future__ import annotations
@@ -25,15 +26,21 @@ import numpy as np
 from autoencode.errors import newer, reason
 from autoencode.system.files import replacing, synchronise, synchronise_names
 
-MAGIC, VERSION = b"autoencode-state", 1
+MAGIC = b"autoencode-state"
+VERSION = 1
 HEAD = struct.Struct("<16sIIQ")
-KINDS = {"float16", "float32", "float64", "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"}  # fmt: skip
+FLOATS = {"float16", "float32", "float64"}
+INTEGERS = {"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"}
+DTYPES = {*FLOATS, *INTEGERS, "bool"}
 FILES = ("0.checkpoint", "1.checkpoint")
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """Notes, which JSON can hold, and lists of arrays by name. `sequence` counts the checkpoints of a folder from 0."""
+    """Notes, which JSON can hold, and lists of arrays by name.
+
+    `sequence` counts the checkpoints of a folder from 0.
+    """
 
     notes: dict[str, Any]
     arrays: dict[str, list[np.ndarray]]
@@ -41,7 +48,10 @@ class Checkpoint:
 
 
 def write(folder: Path, checkpoint: Checkpoint) -> None:
-    """Write `checkpoint` over the older of the two in `folder`; raise `OSError` where that fails, and leave both whole."""
+    """Write `checkpoint` over the older of the two in `folder`.
+
+    Raises `OSError` where that fails, and leaves both whole.
+    """
     flat = [
         (name, np.asarray(array, order="C"))
         for name, arrays in checkpoint.arrays.items()
@@ -68,11 +78,12 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
 
 
 def read(folder: Path) -> tuple[Checkpoint | None, list[str]]:
-    """Return the newest whole checkpoint in `folder`, if any, and what is wrong with those that are damaged.
+    """Return the newest whole checkpoint in `folder`, if any, and what is wrong with damaged ones.
 
     Raises `AutoencodeError` where one was written by a newer version.
     """
-    found, damaged = [], []
+    found = []
+    damaged = []
     for name in FILES:
         try:
             found.append(_read(folder / name))
@@ -95,7 +106,8 @@ def _read(path: Path) -> Checkpoint:
     if version > VERSION:
         raise newer(path, "written", f"version {version}, known here: {VERSION}")
     header = json.loads(content[HEAD.size : HEAD.size + length])
-    sequence, notes = header["sequence"], header["notes"]
+    sequence = header["sequence"]
+    notes = header["notes"]
     if type(sequence) is not int or not 0 <= sequence < 2**63 or not isinstance(notes, dict):
         raise ValueError("its header is invalid")
     return Checkpoint(notes, _arrays(content, HEAD.size + length, header["arrays"]), sequence)
@@ -104,7 +116,7 @@ def _read(path: Path) -> Checkpoint:
 def _arrays(content: bytes, first: int, listed: Sequence[Any]) -> dict[str, list[np.ndarray]]:
     arrays = {}
     for name, kind, shape in listed:
-        if kind not in KINDS or not all(type(size) is int and size >= 0 for size in shape):
+        if kind not in DTYPES or not all(type(size) is int and size >= 0 for size in shape):
             raise ValueError(f"it lists an array of {kind} {shape}")
         count = math.prod(shape)
         if count * np.dtype(kind).itemsize > len(content) - first:
@@ -119,22 +131,23 @@ def _arrays(content: bytes, first: int, listed: Sequence[Any]) -> dict[str, list
 
 
 class Writer:
-    """Writes the checkpoints of a folder in a thread of its own; where several wait, the newest alone is written.
+    """Writes the checkpoints of a folder in a thread of its own.
 
-    `sequence` is that of the last checkpoint there, -1 where there is none; `seconds` is how long the last took to write.
+    Where several wait, the newest alone is written. `sequence` is that of the last checkpoint
+    there, -1 where there is none; `seconds` is how long the last took to write.
     """
 
     def __init__(self, folder: Path, sequence: int = -1) -> None:
-        self._folder, self._sequence, self.seconds = folder, sequence, 0.0
-        self._thread, self._change = (
-            ThreadPoolExecutor(1, thread_name_prefix="checkpoint"),
-            threading.Lock(),
-        )
+        self._folder = folder
+        self._sequence = sequence
+        self.seconds = 0.0
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
+        self._change = threading.Lock()
         self._waiting: tuple[Checkpoint, Sequence[Path]] | None = None
         self._writing: list[Future] = []
 
     def put(self, checkpoint: Checkpoint, before: Sequence[Path] = ()) -> None:
-        """Have `checkpoint` written, after the disk has kept the files `before`; its sequence is set here.
+        """Have `checkpoint` written, once the files `before` are on the disk; sets its sequence.
 
         Raises `OSError` where an earlier one could not be written.
         """
@@ -147,7 +160,10 @@ class Writer:
             self._writing.append(self._thread.submit(self._write))
 
     def wait(self) -> None:
-        """Return when the newest checkpoint is on the disk; raise `OSError` where it could not be written."""
+        """Return when the newest checkpoint is on the disk.
+
+        Raises `OSError` where it could not be written.
+        """
         for future in self._writing:
             future.result()
 
@@ -158,7 +174,8 @@ class Writer:
     def _write(self) -> None:
         began = time.monotonic()
         with self._change:
-            (checkpoint, before), self._waiting = self._waiting, None
+            checkpoint, before = self._waiting
+            self._waiting = None
         for path in before:
             synchronise(path)
         for folder in {path.parent for path in before}:

@@ -33,7 +33,8 @@ def describe_epoch(epoch: Epoch) -> dict[str, Any]:
 
 def describe(training: Training) -> dict[str, Any]:
     """Return what config.json says of `training`: source, settings, images, versions, device."""
-    images, engine = training.images, training.engine
+    images = training.images
+    engine = training.engine
     return {
         "source": training.source,
         "location": training.location,

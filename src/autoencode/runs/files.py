@@ -17,7 +17,7 @@ from autoencode.system.files import replacing
 
 @contextmanager
 def name_unwritten(path: Path) -> Iterator[None]:
-    """Turn an `OSError` in the block into the `AutoencodeError` for `path`, which was not written."""
+    """Turn an `OSError` in the block into the `AutoencodeError` of an unwritten `path`."""
     try:
         yield
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What became of the runs in a folder: which still train, how far each came, when it last gave a sign of life."""
+"""The status of the runs in a folder: which still train, how far each is, its last sign of life."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from autoencode.system.files import is_locked
 class Listed:
     """A run as the list shows it.
 
-    `state` is training, stopped, finished, failed, killed (it ended without a word) or damaged; the last loss is None
-    before the end of the first epoch. `seen` is the last sign of life.
+    `state` is training, stopped, finished, failed, killed (it ended without a word) or damaged; the
+    last loss is None before the end of the first epoch. `seen` is the last sign of life.
     """
 
     name: str
@@ -33,7 +33,10 @@ class Listed:
 
 
 def find(folder: Path) -> list[Listed]:
-    """Return the runs in `folder`, by name; raise `AutoencodeError` where there is no such folder."""
+    """Return the runs in `folder`, by name.
+
+    Raises `AutoencodeError` where there is no such folder.
+    """
     try:
         paths = sorted(path for path in folder.iterdir() if (path / RECORD).is_file())
     except OSError as error:

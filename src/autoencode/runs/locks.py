@@ -1,4 +1,7 @@
-"""Which folder a run gets, and that one process alone writes in it. Knows names, folders and locks; no picture."""
+"""Which folder a run gets, and that one process alone writes in it.
+
+Knows names, folders and locks; no image.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +16,19 @@ from autoencode.runs.schema import not_written
 from autoencode.system import marks
 from autoencode.system.files import lock_owner, locked
 
-RECORD, LOCK = "config.json", "lock"
+RECORD = "config.json"
+LOCK = "lock"
 OURS = {LOCK, marks.MARKER}  # what an empty folder may hold
 
 
 @contextmanager
 def claim(folder: str | os.PathLike | None, source: str) -> Iterator[Path]:
-    """Give a new, empty run folder that no other process has: `folder`, or the first free runs/SOURCE-1, -2, ...
+    """Give a new, empty run folder that no other process has.
 
-    It is marked as the program's own, see `marks`, and so is `runs` where it is made here. A folder
-    that was made here and still holds nothing else at the end is removed again.
-    Raises `AutoencodeError` where `folder` holds anything or cannot be written.
+    It is `folder`, or else the first free runs/SOURCE-1, -2, ... It is marked as the program's own,
+    see `marks`, and so is `runs` where it is made here. A folder that was made here and still holds
+    nothing else at the end is removed again. Raises `AutoencodeError` where `folder` holds anything
+    or cannot be written.
     """
     made = folder is None or not Path(folder).exists()
     path = _claim_numbered(Path("runs"), plain_name(source)) if folder is None else Path(folder)
@@ -67,8 +72,8 @@ def _check_empty(path: Path) -> None:
         raise not_written(path, error) from error
     if (path / RECORD).exists():
         raise AutoencodeError(
-            f"{path} already holds a run: choose another `run` folder, go on with it by `resume={path}`, "
-            f"or see it with: autoencode show {path}"
+            f"{path} already holds a run: choose another `run` folder, "
+            f"go on with it by `resume={path}`, or see it with: autoencode show {path}"
         )
     if held is not None:
         raise AutoencodeError(
@@ -78,7 +83,10 @@ def _check_empty(path: Path) -> None:
 
 @contextmanager
 def hold(folder: Path) -> Iterator[None]:
-    """Keep every other process from writing in the run folder `folder`; raise `AutoencodeError` where one does."""
+    """Keep every other process from writing in the run folder `folder`.
+
+    Raises `AutoencodeError` where one does.
+    """
     with ExitStack() as held:
         try:
             held.enter_context(locked(folder / LOCK))

@@ -42,11 +42,12 @@ MAX_CHECKPOINT_SECONDS = 300.0  # whatever they cost
 
 @dataclass(frozen=True)
 class Training:
-    """A training that is ready: its images, its engine with the built model, and the events to iterate.
+    """A training that is ready: images, an engine with the built model, and the events to iterate.
 
-    `config` has every "auto" filled in; `command` repeats the training, `location` is where the source lies, if it is a
-    file or folder. `baseline` are the errors of PCA and of the mean training image on the test images,
-    and `examined` what the doctor finds in the images; both are measured on another thread.
+    `config` has every "auto" filled in; `command` repeats the training, `location` is where the
+    source lies, if it is a file or folder. `baseline` are the errors of PCA and of the mean
+    training image on the test images, and `examined` what the doctor finds in the images; both are
+    measured on another thread.
     """
 
     source: str
@@ -63,7 +64,7 @@ class Training:
 
 @dataclass(frozen=True)
 class Stopped:
-    """A training was asked to stop, and has a checkpoint at `position`: from now on nothing can be lost."""
+    """A training was asked to stop, and has a checkpoint at `position`: nothing can be lost now."""
 
     position: Position
 
@@ -71,10 +72,11 @@ class Stopped:
 def record(
     training: Training, folder: Path, stopping: Callable[[], bool] = lambda: False
 ) -> Iterator[Chunk | Epoch | Setback | Stopped | Finding]:
-    """Pass on the events of `training` and write them into `folder`, which `runs.claim` or `runs.reclaim` gave.
+    """Pass on the events of `training` and write them into the run folder `folder`.
 
-    What the doctor finds comes at the end. Once `stopping()` is true after an event, a checkpoint is written, `Stopped`
-    is yielded, and the folder is finished with the epochs so far. Closing this generator early does the same; Ctrl-C
+    `runs.claim` or `runs.reclaim` gave it. What the doctor finds comes at the end. Once
+    `stopping()` is true after an event, a checkpoint is written, `Stopped` is yielded, and the
+    folder is finished with the epochs so far. Closing this generator early does the same; Ctrl-C
     leaves a finished folder with the checkpoint of its last epoch.
     """
     recorder = Recorder(training, folder)
@@ -192,7 +194,8 @@ class Recorder:
             return []
         self.engine.restore(self._good)  # it may have gone on since
         self.engine.update_model()
-        images, config = self.training.images, self.training.config
+        images = self.training.images
+        config = self.training.config
         last = (
             self._last.evaluation
             if self._last
@@ -218,10 +221,14 @@ class Recorder:
         }
 
     def warn(self, epoch: Epoch) -> list[Finding]:
-        """Return what the doctor finds after a first few epochs, once; nothing where the training ends with them."""
+        """Return what the doctor finds after the first few epochs, once.
+
+        Nothing where the training ends with them.
+        """
         if epoch.number != doctor.EARLY_EPOCH or epoch.number == self.training.config.epochs:
             return []
-        if not self.training.baseline.done():  # it is told at the end
+        # It is reported at the end.
+        if not self.training.baseline.done():
             return []
         return doctor.warn(
             self._summary(epoch.evaluation, self.training.baseline.result(), epoch.loss)
@@ -230,8 +237,12 @@ class Recorder:
     def _summary(
         self, last: Evaluation, baseline: Baseline, train_loss: float | None = None
     ) -> TrainingSummary:
-        """What the doctor looks at; `train_loss` stands in for the error on training images, which takes time."""
-        metrics, config = self.writer.run.metrics(), self.training.config
+        """Return what the doctor looks at.
+
+        `train_loss` stands in for the error on training images, which takes time to measure.
+        """
+        metrics = self.writer.run.metrics()
+        config = self.training.config
         val_losses = [line["val_loss"] for line in metrics]
         val_losses[-1] = last.error  # that of the weights that are kept
         error = train_error(self.engine, self.training.images) if train_loss is None else train_loss
@@ -261,6 +272,7 @@ def memory_told(config: Config) -> Iterator[None]:
         if not out_of_memory(error):
             raise
         raise AutoencodeError(
-            f"memory ran out ({reason(error)[:200]}): try a `batch_size` below {config.batch_size}, a smaller `width`, `code` or "
-            "`size`. What was written before is intact."
+            f"memory ran out ({reason(error)[:200]}): try a `batch_size` below "
+            f"{config.batch_size}, a smaller `width`, `code` or `size`. "
+            "What was written before is intact."
         ) from error

@@ -1,4 +1,7 @@
-"""The report of a run: one HTML page that holds all it shows. Knows what a run folder records, not where it lies."""
+"""The report of a run: one HTML page that holds all it shows.
+
+Knows what a run folder records, not its path.
+"""
 
 from __future__ import annotations
 
@@ -25,15 +28,17 @@ def build_report(
 ) -> str:
     """Return the page of a run as HTML that needs no other file and no network.
 
-    `record` is config.json, `metrics` the lines of metrics.jsonl, `pca` the error of PCA where it is known,
-    `findings` what the doctor found, `pictures` the PNG file of each epoch and `curve` an SVG element,
-    `kept` the epoch whose weights the model has, and its val_loss. Every text is escaped.
+    `record` is config.json, `metrics` the lines of metrics.jsonl, `pca` the error of PCA where it
+    is known, `findings` what the doctor found, `pictures` the PNG file of each epoch and `curve` an
+    SVG element, `kept` the epoch whose weights the model has, and its val_loss. Every text is
+    escaped.
     """
     sources = [
         "data:image/png;base64," + base64.b64encode(picture).decode() for picture in pictures
     ]
     lines = [f"{m['epoch']}: loss {m['loss']:.4f}, val_loss {m['val_loss']:.4f}" for m in metrics]
-    summary = f"{record['parameters']:,} parameters, {len(metrics)} epochs, val_loss {kept['val_loss']:.4f}"
+    summary = f"{record['parameters']:,} parameters, {len(metrics)} epochs"
+    summary += f", val_loss {kept['val_loss']:.4f}"
     if kept["epoch"] != len(metrics):
         summary += (
             f" with the weights of epoch {kept['epoch']}"

@@ -24,10 +24,10 @@ from autoencode.training import (
 
 @dataclass(frozen=True)
 class Resumed:
-    """What a stopped training goes on from: its folder, where it stood, and the engine's state there.
+    """What a stopped training resumes from: its folder, its position, and the engine's state.
 
-    `good` is the state at the end of the epoch before, both None where there is no checkpoint yet; `lines` are those of
-    metrics.jsonl. `notes` tell what the user should know.
+    `good` is the state at the end of the epoch before, both None where there is no checkpoint yet;
+    `lines` are those of metrics.jsonl. `notes` tell what the user should know.
     """
 
     run: runs.Run
@@ -43,10 +43,11 @@ class Resumed:
 def take_up(
     run: runs.Run, epochs: int | None = None, *, measuring: bool = False
 ) -> tuple[Config, Resumed]:
-    """Return the settings of a run that stopped, with its own engine and `epochs` in all, and what it goes on from.
+    """Return the settings of a run that stopped, and what it resumes from.
 
-    With `measuring`, a run that has all of its epochs is given as well: nothing is left to train, but the engine to use.
-    Raises `UsageError` for `epochs` that it has passed, and `AutoencodeError` where it is finished or damaged.
+    It has its own engine, and `epochs` in all. With `measuring`, a run that has all of its epochs
+    is given as well: nothing is left to train, but the engine to use. Raises `UsageError` for
+    `epochs` that it has passed, and `AutoencodeError` where it is finished or damaged.
     """
     before = planning.complete(schema.settings(run.record))  # runs of older versions lack some
     if run.record["engine"] not in engines.MODULES:
@@ -64,13 +65,15 @@ def take_up(
         )
     if config.epochs == done and run.state()["state"] == "finished" and not measuring:
         raise UsageError(
-            f"{run.folder} has all of its {done} epochs: go on with more of them by `epochs={2 * done}`."
+            f"{run.folder} has all of its {done} epochs: "
+            f"go on with more of them by `epochs={2 * done}`."
         )
     notes = list(resumed.notes)
     if config.epochs != before.epochs and config.schedule != "constant":
         notes.append(
-            f"the {config.schedule} schedule now ends after epoch {config.epochs}: the learning rate goes on from "
-            "another place of it, and the end is not that of one training"
+            f"the {config.schedule} schedule now ends after epoch {config.epochs}: "
+            "the learning rate goes on from another position in it, "
+            "and the end is not that of one training"
         )
     now = versions(config.engine)
     changed = [name for name, version in run.record["versions"].items() if now.get(name) != version]
@@ -85,9 +88,8 @@ def _last_checkpoint(run: runs.Run) -> Resumed:
     if checkpoint is None and not wrong and run.state()["state"] != "finished":
         return Resumed(run, Position(), notes=("no checkpoint was written yet: beginning anew",))
     if checkpoint is None:
-        raise AutoencodeError(
-            f"{'; '.join(wrong) or f'{run.folder} has lost its checkpoints'}: train into a new folder."
-        )
+        why = "; ".join(wrong) or f"{run.folder} has lost its checkpoints"
+        raise AutoencodeError(f"{why}: train into a new folder.")
     try:
         lines = b"".join(part.tobytes() for part in checkpoint.arrays.get("metrics", ()))
         position = _position(
@@ -122,22 +124,27 @@ def _position(notes: dict[str, Any], losses: tuple[float, ...]) -> Position:
 def _best(notes: dict[str, Any], done: int) -> Best:
     best = Best(**notes)
     if type(best.epoch) is not int or not 0 <= best.epoch <= done:
-        raise ValueError("its best epoch is none")
+        raise ValueError("its best epoch is invalid")
     if not isinstance(best.error, float) or not math.isfinite(best.error):
         raise ValueError("its best epoch has no error")
     return best
 
 
 def restore(engine: engines.Engine, images: Images, resumed: Resumed) -> None:
-    """Give `engine` the state of a resumed training; raise `AutoencodeError` where images or model are others."""
-    before, now = resumed.run.record["images"], describe_images(images)
+    """Give `engine` the state of a resumed training.
+
+    Raises `AutoencodeError` where the images or the model do not match.
+    """
+    before = resumed.run.record["images"]
+    now = describe_images(images)
     if now != before:
-        told = " and ".join(
+        counts = " and ".join(
             f"{one['train']:,} + {one['test']:,} images of {one['shape']}" for one in (before, now)
         )
         same = "" if now["fingerprint"] == before["fingerprint"] else ", with other pixels"
         raise AutoencodeError(
-            f"{resumed.run.folder} was trained on other images than {images.name} holds now ({told}{same}): "
+            f"{resumed.run.folder} was trained on other images than {images.name} holds now "
+            f"({counts}{same}): "
             "bring the same images back, or train into a new folder."
         )
     expected = [(array.shape, array.dtype) for array in engine.state()]

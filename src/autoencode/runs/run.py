@@ -88,7 +88,7 @@ class Run:
         return cls(path, record | {"settings": dataclasses.asdict(schema.settings(record))})
 
     def state(self) -> dict[str, Any]:
-        """Return `state`, a word of `schema.STATES`, the `epochs` done, and `why` the run failed."""
+        """Return `state`, a word of `schema.STATES`, the `epochs` done, and `why` it failed."""
         return schema.read(self.folder / STATE, schema.check_state)
 
     def has_metrics(self) -> bool:

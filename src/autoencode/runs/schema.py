@@ -1,4 +1,4 @@
-"""The records of a run folder as JSON: each carries a checksum of itself, and is checked as if a stranger had written it.
+"""The records of a run folder as JSON: each carries a checksum, and is checked as untrusted.
 
 Knows the settings of a training; no picture and no engine.
 """
@@ -45,7 +45,7 @@ def seal(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def unseal(record: Any) -> dict[str, Any]:
-    """Return `record` without its checksum; raise `ValueError` where it is another, or there is none."""
+    """Return `record` without its checksum; raise `ValueError` unless that matches."""
     known = isinstance(record, dict)
     plain = {key: value for key, value in record.items() if key != CHECKSUM} if known else {}
     if not known or record.get(CHECKSUM) != _checksum(plain):
@@ -58,7 +58,10 @@ def _checksum(record: Mapping[str, Any]) -> int:
 
 
 def read(path: Path, check: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
-    """Return the record at `path` after `check` of it, which raises `ValueError`; raise `AutoencodeError` where it is damaged."""
+    """Return the record at `path`, once `check` has passed it, which raises `ValueError`.
+
+    Raises `AutoencodeError` where it is damaged.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
@@ -93,7 +96,10 @@ def check_run(record: Any) -> None:
 
 
 def settings(record: Mapping[str, Any]) -> Config:
-    """Return the settings in the record of a run; raise `ValueError` or `UsageError` where they are invalid."""
+    """Return the settings in the record of a run.
+
+    Raises `ValueError` or `UsageError` where they are invalid.
+    """
     try:
         return Config(**record["settings"])
     except (

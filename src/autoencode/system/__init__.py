@@ -1,1 +1,1 @@
-"""Whole files and locks, memory maps, markers of output, signals. Knows nothing else of the project."""
+"""Whole files, locks, memory maps, markers of output, signals. Knows nothing of images."""

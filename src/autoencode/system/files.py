@@ -1,4 +1,7 @@
-"""Files that are whole or absent, and locks that end with their owner. Knows nothing else of the project."""
+"""Files that are whole or absent, and locks that end with their owner.
+
+Knows nothing else of the project.
+"""
 
 import errno
 import os
@@ -15,8 +18,10 @@ try:
 except ImportError:  # Windows
     import msvcrt
 
-# What a compressed file may unpack to: so many bytes, or so many times its size. Blank pictures reach 1,000 times.
-MOST_UNPACKED, MOST_TIMES = 2**26, 100
+# What a compressed file may unpack to: so many bytes, or so many times its size. Blank pictures
+# reach 1,000 times.
+MOST_UNPACKED = 2**26
+MOST_TIMES = 100
 
 # Windows knows neither of the first two, and only Windows the last.
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
@@ -28,10 +33,11 @@ NAME_LETTERS = 40  # of the file, at the end of its temporary name, which has to
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path` to write to: it takes that name when all went well, and is gone when not.
+    """Give a temporary path beside `path` to write to.
 
-    The temporary file is there, empty, and nobody can have planted a link at its random name. It
-    keeps the suffix, which some writers look at. Raises what the writing raises, and `OSError`.
+    It takes that name when all went well, and is gone when not. The temporary file is there, empty,
+    and nobody can have planted a link at its random name. It keeps the suffix, which some writers
+    look at. Raises what the writing raises, and `OSError`.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp(), "a.txt")
@@ -117,11 +123,12 @@ def _open_regular(path: Path, flags: int = 0) -> int:
 
 @contextmanager
 def locked(path: Path, *, remove: bool = False) -> Iterator[None]:
-    """Hold a lock on the file `path`, made where there is none; the system lets go when the process ends, however it does.
+    """Hold a lock on the file `path`, made where there is none.
 
-    The file holds the number of the process meanwhile, see `lock_owner`. With `remove` it is gone
-    at the end. Raises `BlockingIOError` where another holds the lock, and `OSError` where there can
-    be none or a file of other content is there.
+    The system lets go when the process ends, however it does. The file holds the number of the
+    process meanwhile, see `lock_owner`. With `remove` it is gone at the end. Raises
+    `BlockingIOError` where another holds the lock, and `OSError` where there can be none or a file
+    of other content is there.
 
     >>> import tempfile
     >>> path = Path(tempfile.mkdtemp(), "lock")
@@ -176,7 +183,10 @@ def lock_owner(path: Path) -> int | None:
 
 
 def _is_still(file: BinaryIO, path: Path) -> bool:
-    """Whether `path` names the open `file`, and not one made since: two processes could each lock one of them."""
+    """Whether `path` names the open `file`, and not one made since.
+
+    Two processes could each lock one of them.
+    """
     try:
         return os.path.samestat(os.fstat(file.fileno()), os.stat(path))
     except FileNotFoundError:
@@ -236,7 +246,9 @@ def synchronise_names(folder: Path) -> None:
 
 
 def check_unpacked(unpacked: int, packed: int, least: int = MOST_UNPACKED) -> None:
-    """Raise `ValueError` where `unpacked` bytes, above `least`, out of `packed` ones are taken for a decompression bomb.
+    """Raise `ValueError` where `unpacked` bytes out of `packed` ones are a decompression bomb.
+
+    Up to `least` bytes are not.
 
     >>> check_unpacked(2**20, 2**10)
     """

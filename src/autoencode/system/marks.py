@@ -26,7 +26,9 @@ KNOWN_BY = (
 )
 
 PNG = b"\x89PNG\r\n\x1a\n"
-GIF, EXTENSION, COMMENT = (b"GIF87a", b"GIF89a"), 0x21, 0xFE
+GIF = (b"GIF87a", b"GIF89a")
+EXTENSION = 0x21
+COMMENT = 0xFE
 
 
 def write_marker(folder: Path) -> None:
@@ -109,7 +111,8 @@ def _comments(head: bytes) -> Iterator[bytes]:
     """The comments of a GIF before its first image."""
     if len(head) < 13:
         return
-    has_colours, colours = head[10] & 0x80, 2 ** ((head[10] & 7) + 1)
+    has_colours = head[10] & 0x80
+    colours = 2 ** ((head[10] & 7) + 1)
     first = 13 + (3 * colours if has_colours else 0)
     while first + 2 <= len(head) and head[first] == EXTENSION:
         kind = head[first + 1]

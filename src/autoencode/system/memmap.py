@@ -1,6 +1,7 @@
-"""Arrays that lie in a file, and may be larger than memory: which they are, and how to read them without keeping them.
+"""Arrays that lie in a file, and may be larger than memory.
 
-Knows NumPy and files; no image and no engine.
+Which they are, and how to read them without keeping them. Knows NumPy and files; no image and no
+engine.
 """
 
 from __future__ import annotations
@@ -26,13 +27,18 @@ def is_mapped(array: np.ndarray) -> bool:
 
 
 def release(array: np.ndarray) -> None:
-    """Let go of the pages that reading a mapped `array` has taken in this process; the system keeps them cached."""
+    """Let go of the pages that reading a mapped `array` has taken in this process.
+
+    The system keeps them cached.
+    """
     if is_mapped(array) and hasattr(mmap, "MADV_DONTNEED"):
         array._mmap.madvise(mmap.MADV_DONTNEED)
 
 
 def aligned(shape: tuple[int, ...]) -> np.ndarray:
-    """Return zeros, uint8 of `shape`, that begin at a cache line: JAX then takes the memory as it is, without a copy.
+    """Return zeros, uint8 of `shape`, that begin at a cache line.
+
+    JAX then takes the memory as it is, without a copy.
 
     >>> aligned((3, 2)).ctypes.data % CACHE_LINE
     0
@@ -44,9 +50,9 @@ def aligned(shape: tuple[int, ...]) -> np.ndarray:
 
 
 def check_npy(file: BinaryIO, size: int) -> None:
-    """Raise `ValueError` where the header of an .npy `file` of `size` bytes announces more than follow; then rewind it.
+    """Raise `ValueError` where the header of an .npy `file` of `size` bytes announces more.
 
-    NumPy would make room for what the header announces before it reads.
+    Then rewind the file. NumPy would make room for what the header announces before it reads.
     """
     version = np.lib.format.read_magic(file)
     if version not in ((1, 0), (2, 0)):
@@ -72,19 +78,22 @@ def check_npy(file: BinaryIO, size: int) -> None:
 
 
 class Reader:
-    """Reads neighbouring rows of a mapped array (N, ...) by calls to the system, which map nothing into the process.
+    """Reads neighbouring rows of a mapped array (N, ...) by calls to the system.
 
-    One page fault may map 700 KB, and a copy through the map takes twice as long.
-    Raises `AutoencodeError` where the file cannot be read any more.
+    These map nothing into the process. One page fault may map 700 KB, and a copy through the map
+    takes twice as long. Raises `AutoencodeError` where the file cannot be read any more.
     """
 
     def __init__(self, array: np.memmap) -> None:
-        self._array, self._row_bytes, self._descriptor = array, array[0].nbytes, None
+        self._array = array
+        self._row_bytes = array[0].nbytes
+        self._descriptor = None
         if hasattr(os, "preadv"):
             with self._told():
                 self._descriptor = os.open(array.filename, os.O_RDONLY)
             weakref.finalize(self, os.close, self._descriptor)
-            # The map begins at a multiple of the granularity; a slice of the array keeps the `offset` of the whole.
+            # The map begins at a multiple of the granularity; a slice of the array keeps the
+            # `offset` of the whole.
             begin = array.offset - array.offset % mmap.ALLOCATIONGRANULARITY
             self._start = (
                 begin + array.ctypes.data - np.frombuffer(array._mmap, np.uint8).ctypes.data
@@ -96,13 +105,15 @@ class Reader:
             into[:] = self._array[first : first + len(into)]
             release(self._array)
             return
-        left, position = memoryview(into.reshape(-1)), self._start + first * self._row_bytes
+        left = memoryview(into.reshape(-1))
+        position = self._start + first * self._row_bytes
         while len(left):
             with self._told():
                 count = os.preadv(self._descriptor, [left], position)
                 if count == 0:
                     raise OSError("it ends before its last image")
-            left, position = left[count:], position + count
+            left = left[count:]
+            position += count
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -110,5 +121,6 @@ class Reader:
             yield
         except OSError as error:
             raise AutoencodeError(
-                f"{self._array.filename} cannot be read any more ({reason(error)}): bring the file back and train again."
+                f"{self._array.filename} cannot be read any more ({reason(error)}): "
+                "bring the file back and train again."
             ) from error

@@ -11,4 +11,6 @@ def import_pandas() -> ModuleType:
     try:
         return import_module("pandas")
     except ImportError:
-        raise AutoencodeError("to_pandas needs pandas; install it with: pip install pandas") from None
+        raise AutoencodeError(
+            "to_pandas needs pandas; install it with: pip install pandas"
+        ) from None

@@ -10,7 +10,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-GRACE = 2.0  # seconds that what is under way may take after a second signal: a chunk lasts a quarter of one
+# Seconds that what is under way may take after a second signal: a chunk lasts a quarter of one.
+GRACE = 2.0
 
 
 class Terminated(KeyboardInterrupt):
@@ -24,11 +25,12 @@ def exit_status(error: KeyboardInterrupt) -> int:
 
 @contextmanager
 def noted(last_words: str = "", numbers: Sequence[int] = SIGNALS) -> Iterator[list[int]]:
-    """The signals to stop, of `numbers`, that came so far: what runs looks at them between its steps, and ends in order.
+    """The signals to stop, of `numbers`, that came so far.
 
-    An exception out of a handler, as Python's own for Ctrl-C, can be lost in a callback of a framework, and no handler
-    runs within a long call of one. So a thread listens as well: after a second signal, what is under way has `GRACE`
-    seconds; then the process prints `last_words` and ends at once.
+    What runs looks at them between its steps, and ends in order. An exception out of a handler, as
+    Python's own for Ctrl-C, can be lost in a callback of a framework, and no handler runs within a
+    long call of one. So a thread listens as well: after a second signal, what is under way has
+    `GRACE` seconds; then the process prints `last_words` and ends at once.
     """
     received = []
     before = {
@@ -71,7 +73,7 @@ def let_kill() -> None:
 
 @contextmanager
 def ended_by_sigterm() -> Iterator[None]:
-    """Let SIGTERM end what is under way as Ctrl-C does: by an exception, so that it is cleared up."""
+    """Let SIGTERM end what is under way as Ctrl-C does: by an exception, so that all is closed."""
 
     def end(*_: object) -> None:
         raise Terminated

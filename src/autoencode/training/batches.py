@@ -1,7 +1,8 @@
-"""How training rows reach the engine, and in which order: all of them at once, or, out of a file, a window at a time.
+"""How training rows reach the engine, and in which order.
 
-Knows the engine's contract and arrays; the engine runs the same compiled chunk in both cases. Orders are drawn here and
-not in an engine, so that every engine sees the same one and a later epoch needs no earlier one.
+All of them at once, or, out of a file, a window at a time. Knows the engine's contract and arrays;
+the engine runs the same compiled chunk in both cases. Orders are drawn here and not in an engine,
+so that every engine sees the same one and a later epoch needs no earlier one.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ import numpy as np
 from autoencode.engines import Engine
 from autoencode.system.memmap import Reader, aligned, is_mapped
 
-# A row of 784 bytes read on its own costs more than training on it: 2.2 microseconds. Neighbours read together cost 0.2.
+# A row of 784 bytes read on its own costs more than training on it: 2.2 microseconds. Neighbours
+# read together cost 0.2.
 NEIGHBOURS_BYTES = 2**16
 WINDOW_BYTES = 2**24
 
 
 def shuffled(seed: int, number: int, count: int) -> np.ndarray:
-    """Return the order of the images in epoch `number`, int32 (count,): a function of its arguments alone.
+    """Return the order of the images in epoch `number`, int32 (count,).
+
+    It is a function of its arguments alone.
 
     >>> sorted(shuffled(seed=0, number=1, count=4).tolist())
     [0, 1, 2, 3]
@@ -30,7 +34,7 @@ def shuffled(seed: int, number: int, count: int) -> np.ndarray:
 
 
 def grouped(seed: int, number: int, count: int, neighbours: int) -> np.ndarray:
-    """Return `count` rows in groups of `neighbours` that keep together, the groups shuffled, int64 (count,).
+    """Return `count` rows in shuffled groups of `neighbours` that keep together, int64 (count,).
 
     >>> grouped(seed=0, number=1, count=5, neighbours=2).tolist()
     [4, 0, 1, 2, 3]
@@ -41,7 +45,7 @@ def grouped(seed: int, number: int, count: int, neighbours: int) -> np.ndarray:
 
 
 def shuffled_window(seed: int, number: int, first: int, size: int) -> np.ndarray:
-    """Return the order within the window of `size` rows that begins at row `first` of an epoch, int32 (size,)."""
+    """Return the order within the window of `size` rows from row `first` on, int32 (size,)."""
     return np.random.default_rng([seed, number, first]).permutation(size).astype(np.int32)
 
 
@@ -52,7 +56,7 @@ class Feed(Protocol):
     order: Any
 
     def begin(self, seed: int, number: int, first: int = 0) -> None:
-        """Start epoch `number`, or go on in it from row `first` of its order, the first of a batch."""
+        """Start epoch `number`, or resume it at row `first` of its order, the first of a batch."""
 
     def ready(self, first: int) -> int:
         """Return how many rows from row `first` of the order on can be trained on in one chunk."""
@@ -65,7 +69,9 @@ class Resident:
     """Every row lies on the device."""
 
     def __init__(self, engine: Engine, rows: np.ndarray) -> None:
-        self.engine, self.count, self.images = engine, len(rows), engine.place(rows)
+        self.engine = engine
+        self.count = len(rows)
+        self.images = engine.place(rows)
 
     def begin(self, seed: int, number: int, first: int = 0) -> None:
         """Place the order."""
@@ -81,23 +87,24 @@ class Resident:
 
 
 class Streamed:
-    """A window of rows lies on the device; a thread reads the next one out of the file meanwhile."""
+    """A window of rows lies on the device, while a thread reads the next one out of the file."""
 
     def __init__(self, engine: Engine, rows: np.ndarray, batch_size: int) -> None:
-        self.engine, self.rows = engine, rows
+        self.engine = engine
+        self.rows = rows
         self.neighbours = max(1, NEIGHBOURS_BYTES // rows[0].size)
         self.size = min(max(1, WINDOW_BYTES // (batch_size * rows[0].size)) * batch_size, len(rows))
-        self._file, self._reading = (
-            Reader(rows),
-            ThreadPoolExecutor(1, thread_name_prefix="reading"),
-        )
-        # Two, in turn: when the engine has ended the steps of one, the next but one is read into its memory.
+        self._file = Reader(rows)
+        self._reading = ThreadPoolExecutor(1, thread_name_prefix="reading")
+        # Two, in turn: when the engine has ended the steps of one, the next but one is read into
+        # its memory.
         self._windows = itertools.cycle([aligned((self.size, *rows.shape[1:])) for _ in range(2)])
 
     def begin(self, seed: int, number: int, first: int = 0) -> None:
         """Read the window that row `first` lies in."""
         self._rows = grouped(seed, number, len(self.rows), self.neighbours)
-        self._epoch, self._start = (seed, number), first // self.size * self.size
+        self._epoch = (seed, number)
+        self._start = first // self.size * self.size
         self._next = self._reading.submit(self._read, self._start)
         self._place()
 
@@ -120,7 +127,7 @@ class Streamed:
             self._next = self._reading.submit(self._read, self._start + self.size)
 
     def _read(self, start: int) -> tuple[Any, Any]:
-        """The rows of a window, group by group, and the order in which they are trained on, both placed."""
+        """Return the rows of a window, group by group, and their order in training, both placed."""
         wanted = self._rows[start : start + self.size]
         window = next(self._windows)  # the last one of an epoch is not filled
         starts = np.flatnonzero(np.diff(wanted, prepend=-2) != 1).tolist()
@@ -132,5 +139,5 @@ class Streamed:
 
 
 def feed(engine: Engine, rows: np.ndarray, batch_size: int) -> Feed:
-    """Return the feed for `rows`, uint8 (N, H, W, C): streamed where they are mapped from a file."""
+    """Return the feed for `rows`, uint8 (N, H, W, C): streamed where they are a mapped file."""
     return Streamed(engine, rows, batch_size) if is_mapped(rows) else Resident(engine, rows)

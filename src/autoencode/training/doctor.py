@@ -238,7 +238,7 @@ def _find_overfitting(summary: TrainingSummary) -> Finding | None:
 
 
 def _find_outputs_outside(summary: TrainingSummary) -> Finding | None:
-    if -OUTSIDE <= summary.least and summary.largest <= 1 + OUTSIDE:
+    if summary.least >= -OUTSIDE and summary.largest <= 1 + OUTSIDE:
         return None
     values = f"values from {summary.least:.2f} to {summary.largest:.2f}"
     return Finding(

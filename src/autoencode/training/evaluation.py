@@ -13,25 +13,30 @@ from autoencode.system.memmap import release
 from autoencode.training.events import Evaluation
 
 EVALUATION_VALUES = 2**20  # pixels in a batch of test images: 4 MB as float32
-MOST_VALUES = 2**26  # pixels of training images that are looked at once the model is trained
+MAX_TRAIN_VALUES = 2**26  # pixels of training images that are looked at once the model is trained
 
 
 def evaluate(engine: Engine, images: np.ndarray, examples: int) -> Evaluation:
-    """Return what the engine's model makes of uint8 (N, H, W, C); the reconstructions of the first `examples` are kept."""
-    first, codes, errors, extremes = [], [], [], []
+    """Return what the engine's model makes of uint8 (N, H, W, C).
+
+    The reconstructions of the first `examples` are kept.
+    """
+    first = []
+    codes = []
+    errors = []
+    extremes = []
     for batch in batches_of(images):
-        redrawn = engine.reconstruct(batch)
+        reconstructed = engine.reconstruct(batch)
         if sum(map(len, first)) < examples:
-            first.append(redrawn.images)
-        codes.append(redrawn.codes)
-        errors.append(redrawn.errors)
-        extremes += [float(redrawn.least), float(redrawn.largest)]
+            first.append(reconstructed.images)
+        codes.append(reconstructed.codes)
+        errors.append(reconstructed.errors)
+        extremes += [float(reconstructed.least), float(reconstructed.largest)]
     release(images)
     count = len(images)
+    none = np.empty((0, *images.shape[1:]), np.uint8)
     return Evaluation(
-        examples=np.concatenate(first)[: min(examples, count)]
-        if first
-        else np.empty((0, *images.shape[1:]), np.uint8),
+        examples=np.concatenate([none, *first])[: min(examples, count)],
         errors=np.concatenate(errors)[:count],
         codes=np.concatenate(codes)[:count],
         least=min(extremes),
@@ -40,15 +45,21 @@ def evaluate(engine: Engine, images: np.ndarray, examples: int) -> Evaluation:
 
 
 def train_error(engine: Engine, images: Images) -> float:
-    """Return the mean squared error of training images, undisturbed: as many as there are test images at most, drawn evenly."""
-    most = max(1, MOST_VALUES // math.prod(images.shape))
+    """Return the mean squared error of training images, without noise and augmentation.
+
+    As many as there are test images are taken at most, drawn evenly.
+    """
+    most = max(1, MAX_TRAIN_VALUES // math.prod(images.shape))
     drawn = images.train[evenly(len(images.train), min(len(images.test), most))]
     release(images.train)
     return evaluate(engine, drawn, 0).error
 
 
 def batches_of(images: np.ndarray) -> Iterator[np.ndarray]:
-    """Batches of one shape, so that they need one compiled program: the last is filled up with its last image."""
+    """Yield batches of one shape, so that they need one compiled program.
+
+    The last is filled up with its last image.
+    """
     largest = max(1, EVALUATION_VALUES // math.prod(images.shape[1:]))
     size = math.ceil(len(images) / math.ceil(len(images) / largest))
     for first in range(0, len(images), size):

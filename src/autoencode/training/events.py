@@ -19,9 +19,9 @@ HALVINGS = 3  # of the learning rate, before a training is given up
 class Position:
     """Where a training stands: with an engine's state, all that decides how it goes on.
 
-    `step` steps of epoch `number` are done in `seconds`; `total` is the sum of their losses, each times the images of its
-    batch, `first` the loss of the very first step. `losses` are those of the epochs before, `setbacks` what made the
-    learning rate be halved.
+    `step` steps of epoch `number` are done in `seconds`; `total` is the sum of their losses, each
+    times the images of its batch, `first` the loss of the very first step. `losses` are those of
+    the epochs before, `setbacks` what made the learning rate be halved.
     """
 
     number: int = 1
@@ -47,9 +47,10 @@ class Best:
 
 @dataclass(frozen=True)
 class Chunk:
-    """A part of an epoch: `step` of `steps` are done in `seconds`, at a mean `loss` since the epoch began.
+    """A part of an epoch: `step` of `steps` are done in `seconds`.
 
-    `position` is where to go on from, here and in the other events.
+    `loss` is the mean since the epoch began. `position` is where to go on from, here and in the
+    other events.
     """
 
     number: int
@@ -62,27 +63,35 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Setback:
-    """The loss became no number, or exploded: the engine is back at the end of the epoch before, at half the learning rate."""
+    """The loss became NaN or infinite, or diverged, and the training was rolled back.
+
+    The engine is at the end of the last good epoch, at half the learning rate.
+    """
 
     what: str
     position: Position
 
     def __str__(self) -> str:
-        number, halvings = self.position.number, len(self.position.setbacks)
+        number = self.position.number
+        halvings = len(self.position.setbacks)
         where = f"the end of epoch {number - 1}" if number > 1 else "the start"
         return f"{self.what}; back to {where}, at half the learning rate ({halvings} of {HALVINGS})"
 
 
 class Diverged(AutoencodeError):
-    """The loss became no number, or exploded, once more after `HALVINGS`; the engine's state is the last good one."""
+    """The loss became NaN or infinite, or diverged, once more after `HALVINGS` rollbacks.
+
+    The engine's state is the last good one.
+    """
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """What a model makes of a set of images.
 
-    `examples` are the reconstructions of the first few, uint8 (E, H, W, C), `errors` the mean squared errors of all,
-    float32 (N,), `codes` float32 (N, code), `least` and `largest` the extremes of the outputs before they were cut to [0, 1].
+    `examples` are the reconstructions of the first few, uint8 (E, H, W, C), `errors` the mean
+    squared errors of all, float32 (N,), `codes` float32 (N, code), `least` and `largest` the
+    extremes of the outputs before they were cut to [0, 1].
     """
 
     examples: np.ndarray
@@ -101,10 +110,12 @@ class Evaluation:
 class Epoch:
     """One pass over the training images, and what the model makes of the test images after it.
 
-    `number` counts from 1. `loss` is the objective's mean over the training images while they were trained on, `val_loss` the
-    mean squared error over all test images, pixels in [0, 1], `holdout_loss` that over the held-out training images, if any. `seconds` holds training and evaluation, `step_seconds` one
-    optimizer step; `evaluation` says more of the test images. `originals` and `reconstructions` are uint8 (E, H, W, C), the first E test images. `model` is the
-    Keras model with the weights of this epoch, until the next epoch is asked for.
+    `number` counts from 1. `loss` is the objective's mean over the training images while they were
+    trained on, `val_loss` the mean squared error over all test images, pixels in [0, 1],
+    `holdout_loss` that over the held-out training images, if any. `seconds` holds training and
+    evaluation, `step_seconds` one optimizer step; `evaluation` says more of the test images.
+    `originals` and `reconstructions` are uint8 (E, H, W, C), the first E test images. `model` is
+    the Keras model with the weights of this epoch, until the next epoch is asked for.
     """
 
     number: int

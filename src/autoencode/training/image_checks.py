@@ -157,11 +157,12 @@ def _find_coarse(images: Images) -> Finding | None:
 
     source = _format_size(*images.source_size)
     size = _format_size(width, height)
+    twice = _format_size(2 * width, 2 * height)
     kind = "pixels are" if width == height > 1 else "is"
     return Finding(
         f"{size} {kind} coarse for pictures of {source}",
         f"a pixel stands for about {ratio:.2g} x {ratio:.2g} of the source's",
-        f"if details matter, try `size={_format_size(2 * width, 2 * height)}`, which is 4 times the work",
+        f"if details matter, try `size={twice}`, which is 4 times the work",
     )
 
 

@@ -28,10 +28,12 @@ from autoencode.training.events import (
 )
 from autoencode.training.pace import Pace, chunks, compile_programs
 
-# An epoch's loss that is so many times the lowest so far, and above the first, has exploded; so has one that is clearly
-# above the first, since outputs between 0 and 1 bound the squared error: saturated models end at 1.4 times the first.
-# Judged by whole epochs, so that it does not depend on where chunks end; the first epoch against its first step.
-EXPLODED, ABOVE_FIRST = 10.0, 1.25
+# An epoch's loss that is so many times the lowest so far, and above the first, has diverged; so has
+# one that is clearly above the first, since outputs between 0 and 1 bound the squared error:
+# saturated models end at 1.4 times the first. Judged by whole epochs, so that it does not depend on
+# where chunks end; the first epoch against its first step.
+DIVERGED_TIMES = 10.0
+ABOVE_FIRST = 1.25
 # Below that loss, 30 dB, a model that starts as PCA has not exploded: its start may be perfect.
 PCA_FLOOR = 1e-3
 # An epoch counts as better than PCA, as which some models start, where its hold-out error is that
@@ -40,7 +42,8 @@ BEATS_START = 0.98
 # Training stops when the hold-out error has not improved for that share of all epochs, and for ten.
 # Epochs in the first half of a falling learning rate do not count: there the error often rises
 # above that of the start, and falls below it at lower rates (0.95 of PCA's on photograph patches).
-PATIENCE_SHARE, MIN_PATIENCE = 0.3, 10
+PATIENCE_SHARE = 0.3
+MIN_PATIENCE = 10
 
 
 def train(
@@ -51,14 +54,13 @@ def train(
     good: list[np.ndarray] | None = None,
     best: list[np.ndarray] | None = None,
 ) -> Iterator[Chunk | Epoch | Setback | BestEpoch]:
-    """Return an iterator over every epoch of a training, its chunks before it, and what set it back.
+    """Return an iterator over the epochs of a training, their chunks before them, and rollbacks.
 
-    With held-out images, `BestEpoch` comes last, unless the iteration is stopped early.
-    To go on from `start`, the engine has been given its state there; `good` is the state at the end of the epoch before,
-    `best` that at the end of the best one.
-    The end is then bit for bit that of a training that was never interrupted.
-    The iterator raises `Diverged` where the loss becomes no number, or explodes, after the learning rate has been halved
-    three times.
+    With held-out images, `BestEpoch` comes last, unless the iteration is stopped early. To go on
+    from `start`, the engine has been given its state there; `good` is the state at the end of the
+    epoch before, `best` that at the end of the best one. The end is then bit for bit that of a
+    training that was never interrupted. The iterator raises `Diverged` where the loss becomes NaN or
+    infinite, or diverges, after the learning rate has been halved three times.
     """
     good = good or engine.state()
     return _events(engine, images, config, start or Position(), good, best or good)
@@ -77,10 +79,13 @@ def _events(
     if images.holdout is not None and position == Position() and starts_as_pca:
         error = evaluate(engine, images.holdout, 0).error
         position = replace(position, best=Best(0, error))
-    rows, pace, compiling = feed(engine, images.train, config.batch_size), Pace(), None
+    rows = feed(engine, images.train, config.batch_size)
+    pace = Pace()
+    compiling = None
     with ThreadPoolExecutor(1) as beside:
         while position.number <= config.epochs and not _is_exhausted(position, config):
-            before, started = position, time.perf_counter() - position.seconds
+            before = position
+            started = time.perf_counter() - position.seconds
             if position.step * config.batch_size < count:  # else only the evaluation is left
                 rows.begin(config.seed, position.number, position.step * config.batch_size)
                 compiling = compiling or beside.submit(
@@ -95,7 +100,8 @@ def _events(
             what = _diverged(position.total / count, position, warming_up(config), floor)
             epoch = None if what else _epoch(engine, images, config, position, started)
             if epoch and math.isfinite(epoch.val_loss):
-                good, position = engine.state(), epoch.position
+                good = engine.state()
+                position = epoch.position
                 if position.best is not None and position.best.epoch == epoch.number:
                     best = good
                 yield epoch
@@ -119,7 +125,10 @@ def _is_exhausted(position: Position, config: Config) -> bool:
 def _restore_best(
     engine: Engine, images: Images, config: Config, position: Position, best: list[np.ndarray]
 ) -> BestEpoch:
-    """Give the engine the weights of the best epoch, or, where that is the start, PCA of all training images."""
+    """Give the engine the weights of the best epoch.
+
+    Where that is the start, they are PCA of all training images.
+    """
     found = position.best
     loss = position.losses[found.epoch - 1] if found.epoch else None
     if found.epoch:
@@ -139,33 +148,45 @@ def warming_up(config: Config) -> int:
 
 
 def _diverged(loss: float, position: Position, warming: int, floor: float = 0.0) -> str:
-    """What is wrong with the loss of an epoch, given those before it; nothing where it is well, as below `floor`."""
+    """Return what is wrong with the loss of an epoch, given those before it.
+
+    The text is empty where it is well, as below `floor`.
+    """
     if loss < floor:
         return ""
     if not math.isfinite(loss):
         return f"the loss became {loss}"
     if not position.losses:
-        # One batch says little: only a multiple of it counts; and nothing where its loss lacked a term that grows since.
-        before, first = () if warming else (position.first,), math.inf
+        # One batch says little: only a multiple of it counts; and nothing where its loss lacked a
+        # term that grows since.
+        before = () if warming else (position.first,)
+        first = math.inf
     else:
         before = position.losses[warming:]
         first = ABOVE_FIRST * before[0] if before else math.inf
-    if before and loss > min(first, max(EXPLODED * min(before), before[0])):
-        return f"the loss rose to {loss:.4g}, from {before[0]:.4g} at first and {min(before):.4g} at best"
+    if before and loss > min(first, max(DIVERGED_TIMES * min(before), before[0])):
+        return (
+            f"the loss rose to {loss:.4g}, from {before[0]:.4g} at first "
+            f"and {min(before):.4g} at best"
+        )
     return ""
 
 
 def _set_back(
     engine: Engine, good: list[np.ndarray], start: Position, what: str, config: Config
 ) -> tuple[list[np.ndarray], Position]:
-    """Put the engine back to the last good epoch at half the learning rate; return that state and where it stands."""
+    """Roll the engine back to the last good epoch, at half the learning rate.
+
+    Returns that state and its position.
+    """
     engine.restore(good)
     setbacks = (*start.setbacks, what)
     if len(setbacks) > HALVINGS:
         engine.update_model()
         raise Diverged(
-            f"{what}, with the learning rate halved {HALVINGS} times: it is most likely still far too high, or the loss "
-            f"has no bound; try a `learning_rate` below an eighth of {config.learning_rate}, or another `loss`. "
+            f"{what}, with the learning rate halved {HALVINGS} times: it is most likely still far "
+            "too high, or the loss has no bound; try a `learning_rate` below an eighth of "
+            f"{config.learning_rate}, or another `loss`. "
             "Earlier epochs are kept."
         )
     engine.scale_learning_rate(0.5)
@@ -184,8 +205,10 @@ def _epoch(
 ) -> Epoch:
     evaluation = evaluate(engine, images.test, config.examples)
     engine.update_model()
-    count, loss = len(images.train), position.total / len(images.train)
-    holdout_loss, best = None, position.best
+    count = len(images.train)
+    loss = position.total / len(images.train)
+    holdout_loss = None
+    best = position.best
     if images.holdout is not None:
         holdout_loss = evaluate(engine, images.holdout, 0).error
         if _is_better(holdout_loss, best):

@@ -30,7 +30,7 @@ def compile_programs(engine: Engine, rows: Feed, images: Images, config: Config)
 
 
 def epoch_seconds(engine: Engine, images: Images, config: Config) -> float:
-    """Return about how long an epoch takes, in seconds; the engine's state is the same afterwards."""
+    """Return about how long an epoch takes, in seconds; the engine's state stays the same."""
     size = config.batch_size
     rows = engine.place(np.asarray(images.train[: MEASURED_STEPS * size]))
     count = min(len(images.train), MEASURED_STEPS * size)
@@ -55,7 +55,10 @@ def epoch_seconds(engine: Engine, images: Images, config: Config) -> float:
 
 @dataclass
 class Pace:
-    """How many steps the next chunk takes, so that it lasts about `CHUNK_SECONDS`; the first is one step alone."""
+    """How many steps the next chunk takes, so that it lasts about `CHUNK_SECONDS`.
+
+    The first is one step alone.
+    """
 
     steps: int = 1
 
@@ -68,10 +71,12 @@ class Pace:
 def chunks(
     rows: Feed, position: Position, count: int, batch_size: int, pace: Pace
 ) -> Iterator[Chunk]:
-    """Train the rest of an epoch of `count` images from `position` on, and yield it chunk by chunk."""
+    """Train the rest of an epoch of `count` images from `position` on, chunk by chunk."""
     whole, rest = divmod(count, batch_size)
     steps = whole + (rest > 0)
-    step, total, started = position.step, position.total, time.perf_counter() - position.seconds
+    step = position.step
+    total = position.total
+    started = time.perf_counter() - position.seconds
     while step < steps:
         before = time.perf_counter()
         first = step * batch_size
@@ -82,7 +87,8 @@ def chunks(
         if size == batch_size:  # the one step of the rest says nothing of a whole chunk
             pace.measure(taken, time.perf_counter() - before)
         step += taken
-        seconds, seen = time.perf_counter() - started, min(step * batch_size, count)
+        seconds = time.perf_counter() - started
+        seen = min(step * batch_size, count)
         first_loss = position.first or total / seen
         position = replace(position, step=step, total=total, seconds=seconds, first=first_loss)
         yield Chunk(position.number, step, steps, seconds, total / seen, position)

@@ -14,9 +14,13 @@ from autoencode import models, objectives
 from autoencode.config import Config
 from autoencode.errors import UsageError
 
-TUTORIAL_MODEL, TUTORIAL_EPOCHS, TUTORIAL_BATCH = "article", 10, 256
-MIN_HOLDOUT_SET, HOLDOUT_SHARE = 20, 0.1  # images, below which none is held out; a share
-MAX_EPOCHS, MIN_EPOCHS = 120, 3
+TUTORIAL_MODEL = "article"
+TUTORIAL_EPOCHS = 10
+TUTORIAL_BATCH = 256
+MIN_HOLDOUT_SET = 20  # images, below which none is held out
+HOLDOUT_SHARE = 0.1
+MAX_EPOCHS = 120
+MIN_EPOCHS = 3
 MAX_TIMED_EPOCHS = 300  # where a time was given
 FULL_RATE_BATCH = 128  # images in a batch, below which the learning rate falls with their number
 GIF_SECONDS = 20.0
@@ -27,7 +31,8 @@ class Recipe:
     """How a model is trained on fewer than `count` images.
 
     `batch_size` images a step and `steps` steps in all. `dropout`, `augment` and `weight_decay`
-    keep the residual model from overfitting. `holds_out` tells whether a tenth of the images chooses the best epoch.
+    keep the residual model from overfitting. `holds_out` tells whether a tenth of the images
+    chooses the best epoch.
     """
 
     count: float
@@ -132,7 +137,7 @@ def held_out(count: int, share: float) -> int:
 
 
 def describe(given: Config, chosen: Config, count: int, shape: tuple[int, int, int]) -> list[str]:
-    """Return a line that says what was chosen of `given`, and why; none where nothing was left open.
+    """Return a line that says what was chosen, and why; none where `given` left nothing open.
 
     Where a time was given, the epochs are told once they are known.
     `count` images of `shape` (H, W, C) are trained on, those held out not counted.
@@ -162,34 +167,40 @@ def describe(given: Config, chosen: Config, count: int, shape: tuple[int, int, i
 
 
 def fit_batches(config: Config, count: int, *, given: bool = True) -> tuple[Config, list[str]]:
-    """Return `config` with a batch size that suits `count` training images, and notes of what was changed.
+    """Return `config` with a batch size that suits `count` training images, and notes of changes.
 
     A size that was `given` is never changed: raises `UsageError` where it does not suit, as
     does a lone image where the model normalises over a batch.
     """
-    size, notes = config.batch_size, []
+    size = config.batch_size
+    notes = []
     if given and size > count:
         raise UsageError(
-            f"`batch_size={size}` is larger than the {count} training images: choose at most {count}."
+            f"`batch_size={size}` is larger than the {count} training images: "
+            f"choose at most {count}."
         )
     if size > count:
-        size, notes = count, [f"a batch holds all {count} training images"]
+        size = count
+        notes = [f"a batch holds all {count} training images"]
     if config.quantize is not None or models.find(config.model).batch_normalised:
         what = f"`model={config.model}`" if config.quantize is None else "`quantize`"
         if count == 1:
             raise UsageError(
-                f"{what} normalises over the images of a batch: expected 2 training images at least, received 1."
+                f"{what} normalises over the images of a batch: "
+                "expected 2 training images at least, received 1."
             )
         if size == 1:
             raise UsageError(
-                f"{what} normalises over the images of a batch: expected a `batch_size` of 2 or more, received 1."
+                f"{what} normalises over the images of a batch: "
+                "expected a `batch_size` of 2 or more, received 1."
             )
         if count % size == 1:
             sizes = (*range(size - 1, 1, -1), *range(size + 1, count + 1))
             near = next(one for one in sizes if count % one != 1)
             if given:
                 raise UsageError(
-                    f"{what} normalises over the images of a batch, and `batch_size={size}` leaves one of {count} alone: "
+                    f"{what} normalises over the images of a batch, and "
+                    f"`batch_size={size}` leaves one of {count} alone: "
                     f"choose {near}."
                 )
             size = near
