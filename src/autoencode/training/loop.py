@@ -34,7 +34,7 @@ from autoencode.training.pace import Pace, chunks, compile_programs
 # where chunks end; the first epoch against its first step.
 DIVERGED_TIMES = 10.0
 ABOVE_FIRST = 1.25
-# Below that loss, 30 dB, a model that starts as PCA has not exploded: its start may be perfect.
+# Below that loss, 30 dB, a model that starts as PCA has not diverged: its start may be perfect.
 PCA_FLOOR = 1e-3
 # An epoch counts as better than PCA, as which some models start, where its hold-out error is that
 # much lower: less may be chance, and PCA is fitted on all training images once more.
@@ -59,8 +59,8 @@ def train(
     With held-out images, `BestEpoch` comes last, unless the iteration is stopped early. To go on
     from `start`, the engine has been given its state there; `good` is the state at the end of the
     epoch before, `best` that at the end of the best one. The end is then bit for bit that of a
-    training that was never interrupted. The iterator raises `Diverged` where the loss becomes NaN or
-    infinite, or diverges, after the learning rate has been halved three times.
+    training that was never interrupted. The iterator raises `Diverged` where the loss becomes NaN
+    or infinite, or diverges, after the learning rate has been halved three times.
     """
     good = good or engine.state()
     return _events(engine, images, config, start or Position(), good, best or good)
