@@ -827,7 +827,7 @@ def run_folder(path: Path, **changes: Any) -> Path:
 
 
 def show(path: Path) -> Any:
-    listing.find(path.parent)
+    listing.list_runs(path.parent)
     render.render_run(runs.Run.open(path))
     return (path / "report.html").read_text("utf-8")
 

@@ -1,5 +1,6 @@
-"""No work is lost and no harm done: resuming bit for bit, kills, failing writes, damaged and hostile files.
+"""No work is lost and no harm done.
 
+Resuming bit for bit, kills, failing writes, damaged and hostile files.
 The functions are those of tests/robustness/faults.py, which runs them many more times.
 """
 
@@ -163,13 +164,16 @@ def test_other_images_are_refused(tmp_path):
 
 def test_a_folder_that_another_process_has_is_refused(whole, tmp_path):
     folder = shutil.copytree(whole, tmp_path / "run")
-    code = "import sys; from pathlib import Path; from autoencode.system import files\nwith files.locked(Path(sys.argv[1])): print(1, flush=True); input()"
+    code = (
+        "import sys; from pathlib import Path; from autoencode.system import files\n"
+        "with files.locked(Path(sys.argv[1])): print(1, flush=True); input()"
+    )
     words = [sys.executable, "-c", code, str(folder / "lock")]
     with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         holder.stdout.readline()
         with pytest.raises(AutoencodeError, match="in use by another process"):
             pipeline.resume(folder, 4, source=faults.IMAGES)
-        assert [one.state for one in listing.find(tmp_path)] == ["training"]
+        assert [one.state for one in listing.list_runs(tmp_path)] == ["training"]
         holder.kill()
     assert not files.is_locked(folder / "lock")  # it died with its owner
 
@@ -214,9 +218,9 @@ def test_a_checkpoint_that_cannot_be_written_ends_the_run_as_failed(tmp_path, mo
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(checkpoints, "write", fill)
-    with pytest.raises(AutoencodeError, match="No space left on device.*`resume`"):
+    with pytest.raises(AutoencodeError, match=r"No space left on device.*`resume`"):
         pipeline.run(faults.IMAGES, faults.CONFIG, tmp_path / "run")
-    (listed,) = listing.find(tmp_path)
+    (listed,) = listing.list_runs(tmp_path)
     assert (listed.state, "No space left" in listed.why) == ("failed", True)
 
 
@@ -273,7 +277,7 @@ def test_runs_are_listed_with_what_became_of_them(whole, tmp_path, single_steps)
     )
     damaged = shutil.copytree(whole, tmp_path / "unreadable")
     (damaged / "config.json").write_text("{}")
-    found = {one.name: (one.state, one.epoch, one.epochs) for one in listing.find(tmp_path)}
+    found = {one.name: (one.state, one.epoch, one.epochs) for one in listing.list_runs(tmp_path)}
     assert found == {
         "finished": ("finished", 3, 3),
         "stopped": ("stopped", 1, 3),
@@ -294,7 +298,10 @@ def test_a_folder_that_vanishes_is_told_and_not_made_again(tmp_path):
 
 
 class Descent:
-    """An engine of one weight that steps towards 3 on a parabola: it diverges at any learning rate above 1."""
+    """An engine of one weight that steps towards 3 on a parabola.
+
+    It diverges at any learning rate above 1.
+    """
 
     name, device, model = "descent", "paper", None
 
@@ -331,7 +338,8 @@ class Descent:
         self.rate *= factor
 
 
-# At 1.1 each step multiplies the loss by 1.44: beyond ten times within an epoch of 18 steps, by two within one of 2.
+# At 1.1 each step multiplies the loss by 1.44: beyond ten times within an epoch of 18 steps, by two
+# within one of 2.
 @pytest.mark.parametrize(
     ("batch_size", "epoch", "where"), [(4, 1, "the start"), (35, 2, "the end of epoch 1")]
 )

@@ -1,4 +1,4 @@
-"""What is chosen for a training: the original tutorial's settings for its own set, else by the images."""
+"""What is chosen for a training: the original tutorial's settings for its set, else by images."""
 
 import math
 
@@ -81,7 +81,7 @@ def test_what_would_lose_the_start_from_pca_takes_the_dense_model(given):
 
 
 def test_a_time_and_epochs_contradict_each_other():
-    with pytest.raises(UsageError, match="`time` .* `epochs`"):
+    with pytest.raises(UsageError, match=r"`time` .* `epochs`"):
         planning.complete(Config(time="60s", epochs=3), 900, tutorial=False)
 
 

@@ -15,7 +15,7 @@ def images():
 
 
 def events(images, folder, **settings):
-    """Return the numbers of epochs and the findings of a training, in the order they were told, and those of its run."""
+    """Return the numbers of epochs and the findings of a training, in order, and its run's."""
     config = Config(code=4, **settings)
     with runs.claim(folder, "digits") as path:
         told = [

@@ -211,7 +211,7 @@ def list_runs(folder: Path = Path("runs")) -> None:
     """
     from autoencode.runs import listing
 
-    found = listing.find(folder)
+    found = listing.list_runs(folder)
     width = max((len(one.name) for one in found), default=3)
     print(
         f"{'run':{width}}  {'state':8} {'epoch':>9} {'loss':>8} {'val_loss':>8}  last sign of life"

@@ -104,8 +104,8 @@ def check_positive(config: Any, name: str, most: float = math.inf, *, zero: bool
 def format_value(value: object) -> str:
     """Return `value` as Python writes it, on one line and not too long.
 
-    >>> format_value("a\\nb")
-    "'a\\\\nb'"
+    >>> format_value([1, 2])
+    '[1, 2]'
     """
     text = " ".join(repr(value).split())
     return text if len(text) <= SHOWN_LETTERS else f"{text[: SHOWN_LETTERS - 1]}…"

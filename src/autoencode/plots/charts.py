@@ -174,7 +174,10 @@ def draw_map(
     from matplotlib.figure import Figure
 
     named = labels is not None and len(classes) <= NAMED_CLASSES
-    shades = colormaps["tab10" if len(classes) <= 10 else "tab20" if named else "hsv"]
+    palette = "tab20" if named else "hsv"
+    if len(classes) <= 10:
+        palette = "tab10"
+    shades = colormaps[palette]
     colours = np.full((len(points), 4), (0.04, 0.41, 0.85, 1.0))
     has_unlabelled = labels is not None and bool((labels < 0).any())
     if labels is not None:
@@ -211,7 +214,7 @@ def _name_classes(axes: Axes, entries: Sequence[tuple[str, tuple[float, ...]]]) 
     style = {"fontsize": 9, "frameon": False, "labelcolor": INK}
     legend = axes.legend(handles, places, loc="upper left", bbox_to_anchor=(1, 1), **style)
     renderer = FigureCanvasAgg(axes.figure).get_renderer()
-    # As labels, "_a" is left out and "$a$" a formula.
+    # As labels, "_a" is skipped and "$a$" a formula.
     for text, (name, _) in zip(legend.get_texts(), entries, strict=True):
         text.set_parse_math(False)
         text.set_text(shortened(name, CLASS_LETTERS))

@@ -28,7 +28,7 @@ APART = 20
 # Pixels of the page for each column, and of the page: 1800 x 400 for ten.
 COLUMN = 180
 HEIGHT = 400
-MOST_COLUMNS = 20  # of a picture: what is more goes on below
+MAX_COLUMNS = 20  # of a figure: what is more goes on below
 # matplotlib's default margins and gaps, as fractions of the page and of an axes box.
 LEFT = 0.125
 RIGHT = 0.9
@@ -48,7 +48,7 @@ def draw_examples(originals: np.ndarray, reconstructions: np.ndarray) -> Image.I
     (1800, 400)
     """
     count, height, width, channels = originals.shape
-    columns = min(count, MOST_COLUMNS)
+    columns = min(count, MAX_COLUMNS)
     page_width = COLUMN * columns
     page = Image.new(
         "L" if channels == 1 else "RGB", (page_width, HEIGHT * -(-count // columns)), "white"
@@ -116,7 +116,7 @@ def draw_path(first: np.ndarray, between: np.ndarray, last: np.ndarray) -> Image
     (1288, 128)
     """
     ends = [draw_sheet(end[np.newaxis], 1) for end in (first, last)]
-    row = draw_sheet(between, min(len(between), MOST_COLUMNS))
+    row = draw_sheet(between, min(len(between), MAX_COLUMNS))
     left = ends[0].width + APART
     right = ends[0].width + APART + row.width + APART
     page = Image.new(row.mode, (right + ends[1].width, row.height + NAME_HEIGHT), "white")
@@ -143,7 +143,7 @@ def draw_rows(rows: Mapping[str, np.ndarray]) -> Image.Image:
     (1160, 208)
     """
     count = len(next(iter(rows.values())))
-    bands = [_band(rows, first) for first in range(0, count, MOST_COLUMNS)]
+    bands = [_band(rows, first) for first in range(0, count, MAX_COLUMNS)]
     height = bands[0].height + APART
     page = Image.new("RGB", (bands[0].width, len(bands) * height - APART), "white")
     for place, band in enumerate(bands):
@@ -152,10 +152,8 @@ def draw_rows(rows: Mapping[str, np.ndarray]) -> Image.Image:
 
 
 def _band(rows: Mapping[str, np.ndarray], first: int) -> Image.Image:
-    sheets = [
-        draw_sheet(part := images[first : first + MOST_COLUMNS], columns=len(part))
-        for images in rows.values()
-    ]
+    parts = [images[first : first + MAX_COLUMNS] for images in rows.values()]
+    sheets = [draw_sheet(part, columns=len(part)) for part in parts]
     # Of a row, whose name is higher than very flat images.
     height = max(sheets[0].height, NAME_HEIGHT)
     page = Image.new("RGB", (NAME_WIDTH + sheets[0].width, len(sheets) * height), "white")

@@ -82,16 +82,16 @@ def read(folder: Path) -> tuple[Checkpoint | None, list[str]]:
 
     Raises `AutoencodeError` where one was written by a newer version.
     """
-    found = []
+    whole = []
     damaged = []
     for name in FILES:
         try:
-            found.append(_read(folder / name))
+            whole.append(_read(folder / name))
         except FileNotFoundError:
             continue
         except (OSError, ValueError, KeyError, TypeError, RecursionError, MemoryError) as error:
             damaged.append(f"{folder / name} is damaged ({reason(error)})")
-    return max(found, key=lambda one: one.sequence, default=None), damaged
+    return max(whole, key=lambda checkpoint: checkpoint.sequence, default=None), damaged
 
 
 def _read(path: Path) -> Checkpoint:

@@ -15,7 +15,7 @@ from autoencode.system.files import is_locked
 
 
 @dataclass(frozen=True)
-class Listed:
+class RunStatus:
     """A run as the list shows it.
 
     `state` is training, stopped, finished, failed, killed (it ended without a word) or damaged; the
@@ -32,7 +32,7 @@ class Listed:
     why: str = ""
 
 
-def find(folder: Path) -> list[Listed]:
+def list_runs(folder: Path) -> list[RunStatus]:
     """Return the runs in `folder`, by name.
 
     Raises `AutoencodeError` where there is no such folder.
@@ -43,10 +43,10 @@ def find(folder: Path) -> list[Listed]:
         raise AutoencodeError(
             f"{folder} cannot be listed ({reason(error)}): expected a folder of runs."
         ) from error
-    return [_look(path) for path in paths]
+    return [_read_status(path) for path in paths]
 
 
-def _look(path: Path) -> Listed:
+def _read_status(path: Path) -> RunStatus:
     seen = _seen(path)
     try:
         run = runs.Run.open(path)
@@ -54,13 +54,13 @@ def _look(path: Path) -> Listed:
         metrics = run.metrics() if run.has_metrics() else []
         epochs = schema.settings(run.record).epochs
     except AutoencodeError as error:
-        return Listed(path.name, "damaged", seen=seen, why=str(error))
+        return RunStatus(path.name, "damaged", seen=seen, why=str(error))
     if is_locked(path / LOCK):
         state = "training"
     else:
         state = "killed" if ended["state"] == "training" else ended["state"]
     last = metrics[-1] if metrics else {}
-    return Listed(
+    return RunStatus(
         path.name,
         state,
         len(metrics),

@@ -87,9 +87,9 @@ def hold(folder: Path) -> Iterator[None]:
 
     Raises `AutoencodeError` where one does.
     """
-    with ExitStack() as held:
+    with ExitStack() as stack:
         try:
-            held.enter_context(locked(folder / LOCK))
+            stack.enter_context(locked(folder / LOCK))
         except BlockingIOError:
             owner = lock_owner(folder / LOCK)
             known = f" (process {owner})" if owner else ""
@@ -123,12 +123,8 @@ def _make_marked(parent: Path) -> None:
 
 
 def _claim_numbered(parent: Path, name: str) -> Path:
-    taken = [
-        int(found[1])
-        for path in parent.glob(f"{name}-*")
-        if (found := re.fullmatch(r".*-(\d+)", path.name))
-    ]
-    number = max(taken, default=0) + 1
+    matches = [re.fullmatch(r".*-(\d+)", path.name) for path in parent.glob(f"{name}-*")]
+    number = max((int(match[1]) for match in matches if match), default=0) + 1
     _make_marked(parent)
     while True:
         path = parent / f"{name}-{number}"

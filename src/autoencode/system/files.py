@@ -20,8 +20,8 @@ except ImportError:  # Windows
 
 # What a compressed file may unpack to: so many bytes, or so many times its size. Blank pictures
 # reach 1,000 times.
-MOST_UNPACKED = 2**26
-MOST_TIMES = 100
+MAX_UNPACKED_BYTES = 2**26
+MAX_UNPACKED_TIMES = 100
 
 # Windows knows neither of the first two, and only Windows the last.
 NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
@@ -245,14 +245,14 @@ def synchronise_names(folder: Path) -> None:
         os.close(descriptor)
 
 
-def check_unpacked(unpacked: int, packed: int, least: int = MOST_UNPACKED) -> None:
+def check_unpacked(unpacked: int, packed: int, least: int = MAX_UNPACKED_BYTES) -> None:
     """Raise `ValueError` where `unpacked` bytes out of `packed` ones are a decompression bomb.
 
     Up to `least` bytes are not.
 
     >>> check_unpacked(2**20, 2**10)
     """
-    if unpacked > max(least, MOST_TIMES * packed):
+    if unpacked > max(least, MAX_UNPACKED_TIMES * packed):
         raise ValueError(
             f"it unpacks {packed:,} bytes to {unpacked:,}, as a decompression bomb does"
         )

@@ -67,7 +67,7 @@ def check_npy(file: BinaryIO, size: int) -> None:
     except (
         Exception
     ) as error:  # NumPy reads it as Python: SyntaxError, TokenError, RecursionError and others
-        raise ValueError(f"its header is none ({reason(error)})") from error
+        raise ValueError(f"its header is invalid ({reason(error)})") from error
     announced = math.prod(shape) * dtype.itemsize
     if (
         not all(type(side) is int and 0 <= side < 2**48 for side in shape)

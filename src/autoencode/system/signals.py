@@ -38,27 +38,29 @@ def noted(last_words: str = "", numbers: Sequence[int] = SIGNALS) -> Iterator[li
         for number in numbers
     }
     # The system's side of a signal, which Python writes to at once.
-    told, telling = socket.socketpair()
-    telling.setblocking(False)
-    earlier = signal.set_wakeup_fd(telling.fileno(), warn_on_full_buffer=False)
-    threading.Thread(target=_listen, args=(told, last_words), daemon=True).start()
+    receiver, sender = socket.socketpair()
+    sender.setblocking(False)
+    earlier = signal.set_wakeup_fd(sender.fileno(), warn_on_full_buffer=False)
+    threading.Thread(target=_listen, args=(receiver, last_words), daemon=True).start()
     try:
         yield received
     finally:
         signal.set_wakeup_fd(earlier)
         for number, handler in before.items():
             signal.signal(number, handler)
-        telling.close()
+        sender.close()
 
 
-def _listen(told: socket.socket, last_words: str) -> None:
-    with told:
+def _listen(receiver: socket.socket, last_words: str) -> None:
+    with receiver:
         for _ in range(2):
-            if not (signals := told.recv(1)):
-                return  # it is over
-        told.settimeout(GRACE)
+            signals = receiver.recv(1)
+            # The block that listens has ended.
+            if not signals:
+                return
+        receiver.settimeout(GRACE)
         try:
-            while told.recv(1):
+            while receiver.recv(1):
                 pass
         except TimeoutError:
             os.write(2, f"{last_words}\n".encode("utf-8", "replace") if last_words else b"")

@@ -129,9 +129,9 @@ def _restore_best(
 
     Where that is the start, they are PCA of all training images.
     """
-    found = position.best
-    loss = position.losses[found.epoch - 1] if found.epoch else None
-    if found.epoch:
+    chosen = position.best
+    loss = position.losses[chosen.epoch - 1] if chosen.epoch else None
+    if chosen.epoch:
         engine.restore(best)
         engine.update_model()
     else:
@@ -139,7 +139,7 @@ def _restore_best(
         models.initialise(config.model, engine.model, everything)
         engine.read_model()
     evaluation = evaluate(engine, images.test, config.examples)
-    return BestEpoch(found.epoch, loss, found.error, evaluation, position)
+    return BestEpoch(chosen.epoch, loss, chosen.error, evaluation, position)
 
 
 def warming_up(config: Config) -> int:

@@ -23,7 +23,7 @@ MEASURED_STEPS = 16  # by which the seconds of an epoch are estimated
 def compile_programs(engine: Engine, rows: Feed, images: Images, config: Config) -> None:
     """Compile what the end of the first epoch needs while its start runs.
 
-    Should that fail, it will again where it is used, and be told there.
+    Should that fail, it will again where it is used, and be reported there.
     """
     rest = len(images.train) % config.batch_size or config.batch_size
     engine.compile(rows.images, rows.order, rest, next(batches_of(images.test)))

@@ -139,7 +139,7 @@ def held_out(count: int, share: float) -> int:
 def describe(given: Config, chosen: Config, count: int, shape: tuple[int, int, int]) -> list[str]:
     """Return a line that says what was chosen, and why; none where `given` left nothing open.
 
-    Where a time was given, the epochs are told once they are known.
+    Where a time was given, the epochs are reported once they are known.
     `count` images of `shape` (H, W, C) are trained on, those held out not counted.
     """
     steps = math.ceil(count / chosen.batch_size) * chosen.epochs
@@ -158,12 +158,12 @@ def describe(given: Config, chosen: Config, count: int, shape: tuple[int, int, i
         phrases["weight_decay"] = f"weight decay {chosen.weight_decay:g}"
     if given.time != "auto":
         del phrases["epochs"]
-    said = [phrase for name, phrase in phrases.items() if given.is_auto(name)]
-    if not said:
+    open_phrases = [phrase for name, phrase in phrases.items() if given.is_auto(name)]
+    if not open_phrases:
         return []
     height, width, channels = shape
     kind = "grey" if channels == 1 else "RGB"
-    return [f"chosen for {count:,} images of {width}x{height} {kind}: {', '.join(said)}"]
+    return [f"chosen for {count:,} images of {width}x{height} {kind}: {', '.join(open_phrases)}"]
 
 
 def fit_batches(config: Config, count: int, *, given: bool = True) -> tuple[Config, list[str]]:
