@@ -287,13 +287,16 @@ def test_runs_are_listed_with_what_became_of_them(whole, tmp_path, single_steps)
 
 
 def test_a_folder_that_vanishes_is_told_and_not_made_again(tmp_path):
+    def train_and_move(path):
+        for event in pipeline.record(pipeline.prepare(faults.IMAGES, faults.CONFIG), path):
+            if isinstance(event, training.Epoch) and path.exists():
+                path.rename(tmp_path / "gone")  # at once, while a thread may be drawing in it
+
     with (
         runs.claim(tmp_path / "run", "noise") as path,
         pytest.raises(AutoencodeError, match="could not write"),
     ):
-        for event in pipeline.record(pipeline.prepare(faults.IMAGES, faults.CONFIG), path):
-            if isinstance(event, training.Epoch) and path.exists():
-                path.rename(tmp_path / "gone")  # at once, while a thread may be drawing in it
+        train_and_move(path)
     assert not path.exists()
 
 

@@ -79,7 +79,7 @@ def complete(config: Config, count: int | None = None, *, tutorial: bool = True)
     10 epochs, batches of 256, all training images trained on. `count` is not needed then.
 
     >>> complete(Config()).model, complete(Config(), 3000, tutorial=False).epochs
-    ('article', 36)
+    ('article', 35)
     """
     if config.time != "auto" and not config.is_auto("epochs"):
         raise UsageError(
