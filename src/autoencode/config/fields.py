@@ -15,7 +15,8 @@ def list_fields(file: str, *classes: Any) -> None:
     """
     with suppress(OSError, SyntaxError, UnicodeDecodeError):
         tree = ast.parse(Path(file).read_text("utf-8"))
-        texts = {node.name: _field_texts(node) for node in tree.body if _is_class(node)}
+        nodes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+        texts = {node.name: _field_texts(node) for node in nodes}
         for kind in classes:
             lines = ["", "Attributes", "----------"]
             for base in reversed(kind.__mro__):
@@ -25,14 +26,12 @@ def list_fields(file: str, *classes: Any) -> None:
             kind.__doc__ = "\n".join([before, *(f"    {line}".rstrip() for line in lines), "    "])
 
 
-def _is_class(node: ast.AST) -> bool:
-    return isinstance(node, ast.ClassDef)
-
-
-def _field_texts(node: ast.AST) -> dict[str, str]:
+def _field_texts(node: ast.ClassDef) -> dict[str, str]:
     """Return the string that stands under each annotated name in the body of a class."""
-    return {
-        field.target.id: text.value.value
-        for field, text in pairwise(node.body)
-        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr)
-    }
+    texts = {}
+    for field, text in pairwise(node.body):
+        is_field = isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
+        is_text = isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
+        if is_field and is_text:
+            texts[field.target.id] = text.value.value
+    return texts
