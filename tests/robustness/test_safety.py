@@ -15,7 +15,7 @@ from autoencode.cli import file_formats, screen
 from autoencode.comparison import entries
 from autoencode.data import store
 from autoencode.inference import code_files
-from autoencode.runs import schema, writer
+from autoencode.runs import cleanup, schema
 from autoencode.system import files
 
 # Temporary names
@@ -375,4 +375,4 @@ def test_a_run_whose_file_has_a_folder_in_the_way_says_so(tmp_path):
 def test_a_leftover_that_cannot_be_removed_is_named(tmp_path):
     (tmp_path / "example7.png").mkdir()
     with pytest.raises(AutoencodeError, match=r"could not remove .*example7\.png \(Is a directory"):
-        writer.remove_later_epochs(tmp_path, 0)
+        cleanup.remove_later_epochs(tmp_path, 0)

@@ -10,8 +10,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import re
-import shutil
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -26,7 +24,8 @@ from autoencode import models
 from autoencode.errors import AutoencodeError
 from autoencode.images import Skipped
 from autoencode.runs import checkpoints, render
-from autoencode.runs.files import name_unwritten, remove_file, replace_file, replace_path
+from autoencode.runs.cleanup import remove_beginning, remove_later_epochs
+from autoencode.runs.files import name_unwritten, replace_file, replace_path
 from autoencode.runs.locks import LOCK, RECORD
 from autoencode.runs.run import (
     ARRAYS,
@@ -44,7 +43,6 @@ from autoencode.runs.run import (
     reconstructions_path,
 )
 from autoencode.runs.schema import FORMAT, not_written, seal
-from autoencode.system.files import is_temporary
 
 if TYPE_CHECKING:
     import keras
@@ -107,7 +105,7 @@ class RunWriter:
             writer._write_record(RECORD, record)
         except AutoencodeError:
             # Without its record it is no run, and would be in the way of one.
-            _remove_beginning(folder)
+            remove_beginning(folder)
             raise
         return writer
 
@@ -277,36 +275,6 @@ class RunWriter:
     def _write_record(self, name: str, record: dict[str, Any]) -> None:
         with replace_file(self.run.folder / name) as file:
             file.write(json.dumps(seal(record), indent=2).encode() + b"\n")
-
-
-def remove_later_epochs(folder: Path, epochs: int) -> None:
-    """Remove image files and arrays of epochs after the first `epochs`, and unfinished files.
-
-    Raises `AutoencodeError` where one cannot be removed.
-    """
-    with name_unwritten(folder):
-        drawn = [*folder.glob("example*.png")]
-        arrays = [*folder.glob(f"{ARRAYS}/reconstructions*.npy")]
-        hidden = [*folder.rglob(".*")]
-
-    for path in (*drawn, *arrays):
-        number = re.search(r"(\d+)\.\w+$", path.name)
-        if number and int(number[1]) >= epochs:
-            remove_file(path)
-    # What a killed process had begun to write.
-    for path in hidden:
-        if is_temporary(path.name):
-            remove_file(path)
-
-
-def _remove_beginning(folder: Path) -> None:
-    for name in (STATE, SKIPPED, ARRAYS, CHECKPOINT):
-        path = folder / name
-        with suppress(OSError):
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
 
 
 def _write_array(path: Path, array: np.ndarray) -> None:
