@@ -1,4 +1,4 @@
-"""The house itself: imports run down the ladder, only the command prints, and whatever is public says what it does."""
+"""The package: imports run down the ladder, only the command prints, the public is documented."""
 
 import ast
 import itertools

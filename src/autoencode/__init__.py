@@ -58,7 +58,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """Load a public name when it is first used, so that importing this package loads no array library."""
+    """Load a public name when it is first used: importing this package loads no NumPy."""
     if name == "__version__":
         return metadata.version("autoencode")
     if name in _RENAMED:

@@ -71,7 +71,7 @@ def resume(
     progress: bool | None = None,
     **own: Any,
 ) -> Run:
-    """Continue a training that stopped, up to `epochs` in all, in its own folder, and return the run.
+    """Continue a training that stopped, up to `epochs` in all, and return its run.
 
     Without more epochs, the end is bit for bit what it would have been without a stop. `source` is
     needed where the run was trained on an array. Own parts are given again, as `model`, `loss`,
@@ -185,7 +185,7 @@ class Run(os.PathLike):
 
     @property
     def val_loss(self) -> float:
-        """The mean squared error of the test images, pixels in [0, 1], of the model that was kept."""
+        """The model's mean squared error on the test images, pixels in [0, 1]."""
         return self._run.kept()["val_loss"]
 
     @property

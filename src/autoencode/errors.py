@@ -1,8 +1,8 @@
 """The errors that a user can cause and fix.
 
     Exception
-    └── AutoencodeError    what was expected, what was received, what to do: one line (exit status 1)
-        └── UsageError     a setting or an argument is invalid (exit status 2)
+    └── AutoencodeError    what was expected, what was received, what to do (exit status 1)
+        └── UsageError     a setting or an argument is invalid (status 2)
 
 A message names settings as Python spells them, in backticks: `batch_size`, `range=0:4095`. The
 command prints them as its options: --batch-size, --range 0:4095.
@@ -90,18 +90,21 @@ def unknown(kind: str, received: object, known: Iterable[str]) -> UsageError:
 
 
 def newer(path: object, written: str, version: str) -> AutoencodeError:
-    """Return the error for a file or folder that a newer autoencode has `written`, in a `version` not known here.
+    """Return the error for a file or folder that a newer autoencode has `written`.
+
+    `version` says which format it has, and which is known here.
 
     >>> str(newer("a.store", "packed", "version 2, known here: 1"))
-    'a.store was packed by a newer autoencode (version 2, known here: 1): upgrade with: pip install --upgrade autoencode'
+    'a.store was packed by a newer autoencode (version 2, known here: 1): upgrade with: ...'
     """
     return AutoencodeError(
-        f"{path} was {written} by a newer autoencode ({version}): upgrade with: pip install --upgrade autoencode"
+        f"{path} was {written} by a newer autoencode ({version}): upgrade with: "
+        "pip install --upgrade autoencode"
     )
 
 
 def printable(text: str) -> str:
-    """Return `text` on one line of any screen: what would break the line or steer the terminal stands as an escape.
+    r"""Return `text` on one line: what would break it or steer the terminal is escaped.
 
     So does what turns the direction of text, which lets a name look like another.
 
@@ -153,7 +156,7 @@ def not_written(
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether `error` says that memory ran out, in Python's, JAX's, TensorFlow's or PyTorch's words.
+    """Whether `error` says that memory ran out: Python's, JAX's, TensorFlow's or PyTorch's.
 
     >>> out_of_memory(MemoryError())
     True

@@ -29,7 +29,10 @@ __all__ = ["Finding", "Resumed", "Stopped", "Training", "describe_epoch", "recor
 
 
 def check(source: Source, config: Config) -> tuple[str, str]:
-    """Return the names of source and engine without loading either; raise `AutoencodeError` where there is none."""
+    """Return the names of source and engine without loading either.
+
+    Raises `AutoencodeError` where one is unknown.
+    """
     models.find(planning.choose_model(config, tutorial=is_tutorial(source)))
     objectives.check(config)
     preprocessing.check_options(config)
@@ -44,13 +47,15 @@ def prepare(
     progress: data.Progress | None = None,
     resumed: Resumed | None = None,
 ) -> Training:
-    """Load images and framework side by side, build the model, and return the training, not yet begun.
+    """Load images and framework side by side, build the model, and return the training.
 
-    `alone` is for the command's own process, see `engines.load`; `progress` is told how many pictures of how many are
-    decoded; `resumed`, with `config` from `recording.take_up`, is what a stopped training goes on from.
+    `alone` is for the command's own process, see `engines.load`; `progress` is told how many
+    pictures of how many are decoded; `resumed`, with `config` from `recording.take_up`, is what a
+    stopped training goes on from.
     """
     name, engine_name = check(source, config)
-    # Importing a framework keeps one core busy for a second: the other one loads, and measures PCA in the meantime.
+    # Importing a framework keeps one core busy for a second: the other one loads, and measures PCA
+    # in the meantime.
     engines.announce(
         engine_name
     )  # a source may come through Keras, which must then find the same engine
@@ -91,7 +96,7 @@ def prepare(
 def fit_time(
     engine_name: str, engine: engines.Engine, images: Images, config: Config
 ) -> tuple[engines.Engine, Images, Config]:
-    """Return an engine, images and settings whose epochs take the `time` of `config`, as far as steps take what they take now."""
+    """Return an engine, images and settings whose epochs take about the `time` of `config`."""
     taken = epoch_seconds(engine, images, config)
     most = parse_duration(config.time) / taken
     epochs = max(1, min(int(most), planning.MAX_TIMED_EPOCHS))
@@ -170,29 +175,30 @@ def fit(
         notes = planning.describe(given, config, count, images.shape)
     if models.find(config.model).starts_as_pca and "bce" in objectives.losses(config.loss):
         notes.append(
-            f"bce has no gradient where the {config.model} model clips a pixel to 0 or 1, as PCA often does: "
-            "`model=dense` suits `loss=bce`"
+            f"bce has no gradient where the {config.model} model clips a pixel to 0 or 1, "
+            "as PCA often does: `model=dense` suits `loss=bce`"
         )
     if is_too_large:
         notes.append(
-            f"no training images are held out, as copies of {images.train.nbytes / 1e9:.1f} GB would be "
-            "needed: the last epoch is kept; `holdout=0.1` holds a tenth out"
+            f"no training images are held out, as copies of {images.train.nbytes / 1e9:.1f} GB "
+            "would be needed: the last epoch is kept; `holdout=0.1` holds a tenth out"
         )
     if images.holdout is not None:
         notes.append(
-            f"{len(images.holdout):,} training images are held out: they choose the epoch whose weights are kept"
+            f"{len(images.holdout):,} training images are held out: "
+            "they choose the epoch whose weights are kept"
         )
     return dataclasses.replace(images, notes=(*images.notes, *notes)), config
 
 
 def _location(source: Source) -> str | None:
-    """Where a source lies, so that another process finds it from another folder; None where it is no path."""
+    """The absolute path of a source, which another process finds; None for any other source."""
     found = data.locate(source)
     return str(found.path.resolve()) if found.kind in ("path", "idx") else None
 
 
 def start(engine_name: str, images: Images, config: Config) -> engines.Engine:
-    """Return the engine `engine_name`, ready to train what a resolved `config` asks for on `images`."""
+    """Return the engine `engine_name`, ready to train a resolved `config` on `images`."""
     models.reset_weights(config.model)
     build = partial(assemble, config, images.shape, len(images.train))
     engine = engines.start(engine_name, build, seed=config.seed, precision=config.precision)
@@ -202,7 +208,7 @@ def start(engine_name: str, images: Images, config: Config) -> engines.Engine:
 
 
 def assemble(config: Config, shape: tuple[int, int, int], count: int) -> engines.TrainingGraph:
-    """Return the model, objective and optimizer of a resolved `config` for `count` training images of `shape`."""
+    """Return model, objective and optimizer of a resolved `config` for `count` images."""
     model = models.build(
         config.model,
         shape,
@@ -214,7 +220,8 @@ def assemble(config: Config, shape: tuple[int, int, int], count: int) -> engines
     )
     steps = math.ceil(count / config.batch_size)
     objective = objectives.build(model, config, steps)
-    return engines.TrainingGraph(model, objective, objectives.optimizer(config, steps * config.epochs))
+    optimizer = objectives.optimizer(config, steps * config.epochs)
+    return engines.TrainingGraph(model, objective, optimizer)
 
 
 def watch(
@@ -251,10 +258,10 @@ def run(
 
 
 def resume(folder: str | Path, epochs: int | None = None, source: Source | None = None) -> Path:
-    """Go on with a training that stopped, up to `epochs` in all, in its own folder, and return that.
+    """Continue a training that stopped, up to `epochs` in all, and return its folder.
 
-    Without more epochs, the end is bit for bit what it had been without a stop. `source` is needed where the run was
-    trained on an array. Raises `AutoencodeError` for what the caller can mend.
+    Without more epochs, the end is bit for bit what it had been without a stop. `source` is needed
+    where the run was trained on an array. Raises `AutoencodeError` for what the caller can mend.
     """
     with runs.reclaim(folder) as opened:
         config, resumed = take_up(opened, epochs)
@@ -267,7 +274,7 @@ def resume(folder: str | Path, epochs: int | None = None, source: Source | None 
 
 
 def check_own_parts(run: runs.Run) -> None:
-    """Raise `UsageError` where a run was trained with an own model, loss or optimizer that is not known here."""
+    """Raise `UsageError` where a run was trained with own parts that are not known here."""
     config = Config(**run.record["settings"])
     try:
         models.find(planning.choose_model(config, tutorial=True))
@@ -276,21 +283,21 @@ def check_own_parts(run: runs.Run) -> None:
         part = error.parameter or "model"
         value = getattr(config, part, "")
         raise UsageError(
-            f"{run.folder} was trained with {part} {value!r}, which is not known here: give your own "
-            f"`{part}` again.",
+            f"{run.folder} was trained with {part} {value!r}, which is not known here: "
+            f"give your own `{part}` again.",
             parameter=part,
         ) from error
 
 
 def source_of(run: runs.Run) -> str:
-    """Return the source that a run was trained on; raise `AutoencodeError` where it is not there any more."""
+    """Return the source that a run was trained on; raise `AutoencodeError` where it is gone."""
     word = runs.source(run.record)
     try:
         return data.find(word)
     except AutoencodeError as error:
         raise AutoencodeError(
-            f"{run.folder} was trained on {word}, which is not there: bring it back, or hand the images to "
-            "autoencode.resume in Python."
+            f"{run.folder} was trained on {word}, which is not there: bring it back, or hand the "
+            "images to autoencode.resume in Python."
         ) from error
 
 

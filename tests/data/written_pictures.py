@@ -53,10 +53,7 @@ def image_of(mode: str, *, is_smooth: bool) -> tuple[Image.Image, np.ndarray]:
     if mode in ("I;16", "F"):
         stored = values("uint16" if mode == "I;16" else "float32")
         return Image.fromarray(stored), pixels_of(stored)
-    if is_smooth:
-        alpha = np.full((1, HEIGHT, WIDTH, 1), 255, np.uint8)
-    else:
-        alpha = noise(1, 1, 5)
+    alpha = np.full((1, HEIGHT, WIDTH, 1), 255, np.uint8) if is_smooth else noise(1, 1, 5)
     base = grey if mode == "LA" else colour
     stacked = np.concatenate([base, alpha], -1)
     shown = on_white(np.concatenate([base.repeat(3, -1), alpha], -1) if mode == "LA" else stacked)

@@ -53,7 +53,7 @@ def test_parameters_are_those_of_config():
     of_sources = {field.name for field in dataclasses.fields(config.DataConfig)}
     of_pictures = {"examples", "frame_seconds"}
     elsewhere = of_sources | of_pictures
-    assert ours.keys() - extra == {field for field in vars(autoencode.Config())} - elsewhere
+    assert ours.keys() - extra == set(vars(autoencode.Config())) - elsewhere
 
 
 def test_the_numbers_are_those_of_plain_keras(tmp_path, digits, fitted):
@@ -94,11 +94,9 @@ def test_outliers_are_what_it_cannot_reconstruct(digits, fitted):
 
 def test_samples_lie_where_digits_lie(digits, fitted):
     drawn = fitted.sample(200)
-    assert (
-        drawn.shape == (200, 28, 28)
-        and drawn.dtype == np.uint8
-        and len(np.unique(drawn, axis=0)) == 200
-    )
+    assert drawn.shape == (200, 28, 28)
+    assert drawn.dtype == np.uint8
+    assert len(np.unique(drawn, axis=0)) == 200
     np.testing.assert_allclose(drawn.mean(0), digits.mean(0), atol=60)
     assert abs(float(drawn.mean()) - float(digits.mean())) < 6
 

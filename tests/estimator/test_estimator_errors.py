@@ -61,7 +61,8 @@ from autoencode.estimator import InvalidError
 def test_what_is_invalid_is_told_in_one_line(parameters, rows, words):
     with pytest.raises(InvalidError, match=words) as error:
         Autoencoder(**parameters).fit(rows)
-    assert "--" not in str(error.value) and "\n" not in str(error.value)
+    assert "--" not in str(error.value)
+    assert "\n" not in str(error.value)
 
 
 def test_advice_on_shapes_is_what_is_taken():
@@ -89,7 +90,8 @@ def test_a_loss_without_bound_is_told_of_the_estimator(digits):
         InvalidError, match=r"try a `learning_rate` below an eighth of 1e\+30, or another `loss`"
     ) as error:
         Autoencoder(code=2, epochs=9, batch_size=10, **rash).fit(digits[:200])
-    assert "kept" not in str(error.value) and "--" not in str(error.value)
+    assert "kept" not in str(error.value)
+    assert "--" not in str(error.value)
 
 
 def test_an_end_of_memory_is_told(digits, monkeypatch):

@@ -1,4 +1,4 @@
-"""The residual model before it is trained: PCA, clipped, by another's PCA; and the parts it is made of."""
+"""The residual model before training, against another's PCA, and the parts it is made of."""
 
 import math
 import os

@@ -97,15 +97,18 @@ engine, folder = sys.argv[1:]
 pixels = np.random.default_rng(0).integers(0, 256, (40, 9, 7, 3), "uint8")
 images = Images("noise", pixels, pixels[:8])
 told = {}
-every = dict(variational=1.0, quantize=3, noise="gaussian+mask+salt", loss="mse+mae+bce+ssim", sparsity=0.1)
+every = dict(variational=1.0, quantize=3, noise="gaussian+mask+salt", sparsity=0.1)
+every |= dict(loss="mse+mae+bce+ssim")
 every |= dict(augment="shift+rotate+scale+elastic+flip", optimizer="muon", schedule="linear")
 for model in models.ARCHITECTURES:
     for number, extra in enumerate([{}, every] if model == "dense" else [{}]):
         config = Config(
-            model=model, code=4, width=0.1, epochs=1, batch_size=20, examples=8, engine=engine, holdout=0.0, **extra
+            model=model, code=4, width=0.1, epochs=1, batch_size=20, examples=8, engine=engine,
+            holdout=0.0, **extra
         )
         run = pipeline.run(images, config, Path(folder, f"{engine}-{model}-{number}"))
-        told[str(run)] = [json.loads(line)["loss"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+        lines = (run / "metrics.jsonl").read_text().splitlines()
+        told[str(run)] = [json.loads(line)["loss"] for line in lines]
 np.save(Path(folder, "images.npy"), pixels[:8])
 print(json.dumps(told))
 """
@@ -151,7 +154,10 @@ def test_ssim_is_scikit_images():
         other = np.clip(one + RANDOM.normal(0, 0.2, one.shape), 0, 1).astype(np.float32)
         expected = np.mean(
             [
-                structural_similarity(a, b, data_range=1, channel_axis=-1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False)
+                structural_similarity(
+                    a, b, data_range=1, channel_axis=-1, gaussian_weights=True, sigma=1.5,
+                    use_sample_covariance=False,
+                )
                 for a, b in zip(one, other, strict=True)
             ]
         )  # fmt: skip
@@ -318,7 +324,7 @@ def test_a_quantized_code_learns_in_every_number_and_lies_on_the_grid(bits, prec
 
 
 def spline(values, place):
-    """Catmull and Rom's curve through `values` at `place`, as polynomials; beyond the ends there is nothing to weigh."""
+    """Catmull and Rom's curve through `values` at `place`, as polynomials."""
     place = min(max(place, 0), len(values) - 1)
     whole = math.floor(place)
     t = place - whole
@@ -606,7 +612,8 @@ WAVES = np.tile([0.02, 0.022], 15)  # a loss that wavers by a tenth, of 30 epoch
         ),
         (
             {"val_losses": [0.07, 0.065], "train_error": 0.051},
-            "the training is too short or the model too small: try `model=residual` without `batch_size`",
+            "the training is too short or the model too small: try `model=residual` "
+            "without `batch_size`",
         ),
         (
             {"val_losses": [0.04, 0.036], "codes": WELL["codes"] * 0},
@@ -691,7 +698,8 @@ def test_the_doctor_finds_each_planted_fault_and_no_other(fault, words):
 
 
 def test_a_schedule_that_is_there_is_not_advised():
-    patient = TrainingSummary(**WELL | {"losses": [0.03, 0.04], "config": Config(schedule="cosine")})
+    config = Config(schedule="cosine")
+    patient = TrainingSummary(**WELL | {"losses": [0.03, 0.04], "config": config})
     (finding,) = doctor.diagnose(patient)
     assert finding.advice == "try a lower `learning_rate`"
 
@@ -732,7 +740,8 @@ def test_codes_that_hold_the_class_are_told_from_codes_that_do_not():
     found = metrics.measure_codes(told[:300], labels[:300], told[300:], labels[300:])
     assert found == {"probe": 1.0, "neighbours": 1.0}
     noise = RANDOM.normal(size=(400, 4))
-    assert metrics.measure_codes(noise[:300], labels[:300], noise[300:], labels[300:])["probe"] < 0.5
+    measures = metrics.measure_codes(noise[:300], labels[:300], noise[300:], labels[300:])
+    assert measures["probe"] < 0.5
     assert metrics.measure_codes(told, None, told, None) == {}
 
 

@@ -251,7 +251,11 @@ def test_results_are_marked_where_their_folder_was_made_for_them(tmp_path, monke
     assert marked == {"decode-digits-1", "new/deep"}
     for path in Path().rglob("*.png"):
         assert marks.is_marked_picture(path.read_bytes()[:256])
-    with output_files.claim_files("encode", "digits-1"), output_files.claim_files("map", "digits-1", Path("a/b")):
+    elsewhere = Path("a/b")
+    with (
+        output_files.claim_files("encode", "digits-1"),
+        output_files.claim_files("map", "digits-1", elsewhere),
+    ):
         pass
     assert set(os.listdir()) == {"own", "new", "decode-digits-1"}
 

@@ -1,4 +1,4 @@
-"""The command: words become a `Config`, events become lines on the screen, errors one line. The only room that prints."""
+"""The command: words become settings, events lines, errors one line. Nothing else prints."""
 
 from autoencode.cli.entry import main
 from autoencode.cli.screen import app

@@ -1,4 +1,4 @@
-"""A console for lines as they are: no markup, no folding, nothing that steers the terminal. Imported when first needed."""
+"""A console for lines as they are: no markup, no folding, nothing that steers the terminal."""
 
 from rich.console import Console
 
@@ -7,7 +7,7 @@ from autoencode.errors import printable
 
 
 class Screen(Console):
-    """Rich's console, which knows terminals and bars, with `tell` for lines whose words came from elsewhere."""
+    """Rich's console, with `tell` for lines whose words came from elsewhere."""
 
     def __init__(self, *, stderr: bool = False, quiet: bool = False) -> None:
         super().__init__(stderr=stderr, quiet=quiet, highlight=False, soft_wrap=True)

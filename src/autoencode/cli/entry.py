@@ -1,6 +1,7 @@
 """The entry point: runs a command and exits.
 
-A file beside this one holds the commands of one kind; all of them are imported here, and none imports a framework.
+A file beside this one holds the commands of one kind; all of them are imported here, and none
+imports a framework.
 """
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from cyclopts import CycloptsError
 
 from autoencode.cli import (  # noqa: F401 - each adds its commands
     anomalies,
+    comparison,
     encoding,
     generation,
     info,
+    listing,
     projection,
     reconstruction,
     sources,
@@ -28,7 +31,7 @@ from autoencode.system import signals
 
 
 def main() -> None:
-    """Run the command and exit: 0, 1 for a problem to mend, 2 for a call that is off, 130 for Ctrl-C."""
+    """Run the command and exit: 0, 1 for an error, 2 for an invalid call, 130 for Ctrl-C."""
     # Warnings of odd tags in pictures that can be read all the same.
     warnings.filterwarnings("ignore", module="PIL")
     # A compiled program that is broken is compiled again.

@@ -1,4 +1,4 @@
-"""Settings as options of the command: --batch-size 256 for `batch_size=256`, as messages of the library name it."""
+"""Settings in messages of the library as options: --batch-size 256 for `batch_size=256`."""
 
 from __future__ import annotations
 

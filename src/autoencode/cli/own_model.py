@@ -55,8 +55,8 @@ def register_again(word: str, engine: str, recorded: str) -> None:
     """
     if not is_in_file(word) or _last_parts(word) != _last_parts(recorded):
         raise UsageError(
-            f"`resume` takes `model` for an own model alone, the one of the run: expected {recorded}, "
-            f"received {word}."
+            f"`resume` takes `model` for an own model alone, the one of the run: "
+            f"expected {recorded}, received {word}."
         )
     register(word, engine, recorded)
 

@@ -1,4 +1,4 @@
-"""What the commands share: the app that they are added to, bars, lines of what was left out, a process made ready."""
+"""What the commands share: the app, bars, lines of skipped pictures, a process made ready."""
 
 from __future__ import annotations
 
@@ -135,11 +135,15 @@ def _remove_broken_programs(cache: Path) -> None:
 
 
 def prepare_process() -> None:
-    """Set what only a process of the command's own may set, before the first import of NumPy; the user's words go first."""
+    """Set what only the command's own process may set, before NumPy is imported.
+
+    What the user has set goes first.
+    """
     os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(cache_folder() / "jax"))
     # Programs of this size compile in less than JAX's own limits, a second and more.
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
     os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
     _remove_broken_programs(Path(os.environ["JAX_COMPILATION_CACHE_DIR"]))
-    # PCA on every core would take them from the first epochs, and end no sooner for all: 0.5 s of the article's job.
+    # PCA on every core would take them from the first epochs, and end no sooner for all: 0.5 s of
+    # the article's job.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

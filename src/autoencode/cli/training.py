@@ -1,4 +1,4 @@
-"""The commands that train, and what is told of it: train, show, runs, models and compare."""
+"""The command that trains, and what it prints of a training."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from autoencode.cli import own_model
 from autoencode.cli.screen import app, bar, decoding, prepare_process, tell_skipped
 from autoencode.config import Config
-from autoencode.errors import UsageError, printable
+from autoencode.errors import UsageError
 from autoencode.system import signals
 
 if TYPE_CHECKING:
@@ -44,13 +44,13 @@ def train(
     Parameters
     ----------
     source
-        Images to train on: mnist, fashion_mnist, cifar10, cifar100, hf:OWNER/NAME, or a path: a folder of pictures, a
-        .zip, .tar, .parquet, .npz, .npy, IDX file, a picture or a packed store.
+        Images to train on: mnist, fashion_mnist, cifar10, cifar100, hf:OWNER/NAME, or a path: a
+        folder of pictures, a .zip, .tar, .parquet, .npz, .npy or IDX file, a picture or a store.
     run
         New or empty folder for the results [default: runs/SOURCE-1, -2, ...].
     resume
-        Folder of a run that stopped: go on with it, as if it never had. Takes no other option but --epochs, for more of them, and
-        --model FILE.py:FUNCTION where the run trained an own model.
+        Folder of a run that stopped: continue it, as if it never had stopped. Takes no other option
+        but --epochs, for more of them, and --model FILE.py:FUNCTION where it trained an own model.
     quiet
         Print nothing but errors.
     json_lines
@@ -88,7 +88,8 @@ def _check_resumed_alone() -> None:
         option, _, value = word.partition("=")
         if option not in ("--resume", "--epochs", "--model", "--quiet", "--json"):
             raise UsageError(
-                f"--resume goes on with the settings of the run, and takes --epochs, --quiet and --json alone, received {word}."
+                "--resume continues with the settings of the run, and takes --epochs, --quiet and "
+                f"--json alone, received {word}."
             )
         if option in ("--resume", "--epochs", "--model") and not value:
             next(words, None)
@@ -118,7 +119,8 @@ def _train(
         tell_stop = partial(_tell_stop, again=again, received=received, shown=shown)
         stopped = _tell_events(events, training, console, shown, tell_stop, json_lines=json_lines)
     tell_skipped(console, training.images.skipped, folder / runs.SKIPPED)
-    gc.freeze()  # the interpreter's last collection would take 0.5 s to give back what the process's end gives back
+    # The interpreter's last collection would take 0.5 s to free what the process's end frees.
+    gc.freeze()
     if stopped:
         sys.exit(128 + received[0])
     console.tell(f"results in {folder}: see report.html and output.gif")
@@ -148,7 +150,10 @@ def _tell_events(
     *,
     json_lines: bool,
 ) -> bool:
-    """Show the events of a training, and return whether it was stopped; `tell_stop` is told where, before the folder is finished."""
+    """Show the events of a training, and return whether it was stopped.
+
+    `tell_stop` is called with the position, before the folder is finished.
+    """
     from autoencode import pipeline
     from autoencode.training import Chunk, Epoch
 
@@ -171,7 +176,7 @@ def _tell_events(
 
 
 def _tell_stop(position: Position, *, again: str, received: list[int], shown: Progress) -> None:
-    """Say how to go on, now that nothing can be lost any more: from here on, a second signal ends the process at once."""
+    """Say how to resume, now that all is saved: a second signal ends the process at once."""
     shown.stop()
     print(
         f"autoencode: stopped early, {_place(position)}; go on with: {again}",
@@ -181,142 +186,6 @@ def _tell_stop(position: Position, *, again: str, received: list[int], shown: Pr
     signals.let_kill()
     if len(received) > 1:
         signal.raise_signal(received[-1])
-
-
-@app.command
-def show(run: Path) -> None:
-    """Make pictures, GIF, curve and report of a run again from its folder.
-
-    Parameters
-    ----------
-    run
-        Folder of a run.
-    """
-    from autoencode import runs
-    from autoencode.runs import render
-
-    with runs.reclaim(run) as opened:  # another process may be drawing in it
-        render.render_run(opened)
-    print(f"drawn again in {run}: see report.html and output.gif")
-
-
-@app.command(name="runs")
-def list_runs(folder: Path = Path("runs")) -> None:
-    """List runs: whether each trains, stopped, finished, failed or was killed, how far it is, its last sign of life.
-
-    Parameters
-    ----------
-    folder
-        Folder that holds folders of runs.
-    """
-    from autoencode.runs import listing
-
-    found = listing.list_runs(folder)
-    width = max((len(one.name) for one in found), default=3)
-    print(
-        f"{'run':{width}}  {'state':8} {'epoch':>9} {'loss':>8} {'val_loss':>8}  last sign of life"
-    )
-    for one in found:
-        epoch = f"{one.epoch}/{one.epochs}" if one.epochs else ""
-        losses = " ".join(
-            f"{'' if loss is None else f'{loss:.4f}':>8}" for loss in (one.loss, one.val_loss)
-        )
-        seen = f"{one.seen:%Y-%m-%d %H:%M:%S}" if one.seen else ""
-        line = f"{one.name:{width}}  {one.state:8} {epoch:>9} {losses}  {seen}{'  ' if one.why else ''}{one.why}"
-        print(printable(line))
-
-
-@app.command
-def models() -> None:
-    """List the models, with their parameters and measured errors on MNIST at a code of 16 numbers."""
-    from autoencode.models import ARCHITECTURES, measured
-
-    print(f"{'model':9} {'parameters':>12} {'test MSE':>10}")
-    for name, architecture in ARCHITECTURES.items():
-        found = measured(name)
-        error = "not yet" if found["mse"] is None else f"{found['mse']:.5f}"
-        print(
-            f"{name:9} {found['parameters']:12,} {error:>10}  {architecture.summary}; {found['recipe']}"
-        )
-
-
-@app.command
-def compare(
-    source: str = "mnist",
-    *,
-    models: Annotated[str, Parameter(name="--models")] = "article,dense,feedback",
-    codes: str = "16",
-    seeds: int = 3,
-    folder: Path | None = None,
-    config: Annotated[Config | None, Parameter(name="*")] = None,
-) -> None:
-    """Train several models with several sizes of the code, and write a leaderboard, a chart and a picture of them.
-
-    The same command continues a comparison that was stopped. Other options are those of train, for all of them.
-
-    Parameters
-    ----------
-    source
-        As for train.
-    models
-        Names of models, with commas between; PCA is always the first row.
-    codes
-        Sizes of the code, with commas between.
-    seeds
-        Trainings of each, from --seed on.
-    folder
-        Where everything is kept [default: comparison-SOURCE].
-    """
-    prepare_process()
-    from autoencode import comparison
-    from autoencode.cli.console import Screen
-
-    config = config or Config()
-    console = Screen()
-    entries = comparison.plan_entries(
-        source, config, _words(models), _whole_numbers("--codes", codes), seeds
-    )
-    folder = comparison.claim_folder(folder, source, config)
-    done = 0
-    try:
-        with signals.ended_by_sigterm():
-            for entry, found, before in comparison.run_entries(folder, source, config, entries):
-                done += 1
-                _tell_entry(console, entry.folder, found, first=done == 1, before=before)
-    except KeyboardInterrupt as error:
-        print(
-            f"autoencode: stopped early, {done} of {len(entries)} done; the same command goes on",
-            file=sys.stderr,
-        )
-        sys.exit(signals.exit_status(error))
-    for line in comparison.write_leaderboard(folder):
-        print(line)
-    console.tell(f"leaderboard.md, leaderboard.csv, error.png and reconstructions.png in {folder}")
-
-
-def _tell_entry(
-    console: Screen, name: str, found: dict[str, Any], *, first: bool, before: bool
-) -> None:
-    for note in found["notes"] if first else ():
-        console.tell(note)
-    if first and found["skipped"]:
-        console.tell(f"{found['skipped']:,} left out, see: autoencode look")
-    console.tell(f"{name}: test MSE {found['mse']:.5f}" + (" (was there)" if before else ""))
-    for finding in found["findings"]:
-        console.tell(f"  doctor: {finding}")
-
-
-def _words(text: str) -> list[str]:
-    return [word.strip() for word in text.split(",") if word.strip()]
-
-
-def _whole_numbers(option: str, words: str) -> list[int]:
-    try:
-        return [int(word) for word in _words(words)]
-    except ValueError:
-        raise UsageError(
-            f"{option} takes whole numbers with commas between, received {words!r}."
-        ) from None
 
 
 def _place(position: Position) -> str:

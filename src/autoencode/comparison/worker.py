@@ -90,7 +90,8 @@ def _measure_training(
     test = evaluate(engine, images.test, len(images.test))
     train_codes = evaluate(engine, images.train, 0).codes
     measures = metrics.measure_reconstructions(images.test, test.examples, test.errors)
-    measures |= metrics.measure_codes(train_codes, images.train_labels, test.codes, images.test_labels)
+    labels = images.train_labels, images.test_labels
+    measures |= metrics.measure_codes(train_codes, labels[0], test.codes, labels[1])
     return measures | {
         "parameters": engine.model.count_params(),
         "epochs": len(epochs),
@@ -127,7 +128,8 @@ def _measure_pca(images: Images, components: int, folder: Path) -> dict[str, Any
     _write_array(folder / "reconstructions.npy", pixels[:EXAMPLES])
 
     measures = metrics.measure_reconstructions(images.test, pixels, errors)
-    measures |= metrics.measure_codes(train_codes, images.train_labels, test_codes, images.test_labels)
+    labels = images.train_labels, images.test_labels
+    measures |= metrics.measure_codes(train_codes, labels[0], test_codes, labels[1])
     return measures | {
         "notes": list(images.notes),
         "skipped": len(images.skipped),

@@ -97,6 +97,6 @@ def fills(kind: str, extent: Extent) -> bool:
 def natural_range(kind: str, extent: Extent) -> Range:
     """The full range of `kind`, but 0 to 255 for wider integers that hold 8-bit values."""
     is_integer = kind not in ("float", "bool")
-    if is_integer and 0 <= extent.least and extent.largest <= 255:
+    if is_integer and extent.least >= 0 and extent.largest <= 255:
         return EIGHT_BITS
     return full_range(kind)

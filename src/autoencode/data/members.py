@@ -163,7 +163,7 @@ def stamp_of(path: str | Path) -> list[int]:
 
 
 def show_name(name: str | os.PathLike) -> str:
-    """Return a name that any screen and line of a file can show: bytes that are no text stand as
+    r"""Return a name that any screen and line of a file can show: bytes that are no text stand as
     \\\\xNN.
     """
     return printable(os.fsencode(name).decode("utf-8", "backslashreplace"))

@@ -84,7 +84,7 @@ def parse_range(text: str) -> RangeOption:
     high = float(found[3])
     if not math.isfinite(high - low):
         raise UsageError(f"`range` expects numbers below 1e308 in size, received {text!r}.")
-    if not low < high or (found[1] and not (0 <= low and high <= 100)):
+    if not low < high or (found[1] and not (low >= 0 and high <= 100)):
         limits = "0 <= LOW < HIGH <= 100" if found[1] else "MIN below MAX"
         raise UsageError(f"`range` expects {limits}, received {text!r}.")
     return RangeOption(method, low, high)

@@ -173,12 +173,12 @@ def _known_range(
 
     Of images, values must fill a part of the range; a single value says nothing, and fills any.
     """
-    if dtype == bool:
+    if dtype.kind == "b":
         return [0, 1]
     if not are_images:
         if dtype == np.uint8:
             return [0, 255]
-        return [0, 1] if dtype.kind == "f" and 0 <= least and largest <= 1 else None
+        return [0, 1] if dtype.kind == "f" and least >= 0 and largest <= 1 else None
 
     top, tolerance = _pixel_limits(dtype)
     if dtype == np.uint16 and largest > 255:

@@ -1,7 +1,8 @@
 """An image shape becomes a plain Keras model, by name. Knows no images and no engine.
 
-Each architecture is a file beside this one with a function `build(shape, code, width)` that returns the encoder and the
-decoder. Models from elsewhere are in `own`. Those files import Keras, so they are imported only after an engine has been chosen.
+Each architecture is a file beside this one with a function `build(shape, code, width)` that returns
+the encoder and the decoder. Models from elsewhere are in `own`. Those files import Keras, so they
+are imported only after an engine has been chosen.
 """
 
 from autoencode.models.registry import (

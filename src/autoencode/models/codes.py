@@ -1,4 +1,4 @@
-"""What is done to any encoder: codes of any sign, codes of a few values each, an encoder that shares no layer."""
+"""Changes to any encoder: linear codes, quantized codes, no shared layer."""
 
 import keras
 from keras import ops
@@ -7,7 +7,7 @@ from autoencode.models.own import code_layer
 
 
 def linear(encoder: keras.Model) -> keras.Model:
-    """Return `encoder`, with the dense layer that gives its codes made anew without an activation where it has one."""
+    """Return `encoder` with a linear dense layer named `code` at its end."""
     last = code_layer(encoder)
     is_linear = last.activation is keras.activations.linear
     if is_linear and last.name == "code":
@@ -21,16 +21,17 @@ def linear(encoder: keras.Model) -> keras.Model:
 
 
 def quantized(encoder: keras.Model, bits: int) -> keras.Model:
-    """Return `encoder` with every number of its code bounded by tanh and rounded to one of 2 ** bits values in [-1, 1].
+    """Return `encoder` with its code rounded to 2 ** bits values in [-1, 1], after tanh.
 
-    Gradients pass the rounding as if it were not there (finite scalar quantization: Mentzer, Minnen, Agustsson and
-    Tschannen, arXiv:2309.15505, section 3.1). Before the tanh, every number is normalised over the batch (Ioffe and
-    Szegedy, arXiv:1502.03167, algorithm 1). Built from Keras's own layers and operations, so that plain Keras opens the
-    model.
+    Gradients pass the rounding as if it were not there (finite scalar quantization: Mentzer,
+    Minnen, Agustsson and Tschannen, arXiv:2309.15505, section 3.1). Before the tanh, every number
+    is normalised over the batch (Ioffe and Szegedy, arXiv:1502.03167, algorithm 1). Built from
+    Keras's own layers and operations, so that plain Keras opens the model.
     """
     steps = 2**bits - 1
-    # Without it the article's codes lie beyond +-3.8 after an epoch, where tanh passes no gradient, and the model redraws
-    # the mean image. In float32: bfloat16 has 8 bits, and would round once more.
+    # Without it the article's codes lie beyond +-3.8 after an epoch, where tanh passes no gradient,
+    # and the model redraws the mean image. In float32: bfloat16 has 8 bits, and would round once
+    # more.
     unbounded = keras.layers.BatchNormalization(momentum=0.9, dtype="float32", name="normalised")(
         encoder.output
     )
@@ -40,9 +41,10 @@ def quantized(encoder: keras.Model, bits: int) -> keras.Model:
 
 
 def unshared(model: keras.Model) -> keras.Model:
-    """Return `model` as it can be saved: an encoder that has the decoder inside gets a copy of it, with its weights.
+    """Return `model` as it can be saved: an encoder that holds the decoder gets a copy of it.
 
-    (Keras writes a layer that is shared between two levels of nesting once and reads it twice, the second time empty.)
+    (Keras writes a layer that is shared between two levels of nesting once and reads it twice, the
+    second time empty.)
     """
     encoder, decoder = model.get_layer("encoder"), model.get_layer("decoder")
     if decoder not in encoder.layers:

@@ -1,4 +1,4 @@
-"""Convolutions that halve the image, dense layers around the code, and sub-pixel convolutions that double it again."""
+"""Convolutions that halve the image, dense layers, and sub-pixel convolutions that double it."""
 
 import math
 
@@ -9,7 +9,9 @@ SMALLEST = 7  # pixels of the shorter side, below which an image is not halved a
 
 
 def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.Model, keras.Model]:
-    """Return encoder and decoder; at 28 x 28 grey and `width` 1: 32 and 64 channels, then 256 units, then the code.
+    """Return encoder and decoder.
+
+    At 28 x 28 grey and `width` 1: 32 and 64 channels, then 256 units, then the code.
 
     A side that cannot be halved often enough is filled up with black at its end, and cut again.
     """
@@ -29,8 +31,10 @@ def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.M
     widen = _normalised(layers.Dense(units, use_bias=False), "widen")
     to_image = _normalised(layers.Dense(rows * columns * sizes[-1], use_bias=False), "to_image")
     shape_image = layers.Reshape((rows, columns, sizes[-1]), name="image")
-    double = [_normalised(layers.Conv2D(4 * size, 2, padding="same", use_bias=False), f"double{level}")
-              for level, size in reversed(list(enumerate(sizes[:-1])))]  # fmt: skip
+    double = [
+        _normalised(layers.Conv2D(4 * size, 2, padding="same", use_bias=False), f"double{level}")
+        for level, size in reversed(list(enumerate(sizes[:-1])))
+    ]
     to_pixels = layers.Conv2D(
         4 * channels, 3, padding="same", activation="sigmoid", dtype="float32", name="pixels"
     )
@@ -67,7 +71,7 @@ def _normalised(layer: keras.Layer, name: str) -> keras.Sequential:
 
 
 def _subpixels(features: keras.KerasTensor) -> keras.KerasTensor:
-    """Give a fourth of the channels to each pixel of a square of four, (N, h, w, 4c) to (N, 2h, 2w, c).
+    """Give a fourth of the channels to each of four pixels, (N, h, w, 4c) to (N, 2h, 2w, c).
 
     (Shi and others, arXiv:1609.05158, section 3.2.)
     """

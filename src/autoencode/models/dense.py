@@ -1,4 +1,4 @@
-"""Dense layers that narrow to the code and widen again, each normalised by its root mean square and passed through GELU."""
+"""Dense layers that narrow to the code and widen again, each with RMS norm and GELU."""
 
 import math
 
@@ -9,7 +9,10 @@ MOST_WEIGHTS = 2**23  # between the image and the widest layer, at a width of 1
 
 
 def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.Model, keras.Model]:
-    """Return encoder and decoder; at 28 x 28 grey, a code of 16 and `width` 1 the sizes are 784-512-256-16-256-512-784."""
+    """Return encoder and decoder.
+
+    At 28 x 28 grey, a code of 16 and `width` 1 the sizes are 784-512-256-16-256-512-784.
+    """
     pixels = math.prod(shape)
 
     # Layers
@@ -50,14 +53,16 @@ def narrowing(
 
 
 def _sizes(shape: tuple[int, int, int], code: int, width: float) -> list[int]:
-    """Sizes of the hidden layers, each half of the one before, down to 512 at most; two at least, none below the code's.
+    """Sizes of the hidden layers, each half of the one before, down to 512 at most.
+
+    Two at least, and none below the code's.
 
     >>> _sizes((28, 28, 1), 16, 1.0), _sizes((32, 32, 3), 16, 2.0), _sizes((512, 512, 3), 16, 1.0)
     ([512, 256], [2024, 1012, 506], [16, 16])
     """
     pixels = math.prod(shape)
-    # Two thirds of MNIST's pixels; more pixels widen it by their root, as more is known of each, until its weights
-    # would fill memory.
+    # Two thirds of MNIST's pixels; more pixels widen it by their root, as more is known of each,
+    # until its weights would fill memory.
     widest = min(512 * math.sqrt(pixels / 784), MOST_WEIGHTS / pixels)
     sizes = [max(8, round(widest * width / 8) * 8)]
     while len(sizes) < 2 or sizes[-1] > 512:

@@ -1,7 +1,8 @@
-"""Dense layers that look twice: the encoder redraws its first code, sees what is left over, and corrects the code.
+"""Dense layers that look twice: the encoder decodes a first code, and corrects it.
 
-The correction is learned, and is what a step towards a better code would be if each image had one optimised for it
-(iterative amortised inference: Marino, Yue and Mandt, arXiv:1807.09356). The decoder inside the encoder is the decoder.
+The correction is learned, and is what a step towards a better code would be if each image had one
+optimised for it (iterative amortised inference: Marino, Yue and Mandt, arXiv:1807.09356). The
+decoder inside the encoder is the decoder.
 """
 
 import keras
@@ -11,7 +12,10 @@ from autoencode.models import dense
 
 
 def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.Model, keras.Model]:
-    """Return encoder and decoder; the first look and the decoder are `dense` at twice `width`, the second look at `width`."""
+    """Return encoder and decoder.
+
+    The first look and the decoder are `dense` at twice `width`, the second look at `width`.
+    """
     # Layers
     first, decoder = dense.build(shape, code, 2 * width)
     pixels = layers.Flatten(name="pixels")

@@ -40,8 +40,8 @@ def build_of(model: object) -> Callable[..., Any]:
     """
     if is_torch(model) or (isinstance(model, (tuple, list)) and any(map(is_torch, model))):
         raise UsageError(
-            "`model` takes Keras models, received a PyTorch module: build it of Keras layers, which "
-            'run on PyTorch too with engine="torch".'
+            "`model` takes Keras models, received a PyTorch module: build it of Keras layers, "
+            "which run on PyTorch too with `engine=torch`."
         )
     if isinstance(model, (tuple, list)) and len(model) == 2 and all(map(_is_keras, model)):
         return Built(tuple(model))
@@ -135,8 +135,9 @@ def code_layer(encoder: keras.Model) -> keras.layers.Dense:
     if isinstance(last, keras.layers.Dense):
         return last
     raise UsageError(
-        "`variational` needs an encoder that ends with a Dense layer, beside which its log variances "
-        f"stand, this one ends with {type(last).__name__}: end it with Dense, or do without."
+        "`variational` needs an encoder that ends with a Dense layer, beside which its log "
+        f"variances stand, this one ends with {type(last).__name__}: end it with Dense, "
+        "or do without."
     )
 
 
@@ -152,8 +153,9 @@ def _check_graph(model: keras.Model) -> None:
         known = False
     if not known:
         raise UsageError(
-            f"`model` takes functional Keras models, {name_of(model)} ({type(model).__name__}) has no "
-            "known input: begin it with keras.Input, or make it with keras.Model(inputs, outputs)."
+            f"`model` takes functional Keras models, {name_of(model)} ({type(model).__name__}) "
+            "has no known input: begin it with keras.Input, or make it with "
+            "keras.Model(inputs, outputs)."
         )
 
 

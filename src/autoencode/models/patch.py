@@ -1,4 +1,4 @@
-"""The image in patches: dense layers mix what the patches hold and, in turn, where they lie (MLP-Mixer).
+"""Patches mixed by dense layers, within each patch and between them in turn (MLP-Mixer).
 
 Products of matrices alone, which every engine computes at full speed.
 (Tolstikhin and others, arXiv:2105.01601, section 2.)
@@ -13,7 +13,10 @@ MOST_PATCHES = 100
 
 
 def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.Model, keras.Model]:
-    """Return encoder and decoder; at 28 x 28 grey and `width` 1: 49 patches of 4 x 4, 64 units each, two mixings each way."""
+    """Return encoder and decoder.
+
+    At 28 x 28 grey and `width` 1: 49 patches of 4 x 4, 64 units each, two mixings each way.
+    """
     height, width_pixels, channels = shape
     side = max(
         1, min(4, height, width_pixels), math.ceil(math.sqrt(height * width_pixels / MOST_PATCHES))

@@ -1,7 +1,7 @@
 """Architectures by name, and what is known of each before Keras is loaded.
 
-What makes the pixels, and what moves them after that, computes in float32 whatever the rest does (Keras's guide "Mixed
-precision"): in bfloat16 a sigmoid of 6 rounds to 1, where no gradient passes.
+What makes the pixels, and what moves them after that, computes in float32 whatever the rest does
+(Keras's guide "Mixed precision"): in bfloat16 a sigmoid of 6 rounds to 1, where no gradient passes.
 """
 
 from __future__ import annotations
@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Architecture:
-    """What is known of an architecture before Keras is loaded: what it is, and how it is best trained.
+    """What is known of an architecture before Keras is loaded, and how it is best trained.
 
-    `batch_normalised` tells whether layers normalise over a batch; `quantized_rate` is the learning rate where the code is
-    quantized, if it is another; `starts_as_pca` tells that the model is PCA before it is trained, see `initialise`.
-    `build` is the function of an own model, see `register_model`; the others have a file of their name.
+    `batch_normalised` tells whether layers normalise over a batch; `quantized_rate` is the learning
+    rate where the code is quantized, if it is another; `starts_as_pca` tells that the model is PCA
+    before it is trained, see `initialise`. `build` is the function of an own model, see
+    `register_model`; the others have a file of their name.
     """
 
     summary: str
@@ -45,7 +46,8 @@ class Architecture:
 
 
 ARCHITECTURES = {
-    # Codes within [-1, 1] and no normalisation after them ask for larger weights: 8 bits end at 0.0211 and not 0.0278.
+    # Codes within [-1, 1] and no normalisation after them ask for larger weights: 8 bits end at
+    # 0.0211 and not 0.0278.
     "article": Architecture(
         "one dense layer down to the code, one back", "adam", 1e-3, "constant", quantized_rate=1e-2
     ),
@@ -60,7 +62,7 @@ ARCHITECTURES = {
         batch_normalised=True,
     ),
     "feedback": Architecture(
-        "dense layers that redraw a first code, see what is left over, and correct the code",
+        "dense layers that decode a first code, see what is missing, and correct the code",
         "adamw",
         4e-3,
         "cosine",
@@ -119,7 +121,7 @@ def register_model(
 
 
 def adopt_model(model: object) -> tuple[str, int | None]:
-    """Register `model` under its own name, and return that and the size of its code, if it is known.
+    """Register `model` under its own name; return that and the size of its code, if known.
 
     `model` is what `own.EXPECTED` says; a name stays as it is. Raises `UsageError` for anything
     else.
@@ -140,7 +142,7 @@ def known_models() -> list[str]:
 
 
 def measured(name: str) -> dict[str, Any]:
-    """Return `parameters`, mean `mse` over seeds (None where it is not measured yet) and `recipe` of `name`.
+    """Return `parameters`, mean `mse` over seeds (None if not measured) and `recipe` of `name`.
 
     They are those on MNIST, at a code of 16 numbers.
     """
@@ -148,7 +150,7 @@ def measured(name: str) -> dict[str, Any]:
 
 
 def find(name: str) -> Architecture:
-    """Return the architecture called `name`; raise `UsageError` with the nearest names where there is none."""
+    """Return the architecture `name`; raise `UsageError` with the nearest names if unknown."""
     if name in ARCHITECTURES:
         return ARCHITECTURES[name]
     if name not in OWN:
@@ -182,12 +184,13 @@ def build(
 ) -> keras.Model:
     """Return the autoencoder `name` for images of `shape` (H, W, C) and a code of `code` numbers.
 
-    A functional Keras model from (N, H, W, C) to (N, H, W, C), floats in [0, 1], in which the layers `encoder`,
-    (N, H, W, C) to (N, code), and `decoder`, (N, code) to (N, H, W, C), are models themselves. `width` multiplies the
-    sizes of the layers between; the article's has none. `linear_code` takes the activation off the code. `quantize`
-    rounds every number of the code to one of 2 ** quantize values in [-1, 1]. `dropout` is the
-    share of hidden units that are dropped in training, of `residual` alone.
-    Raises `UsageError` for an unknown name, and for an own model that does not fit.
+    A functional Keras model from (N, H, W, C) to (N, H, W, C), floats in [0, 1], in which the
+    layers `encoder`, (N, H, W, C) to (N, code), and `decoder`, (N, code) to (N, H, W, C), are
+    models themselves. `width` multiplies the sizes of the layers between; the article's has none.
+    `linear_code` takes the activation off the code. `quantize` rounds every number of the code to
+    one of 2 ** quantize values in [-1, 1]. `dropout` is the share of hidden units that are dropped
+    in training, of `residual` alone. Raises `UsageError` for an unknown name, and for an own model
+    that does not fit.
 
     >>> build("article", (28, 28, 1), 16).count_params()
     25888
@@ -219,7 +222,7 @@ def reset_weights(name: str) -> None:
 
 
 def initialise(name: str, model: keras.Model, images: np.ndarray) -> None:
-    """Set the initial weights of `model`, built as `name`, that depend on uint8 images (N, H, W, C).
+    """Set the initial weights of the model `name` that depend on uint8 images (N, H, W, C).
 
     Only those of an architecture that `starts_as_pca` do; any other model stays as it is.
     """
@@ -241,7 +244,7 @@ def _channels_last() -> Iterator[None]:
 
 
 def unshared(model: keras.Model) -> keras.Model:
-    """Return `model`, or a copy of it with the same weights, in a form that can be saved and opened by plain Keras."""
+    """Return `model`, or a copy with the same weights that plain Keras saves and opens."""
     from autoencode.models import codes
 
     return codes.unshared(model)

@@ -139,7 +139,8 @@ def initialise(model: keras.Model, images: np.ndarray) -> None:
 def component_count(shape: tuple[int, int, int], code: int) -> int:
     """Return how many components the decoder has: 256, fewer for large images, none below `code`.
 
-    >>> component_count((64, 64, 3), 16), component_count((8, 8, 1), 2), component_count((256, 256, 3), 16)
+    >>> sizes = ((64, 64, 3), 16), ((8, 8, 1), 2), ((256, 256, 3), 16)
+    >>> tuple(component_count(shape, code) for shape, code in sizes)
     (256, 64, 21)
     """
     pixels = math.prod(shape)
@@ -188,7 +189,7 @@ def _components(images: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray,
 
 
 def _complement(directions: np.ndarray, count: int, shape: tuple[int, int, int]) -> np.ndarray:
-    """`directions` (F, K), with smooth patterns of images of `shape` added up to `count`, orthonormal.
+    """`directions` (F, K), filled up to `count` with smooth patterns of `shape`, orthonormal.
 
     The patterns are products of cosines, those of the lowest frequencies first, for each channel.
     """

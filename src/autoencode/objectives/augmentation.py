@@ -1,10 +1,12 @@
 """Images moved a little, anew in every epoch, so that a model cannot learn single ones by heart.
 
-Shift, rotation, scale and elastic distortion are one field of displacements, applied along rows and then along columns
-(two passes: Catmull and Smith, SIGGRAPH 1980). Each pass is a sum over the few whole displacements in reach, weighted by
-the cubic kernel of Keys (IEEE Transactions on Acoustics, Speech, and Signal Processing 29, 1981, 1153-1160), a = -0.5:
-linear interpolation blurs, and a model that learns from blurred images redraws sharp ones worse (0.0063 and not 0.0060).
-Multiplications and additions of whole images, where gathering pixels one by one takes ten times as long on a CPU.
+Shift, rotation, scale and elastic distortion are one field of displacements, applied along rows and
+then along columns (two passes: Catmull and Smith, SIGGRAPH 1980). Each pass is a sum over the few
+whole displacements in reach, weighted by the cubic kernel of Keys (IEEE Transactions on Acoustics,
+Speech, and Signal Processing 29, 1981, 1153-1160), a = -0.5: linear interpolation blurs, and a
+model that learns from blurred images redraws sharp ones worse (0.0063 and not 0.0060).
+Multiplications and additions of whole images, where gathering pixels one by one takes ten times as
+long on a CPU.
 """
 
 import math
@@ -14,15 +16,19 @@ import numpy as np
 from keras import ops, random
 
 UNCHANGED = 0.2  # share of the images that are left as they are, since test images are
-# Points a side between which the elastic field runs smoothly (after Simard, Steinkraus and Platt, ICDAR 2003).
+# Points a side between which the elastic field runs smoothly (after Simard, Steinkraus and Platt,
+# ICDAR 2003).
 COARSE = 4
 
 
 class Augment(keras.layers.Layer):
-    """Images (N, H, W, C), each moved by amounts of its own, at most those given; what comes in from outside repeats the border.
+    """Images (N, H, W, C), each moved by random amounts of its own, at most those given.
+
+    What comes in from outside repeats the border.
 
     "mix" blends each image with the one before it in the batch, of which it takes a random share up
-    to the strength given (after Zhang and others, arXiv:1710.09412, section 2, with uniform shares).
+    to the strength given (after Zhang and others, arXiv:1710.09412, section 2, with uniform
+    shares).
     """
 
     def __init__(self, strengths: dict[str, float]) -> None:
@@ -51,7 +57,8 @@ class Augment(keras.layers.Layer):
         move_x, move_y = (self._uniform(images, (1, 1), -shift, shift) for _ in range(2))
         turn = self._uniform(images, (1, 1), -angle, angle) * (math.pi / 180)
         grow = self._uniform(images, (1, 1), -scale, scale)
-        # Catmull and Smith: rows are moved so that columns, moved after them, end where the turned and scaled pixel lies.
+        # Catmull and Smith: rows are moved so that columns, moved after them, end where the turned
+        # and scaled pixel lies.
         field_x = (
             ((1 + grow) / ops.cos(turn) - 1) * across + ops.tan(turn) * (move_y - down) + move_x
         )
@@ -81,7 +88,7 @@ class Augment(keras.layers.Layer):
 
 
 def _reaches(height, width, shift, angle, scale, elastic):
-    """The whole steps that the fields along rows and along columns reach, with one more for the kernel."""
+    """The whole steps that the fields reach along rows and columns, one more for the kernel."""
     turn, right, below = angle * math.pi / 180, (width - 1) / 2, (height - 1) / 2
     x = ((1 + scale) / math.cos(turn) - 1) * right + math.tan(turn) * (below + shift)
     y = (1 + scale) * math.sin(turn) * right + max(scale, 1 - (1 - scale) * math.cos(turn)) * below
@@ -93,10 +100,11 @@ def _reaches(height, width, shift, angle, scale, elastic):
 
 
 def _moved(images, field, axis, reach):
-    """Return images (N, C, H, W) whose pixel at x comes from x + field(x) along `axis`, from the border at the furthest.
+    """Return images (N, C, H, W) whose pixel at x comes from x + field(x) along `axis`.
 
-    Where the kernel reaches over the border, the weights of the pixels within are scaled up to 1. (Repeating the border
-    instead keeps XLA from vectorising: 27 ms for 256 images of 28 x 28, and not 4.)
+    Where the kernel reaches over the border, the weights of the pixels within are scaled up to 1.
+    (Repeating the border instead keeps XLA from vectorising: 27 ms for 256 images of 28 x 28, and
+    not 4.)
     """
     size = images.shape[axis]
     place = np.arange(size).reshape((size, 1) if axis == 2 else (size,))

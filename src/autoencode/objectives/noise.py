@@ -1,4 +1,4 @@
-"""Noise on the way into the encoder: what comes out is compared with the clean image, so the model learns to remove it.
+"""Noise on the encoder's input: the target stays clean, so the model learns to remove it.
 
 (Denoising autoencoders: Vincent, Larochelle, Bengio and Manzagol, ICML 2008.)
 """
@@ -32,7 +32,7 @@ def mask(images, share, seed):
 
 
 def salt(images, share, seed):
-    """Set half of a `share` of the pixels to 0 and the other half to 1, all channels together (salt and pepper)."""
+    """Set half of a `share` of the pixels to 0, the other half to 1 (salt and pepper)."""
     drawn = _uniform(images, seed)
     return ops.where(drawn < share / 2, 0.0, ops.where(drawn < share, 1.0, images))
 

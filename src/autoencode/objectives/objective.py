@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 
 def build(model: keras.Model, config: Config, steps: int) -> keras.Model:
-    """Return the objective of `config` for `model`: a Keras model from images to the loss of a batch, a scalar.
+    """Return the objective of `config` for `model`: a Keras model from images to a scalar loss.
 
-    `steps` are those of an epoch, which the warm-up of the variational term counts in. The layers of `model` are shared.
+    `steps` are those of an epoch, which the warm-up of the variational term counts in. The layers
+    of `model` are shared.
     """
     import keras
 
@@ -47,9 +48,10 @@ def build(model: keras.Model, config: Config, steps: int) -> keras.Model:
 
 
 def optimizer(config: Config, steps: int) -> keras.Optimizer:
-    """Return the optimizer of `config`, whose schedule ends after `steps`; "auto" must have been resolved before.
+    """Return the optimizer of a resolved `config`, whose schedule ends after `steps`.
 
-    Weight decay (Loshchilov and Hutter, arXiv:1711.05101) spares biases and the scales of normalisations.
+    Weight decay (Loshchilov and Hutter, arXiv:1711.05101) spares biases and the scales of
+    normalisations.
     """
     from autoencode.objectives import optimizers
 

@@ -1,4 +1,4 @@
-"""Optimizers and schedules by name: Keras's own, with the few settings that the field has come to prefer."""
+"""Keras's optimizers and schedules by name, with the settings that the field prefers."""
 
 import keras
 from keras.optimizers import schedules
@@ -7,7 +7,8 @@ from autoencode.config import Config
 from autoencode.objectives import own
 
 WARM_UP = 0.05  # of all steps, in which the cosine schedule rises to its learning rate
-# Second moments over 20 steps and not 1,000: a dense training of 6 epochs ends at 0.0077 and not 0.0086.
+# Second moments over 20 steps and not 1,000: a dense training of 6 epochs ends at 0.0077 and not
+# 0.0086.
 ADAMW_BETA_2 = 0.95
 
 
@@ -38,7 +39,7 @@ def build(config: Config, steps: int) -> keras.Optimizer:
 
 
 class Scaled(schedules.LearningRateSchedule):
-    """A learning rate, or a schedule of one, times a factor that is a variable of the optimizer, and so of its state."""
+    """A learning rate or its schedule, times a factor that is a variable of the optimizer."""
 
     def __init__(self, rate: float | schedules.LearningRateSchedule) -> None:
         self.rate = rate
@@ -54,8 +55,8 @@ class Scaled(schedules.LearningRateSchedule):
 def _rate(config: Config, steps: int) -> float | schedules.LearningRateSchedule:
     """The learning rate, or its schedule over `steps`.
 
-    Cosine: after the warm-up it falls as (1 + cos(pi t)) / 2, t from 0 to 1 (Loshchilov and Hutter, arXiv:1608.03983,
-    section 3, equation 5, without restarts).
+    Cosine: after the warm-up it falls as (1 + cos(pi t)) / 2, t from 0 to 1 (Loshchilov and Hutter,
+    arXiv:1608.03983, section 3, equation 5, without restarts).
     """
     rate = config.learning_rate
     if config.schedule in own.SCHEDULES:

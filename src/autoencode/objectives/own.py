@@ -98,6 +98,6 @@ def adopt_optimizer(optimizer: object) -> tuple[str, float, str]:
 
 
 def copy_optimizer(name: str, rate: keras.optimizers.schedules.LearningRateSchedule) -> Any:
-    """Return a new optimizer with the settings of the own one called `name`, at the learning rate `rate`."""
+    """Return a copy of the own optimizer called `name`, at the learning rate `rate`."""
     optimizer = OPTIMIZERS[name]
     return type(optimizer).from_config(optimizer.get_config() | {"learning_rate": rate})

@@ -1,4 +1,4 @@
-"""Losses, noises, augmentations and optimizers by name, as text says them, checked without Keras."""
+"""Losses, noises, augmentations and optimizers by name, checked without Keras."""
 
 from __future__ import annotations
 
@@ -17,16 +17,24 @@ NOISES = {
     "salt": (0.2, 0.99),
 }
 # Pixels, degrees, share of the size, pixels, probability, share of another image.
-AUGMENTATIONS = {"shift": (2.0, 64.0), "rotate": (10.0, 45.0), "scale": (0.1, 0.5), "elastic": (1.0, 16.0), "flip": (0.5, 1.0), "mix": (0.5, 1.0)}  # fmt: skip
+AUGMENTATIONS = {
+    "shift": (2.0, 64.0),
+    "rotate": (10.0, 45.0),
+    "scale": (0.1, 0.5),
+    "elastic": (1.0, 16.0),
+    "flip": (0.5, 1.0),
+    "mix": (0.5, 1.0),
+}
 OPTIMIZERS = ("adam", "adamw", "sgd", "rmsprop", "lion", "muon")
-# Learning rates of an optimizer that is not the model's own. At Adam's, after 4 epochs of 6,000 MNIST images, the article's
-# model has a val_loss of 0.0985 with muon, here 0.0288; with sgd 0.204 even at 0.1, and 0.0665 and 0.0436 at 1 and 10.
+# Learning rates of an optimizer that is not the model's own. At Adam's, after 4 epochs of 6,000
+# MNIST images, the article's model has a val_loss of 0.0985 with muon, here 0.0288; with sgd 0.204
+# even at 0.1, and 0.0665 and 0.0436 at 1 and 10.
 RATES = {"sgd": 3.0, "muon": 0.02, "lion": 1e-3, "rmsprop": 1e-3}
 SCHEDULES = ("constant", "cosine", "linear")
 
 
 def check(config: Config) -> None:
-    """Raise `UsageError` where an option of `config` names what there is not, a strength out of its range, or does nothing."""
+    """Raise `UsageError` where a setting of `config` is unknown, out of range or without effect."""
     losses(config.loss)
     noises(config.noise)
     if not config.is_auto("augment"):
@@ -41,12 +49,13 @@ def check(config: Config) -> None:
     for name in ("warm_up", "free_bits"):
         if config.variational is None and getattr(config, name) != getattr(Config, name):
             raise UsageError(
-                f"`{name}` takes a variational model, received none: add `variational=1`, or leave it out."
+                f"`{name}` takes a variational model, received none: add `variational=1`, "
+                "or leave it out."
             )
 
 
 def is_plain(config: Config) -> bool:
-    """Whether the loss of a training is the mean squared error of undisturbed images, which test images are measured by."""
+    """Whether the loss is what test images are measured by: the MSE of undisturbed images."""
     disturbed = config.noise != "none" or config.augment != "none" or config.variational is not None
     return losses(config.loss) == {"mse": 1.0} and not disturbed and not config.sparsity
 
@@ -131,6 +140,7 @@ def _number(option: str, word: str, most: float, words: str) -> float:
         number = math.nan
     if not 0 < number <= most:
         raise UsageError(
-            f"`{option}` takes numbers above 0 and at most {most:g}, received {word!r} in {words!r}."
+            f"`{option}` takes numbers above 0 and at most {most:g}, "
+            f"received {word!r} in {words!r}."
         )
     return number

@@ -26,16 +26,19 @@ def mae(targets: keras.KerasTensor, outputs: keras.KerasTensor) -> keras.KerasTe
 
 
 def bce(targets: keras.KerasTensor, outputs: keras.KerasTensor) -> keras.KerasTensor:
-    """Return the mean binary cross-entropy, in nats; targets between 0 and 1 are taken for probabilities."""
+    """Return the mean binary cross-entropy, in nats; targets are taken for probabilities."""
     targets, outputs = _rows(targets), ops.clip(_rows(outputs), TINY, 1 - TINY)
     return -ops.mean(targets * ops.log(outputs) + (1 - targets) * ops.log(1 - outputs))
 
 
 def ssim(targets: keras.KerasTensor, outputs: keras.KerasTensor) -> keras.KerasTensor:
-    """Return 1 minus the mean structural similarity, channel by channel, over the places where the window fits whole.
+    """Return 1 minus the mean structural similarity (SSIM), channel by channel.
 
-    Gaussian window of 11 x 11, deviation 1.5, smaller where the image is; K1 0.01, K2 0.03 (Wang, Bovik, Sheikh and
-    Simoncelli, IEEE Transactions on Image Processing 13, 2004, 600-612, section III-B).
+    The mean is over the positions where the window fits whole.
+
+    Gaussian window of 11 x 11, deviation 1.5, smaller where the image is; K1 0.01, K2 0.03 (Wang,
+    Bovik, Sheikh and Simoncelli, IEEE Transactions on Image Processing 13, 2004, 600-612, section
+    III-B).
     """
     mean_t, mean_o = _blurred(targets), _blurred(outputs)
     variance_t = _blurred(ops.square(targets)) - ops.square(mean_t)
@@ -75,11 +78,14 @@ def _term(name: str) -> Callable:
 
 
 class Sparsity(keras.layers.Layer):
-    """`weight` times the mean over codes (N, code) of mean absolute number by root mean square, so that few are far from 0.
+    """`weight` times the mean over codes (N, code) of mean absolute value by root mean square.
 
-    It is 1 where all numbers of a code are equally large, and 1 / sqrt(code) where one alone is not 0. The L1 penalty itself
-    (Goodfellow, Bengio and Courville, Deep Learning, MIT Press 2016, section 14.2.1) would shrink all of them, and the
-    decoder grow in turn. (Ratio of L1 to L2: Krishnan, Tay and Fergus, CVPR 2011, section 3.)
+    So few units of a code are far from 0.
+
+    It is 1 where all numbers of a code are equally large, and 1 / sqrt(code) where one alone is not
+    0. The L1 penalty itself (Goodfellow, Bengio and Courville, Deep Learning, MIT Press 2016,
+    section 14.2.1) would shrink all of them, and the decoder grow in turn. (Ratio of L1 to L2:
+    Krishnan, Tay and Fergus, CVPR 2011, section 3.)
     """
 
     def __init__(self, weight: float) -> None:
@@ -98,7 +104,7 @@ def _rows(images: keras.KerasTensor) -> keras.KerasTensor:
 
 
 def _blurred(images: keras.KerasTensor) -> keras.KerasTensor:
-    """Each place's mean under the window, along one axis and then the other, as products with a band of weights."""
+    """The mean under the window, along one axis and then the other, as products with a band."""
     for axis in (1, 2):
         band = ops.convert_to_tensor(_band(images.shape[axis]))
         images = ops.moveaxis(ops.matmul(ops.moveaxis(images, axis, -1), band), -1, axis)

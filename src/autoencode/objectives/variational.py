@@ -1,4 +1,4 @@
-"""The variational autoencoder's part: a distribution in place of a code, and its distance from the normal one.
+"""The parts of a variational autoencoder: a distribution of codes, and its KL divergence.
 
 (Kingma and Welling, arXiv:1312.6114; the weight beta: Higgins and others, ICLR 2017.)
 """
@@ -8,7 +8,9 @@ from keras import ops, random
 
 
 def posterior(encoder: keras.Model) -> keras.Model:
-    """Return a model from images to the means, which `encoder` gives, and log variances of the codes, each (N, code).
+    """Return a model from images to means and log variances of codes, each (N, code).
+
+    The means are what `encoder` gives.
 
     The second head stands beside the encoder's dense layer named `code`, on the same features.
     """
@@ -23,7 +25,7 @@ def posterior(encoder: keras.Model) -> keras.Model:
 
 
 class Sample(keras.layers.Layer):
-    """Codes drawn from the normal distributions of [means, log variances], so that gradients pass (reparameterisation)."""
+    """Codes drawn from N(means, exp(log variances)) so that gradients pass (reparameterisation)."""
 
     def __init__(self) -> None:
         super().__init__(name="sample", dtype="float32")
@@ -37,13 +39,13 @@ class Sample(keras.layers.Layer):
 
 
 class Divergence(keras.layers.Layer):
-    """`weight` times the Kullback-Leibler divergence of the codes' distributions from the standard normal one.
+    """`weight` times the KL divergence of the codes' distributions from the standard normal.
 
-    Summed over the code and averaged over the batch: 0.5 sum(exp(v) + m^2 - 1 - v) nats (appendix B of Kingma and
-    Welling). With the weight beta / pixels it stands to the mean squared error as the sum over the code stands to the
-    sum over the pixels. No number of the code counts for less than `free_bits` nats (Kingma and others,
-    arXiv:1606.04934, section C.8). The weight grows from 0 over the first `warm_up` steps (Bowman and others,
-    arXiv:1511.06349, section 3.1).
+    Summed over the code and averaged over the batch: 0.5 sum(exp(v) + m^2 - 1 - v) nats (appendix B
+    of Kingma and Welling). With the weight beta / pixels it stands to the mean squared error as the
+    sum over the code stands to the sum over the pixels. No latent dimension counts for less than
+    `free_bits` nats (Kingma and others, arXiv:1606.04934, section C.8). The weight grows from 0
+    over the first `warm_up` steps (Bowman and others, arXiv:1511.06349, section 3.1).
     """
 
     def __init__(self, weight: float, free_bits: float, warm_up: int) -> None:
@@ -62,5 +64,5 @@ class Divergence(keras.layers.Layer):
 
 
 def divergences(means: keras.KerasTensor, log_variances: keras.KerasTensor) -> keras.KerasTensor:
-    """Return the divergence of each number of the codes from the standard normal distribution, in nats, (N, code)."""
+    """Return the KL divergence from the standard normal by latent dimension, nats, (N, code)."""
     return 0.5 * (ops.exp(log_variances) + ops.square(means) - 1 - log_variances)

@@ -1,4 +1,4 @@
-"""The status of the runs in a folder: which still train, how far each is, its last sign of life."""
+"""The status of the runs in a folder: which still train, how far each is, when it was last active."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class RunStatus:
     """A run as the list shows it.
 
     `state` is training, stopped, finished, failed, killed (it ended without a word) or damaged; the
-    last loss is None before the end of the first epoch. `seen` is the last sign of life.
+    last loss is None before the end of the first epoch. `seen` is when it was last active.
     """
 
     name: str
@@ -73,7 +73,7 @@ def _read_status(path: Path) -> RunStatus:
 
 
 def _seen(folder: Path) -> datetime | None:
-    """The last sign of life, if the clock of the disk makes sense."""
+    """When it was last active, if the clock of the disk makes sense."""
     times = [0.0]
     for name in (LOCK, RECORD, runs.METRICS, runs.STATE):
         with suppress(OSError):  # not there, or not any more

@@ -38,7 +38,10 @@ class Probe:
     extent: Extent
 
 
-def probe(file: Any, frame: int = 0, plan: Plan = Plan(1, 1, 1)) -> Probe:
+ANY_PLAN = Plan(1, 1, 1)  # size and scale are not used
+
+
+def probe(file: Any, frame: int = 0, plan: Plan = ANY_PLAN) -> Probe:
     """Look at a picture.
 
     Raises `Unreadable` with the reason. Of `plan`, the size and the scale are not used.
