@@ -132,7 +132,7 @@ def test_normal_images_that_are_skipped_are_reported_and_refused_if_strict(run, 
     expected = ["bad.png", *(f"broken{number}.png" for number in range(7))]
     assert sorted(line.split("\t")[0] for line in listed) == expected
     assert "8 pictures left out" in done.stdout
-    assert "`strict` allows no picture to be left out" in done.stderr
+    assert "`strict` allows no picture to be skipped" in done.stderr
     assert not (tmp_path / "b").exists()
 
 
