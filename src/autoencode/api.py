@@ -17,6 +17,7 @@ from autoencode.data import Source
 from autoencode.errors import UsageError
 from autoencode.inference.model import Model, load
 from autoencode.system.optional import import_pandas
+from autoencode.training import own_parts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -54,7 +55,7 @@ def train(
     >>> run.metrics[-1]["val_loss"], run.model.encode("more/").values.shape  # doctest: +SKIP
     (0.0123, (300, 16))
     """
-    config = pipeline.complete_config(config, **settings)
+    config = own_parts.complete_config(config, **settings)
     callbacks = _checked(callbacks)
     name, _ = pipeline.check(source, config)
     with runs.claim(run, name) as folder:
@@ -80,10 +81,10 @@ def resume(
 
     >>> resume("runs/mnist-1", epochs=20)  # doctest: +SKIP
     """
-    pipeline.complete_config(**own)  # registers them
+    own_parts.complete_config(**own)  # registers them
     callbacks = _checked(callbacks)
     with runs.reclaim(run) as opened:
-        pipeline.check_own_parts(opened)
+        own_parts.check_own_parts(Config(**opened.record["settings"]), opened.folder)
         config, resumed = pipeline.take_up(opened, epochs)
         images = pipeline.source_of(opened) if source is None else source
         training = pipeline.prepare(images, config, resumed=resumed)

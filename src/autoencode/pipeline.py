@@ -14,12 +14,12 @@ from typing import Any
 from autoencode import data, engines, metrics, models, objectives, runs
 from autoencode.config import Config, parse_duration
 from autoencode.data import Source, preprocessing
-from autoencode.errors import AutoencodeError, UsageError, unknown
+from autoencode.errors import AutoencodeError
 from autoencode.images import Images
 from autoencode.runs.description import describe_epoch
 from autoencode.runs.recorder import Stopped, Training, memory_told, record
 from autoencode.runs.resume import Resumed, restore, take_up
-from autoencode.training import Epoch, epoch_seconds, planning, train
+from autoencode.training import Epoch, epoch_seconds, own_parts, planning, train
 from autoencode.training.findings import Finding
 from autoencode.training.image_checks import examine_images
 
@@ -81,7 +81,8 @@ def prepare(
         )
     restore(engine, images, resumed)
     events = train(engine, images, config, resumed.position, resumed.good, resumed.best)
-    record, source = resumed.run.record, resumed.run.record["source"]
+    record = resumed.run.record
+    source = resumed.run.record["source"]
     command = (
         record["command"]
         if config.epochs == record["settings"]["epochs"]
@@ -104,41 +105,6 @@ def fit_time(
     config = dataclasses.replace(config, epochs=epochs, time="auto")
     images = dataclasses.replace(images, notes=(*images.notes, note))
     return start(engine_name, images, config), images, config
-
-
-def complete_config(config: Config | None = None, **settings: Any) -> Config:
-    """Return the settings of a training from keywords, which go before those of `config`.
-
-    Besides what `Config` takes, `model` may be a function build(shape, code, width), a pair
-    (encoder, decoder) or a Keras model, `loss` a function of (targets, outputs), `optimizer` a
-    Keras optimizer and `learning_rate` a Keras schedule: each is registered under its own name,
-    which stands in the settings. Raises `UsageError` for an unknown keyword, with the nearest ones.
-
-    >>> complete_config(epochs=3, loss="mse").epochs
-    3
-    """
-    config = config or Config()
-    names = [field.name for field in dataclasses.fields(Config)]
-    for name in settings:
-        if name not in names:
-            raise unknown("setting", name, names)
-
-    if not isinstance(settings.get("model", ""), str):
-        settings["model"], code = models.adopt_model(settings["model"])
-        asked = settings.setdefault("code", code or config.code)
-        if code not in (None, asked):
-            raise UsageError(f"`code={asked}` was given, and the codes of `model` have {code}.")
-    if "loss" in settings:
-        settings["loss"] = objectives.adopt_loss(settings["loss"])
-    optimizer = settings.get("optimizer", "")
-    if not isinstance(optimizer, str):
-        settings["optimizer"], rate, schedule = objectives.adopt_optimizer(optimizer)
-        settings.setdefault("learning_rate", rate)
-        settings.setdefault("schedule", schedule)
-    rate = settings.get("learning_rate")
-    if callable(rate):
-        settings["schedule"], settings["learning_rate"] = objectives.adopt_schedule(rate)
-    return dataclasses.replace(config, **settings)
 
 
 def is_tutorial(source: Source) -> bool:
@@ -230,13 +196,13 @@ def watch(
     """Train on `source` and yield each `Epoch`; stop early with `break`. Writes no file.
 
     `source` is a name, a path, a NumPy array or `Images`. `settings` are those of `Config`, and go
-    before those of `config`; see `complete_config` for own models and losses. Raises
+    before those of `config`; see `own_parts.complete_config` for own models and losses. Raises
     `AutoencodeError` for what the caller can fix.
 
     >>> for epoch in watch("mnist", epochs=1):  # doctest: +SKIP
     ...     print(epoch.number, epoch.val_loss)
     """
-    for event in prepare(source, complete_config(config, **settings)).events:
+    for event in prepare(source, own_parts.complete_config(config, **settings)).events:
         if isinstance(event, Epoch):
             yield event
 
@@ -271,22 +237,6 @@ def resume(folder: str | Path, epochs: int | None = None, source: Source | None 
         ):
             pass
     return opened.folder
-
-
-def check_own_parts(run: runs.Run) -> None:
-    """Raise `UsageError` where a run was trained with own parts that are not known here."""
-    config = Config(**run.record["settings"])
-    try:
-        models.find(planning.choose_model(config, tutorial=True))
-        objectives.check(config)
-    except UsageError as error:
-        part = error.parameter or "model"
-        value = getattr(config, part, "")
-        raise UsageError(
-            f"{run.folder} was trained with {part} {value!r}, which is not known here: "
-            f"give your own `{part}` again.",
-            parameter=part,
-        ) from error
 
 
 def source_of(run: runs.Run) -> str:

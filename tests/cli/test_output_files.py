@@ -44,13 +44,15 @@ def test_a_list_that_is_there_stays_unless_it_may_be_replaced(tmp_path):
 
 def test_a_failure_leaves_no_half_set_and_nothing_that_was_there_goes(tmp_path):
     def fail(*written: str, overwrite: bool = False) -> None:
-        with pytest.raises(OSError, match="full"):  # noqa: SIM117, PT012
-            with output_files.claim_files(
+        with (
+            pytest.raises(OSError, match="full"),
+            output_files.claim_files(
                 "map", "digits-1", tmp_path / "a" / "b", overwrite=overwrite
-            ) as place:
-                for ending in written:
-                    place.beside(ending).write_text("new")
-                raise OSError("full")
+            ) as place,
+        ):
+            for ending in written:
+                place.beside(ending).write_text("new")
+            raise OSError("full")
 
     fail(".csv", ".png")
     assert list(tmp_path.iterdir()) == []

@@ -8,7 +8,6 @@ import sys
 
 import numpy as np
 import pytest
-from inference_support import called
 from PIL import Image
 from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
@@ -204,4 +203,4 @@ def test_what_is_no_model_is_told(folder, tmp_path):
 def test_one_that_is_not_fitted_has_no_offset():
     assert not hasattr(Autoencoder(), "offset_")
     with pytest.raises(NotFittedError):
-        Autoencoder().offset_  # noqa: B018
+        _ = Autoencoder().offset_

@@ -17,7 +17,7 @@ from sklearn.decomposition import PCA
 from autoencode import AutoencodeError, Images, UsageError
 from autoencode.inference import projection
 from autoencode.inference.results import read_rows
-from autoencode.plots import charts
+from autoencode.plots import charts, maps
 
 
 def test_the_plane_is_that_of_scikit_learn(opened, source, digits, files):
@@ -92,7 +92,7 @@ def test_the_names_of_classes_stay_on_the_page_and_apart():
         *(f"brain tumour of a long kind, number {place}" for place in range(9)),
     ]
     points = np.zeros((13, 2))
-    figure = charts.draw_map(points, ("x", "y"), {}, np.arange(13), classes)
+    figure = maps.draw_map(points, ("x", "y"), {}, np.arange(13), classes)
     charts.write_curve(figure, io.BytesIO())
     texts = figure.axes[0].get_legend().get_texts()
     assert max(text.get_window_extent().x1 for text in texts) <= figure.bbox.x1
@@ -107,14 +107,14 @@ def test_unlabelled_images_are_grey_on_a_map(count):
     labels = np.arange(60) % count
     labels[::4] = -1
     tiles = {0: np.zeros((4, 4, 1), np.uint8)}
-    figure = charts.draw_map(
+    figure = maps.draw_map(
         points, ("x", "y"), tiles, labels, [f"class {index}" for index in range(count)]
     )
     axes = figure.axes[0]
 
     drawn = axes.collections[0]
     order = [int(np.argmin(np.abs(points - offset).sum(1))) for offset in drawn.get_offsets()]
-    is_grey = (drawn.get_facecolors()[:, :3] == charts.UNLABELLED_COLOUR[:3]).all(1)
+    is_grey = (drawn.get_facecolors()[:, :3] == maps.UNLABELLED_COLOUR[:3]).all(1)
     np.testing.assert_array_equal(is_grey, labels[order] == -1)
     if count == 3:
         texts = [text.get_text() for text in axes.get_legend().get_texts()]
@@ -122,12 +122,12 @@ def test_unlabelled_images_are_grey_on_a_map(count):
     else:
         assert axes.get_title().endswith("; unlabelled images are grey")
     charts.write_curve(figure, io.BytesIO())
-    full = charts.draw_map(points, ("x", "y"), {}, np.arange(60) % 3, ["a", "b", "c"])
+    full = maps.draw_map(points, ("x", "y"), {}, np.arange(60) % 3, ["a", "b", "c"])
     assert len(full.axes[0].get_legend().get_texts()) == 3
 
 
 def test_a_map_without_any_label_in_it_is_all_grey():
-    figure = charts.draw_map(np.eye(2), ("x", "y"), {}, np.array([-1, -1]), ())
+    figure = maps.draw_map(np.eye(2), ("x", "y"), {}, np.array([-1, -1]), ())
     assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["unlabelled"]
 
 

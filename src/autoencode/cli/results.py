@@ -25,7 +25,7 @@ from autoencode.inference.results import (
     Samples,
     read_rows,
 )
-from autoencode.plots import charts, grids
+from autoencode.plots import charts, grids, maps
 
 DRAWN_CODES = 20_000  # whose distribution is drawn
 MAP_CELLS = 12  # of the map on either side, each with one image at most
@@ -178,7 +178,7 @@ def write_map(
     file_formats.write_table(files.file, projection.table())
     shown = projections.spread_points(points, MAP_CELLS)
     tiles = dict(zip(shown, stream.images(shown), strict=True))
-    figure = charts.draw_map(points, projection.axes, tiles, projection.labels, projection.classes)
+    figure = maps.draw_map(points, projection.axes, tiles, projection.labels, projection.classes)
     file_formats.write_figure(files.beside(), figure)
     sheet = grids.draw_sheet(plane, GRID, tile=GRID_TILE, gap=0)
     file_formats.write_png(files.beside("-grid.png"), sheet)

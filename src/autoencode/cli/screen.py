@@ -81,7 +81,8 @@ class _ToScreen(logging.Handler):
 @contextmanager
 def logging_to(console: Screen) -> Iterator[None]:
     """Print what the library logs meanwhile, such as that it waits for another process."""
-    handler, propagated = _ToScreen(console), LOG.propagate
+    handler = _ToScreen(console)
+    propagated = LOG.propagate
     LOG.addHandler(handler)
     LOG.propagate = False
     try:

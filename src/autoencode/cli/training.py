@@ -59,6 +59,7 @@ def train(
     prepare_process()
     gc.disable()  # until everything is imported: 0.1 s, and imports leave no garbage
     from autoencode import pipeline, runs
+    from autoencode.training import own_parts
 
     prepare = partial(pipeline.prepare, alone=True)
     with signals.ended_by_sigterm():
@@ -75,7 +76,7 @@ def train(
             if config and not config.is_auto("model"):
                 recorded = opened.record["settings"]["model"]
                 own_model.register_again(config.model, opened.record["engine"], recorded)
-            pipeline.check_own_parts(opened)
+            own_parts.check_own_parts(Config(**opened.record["settings"]), resume)
             config, resumed = pipeline.take_up(opened, config and config.epochs)
             prepare = partial(prepare, pipeline.source_of(opened), config, resumed=resumed)
             _train(prepare, resume, quiet=quiet, json_lines=json_lines)
@@ -127,7 +128,9 @@ def _train(
 
 
 def _tell_beginning(console: Screen, training: Training) -> None:
-    engine, images, resumed = training.engine, training.images, training.resumed
+    engine = training.engine
+    images = training.images
+    resumed = training.resumed
     for note in (*images.unused_notes(), *images.notes, *(resumed.notes if resumed else ())):
         console.tell(note)
     console.tell(
@@ -157,7 +160,9 @@ def _tell_events(
     from autoencode import pipeline
     from autoencode.training import Chunk, Epoch
 
-    task, epochs, stopped = shown.add_task("epoch", total=None), training.config.epochs, False
+    task = shown.add_task("epoch", total=None)
+    epochs = training.config.epochs
+    stopped = False
     for event in events:
         if isinstance(event, Chunk):
             description = f"epoch {event.number}/{epochs}  loss {event.loss:.4f}"
@@ -189,7 +194,8 @@ def _tell_stop(position: Position, *, again: str, received: list[int], shown: Pr
 
 
 def _place(position: Position) -> str:
-    number, step = position.number, position.step
+    number = position.number
+    step = position.step
     return f"after step {step} of epoch {number}" if step else f"after epoch {number - 1}"
 
 

@@ -85,7 +85,8 @@ def _stderr_closed() -> Iterator[None]:
 
     Its C++ writes them before it reads its log level.
     """
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    kept = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
         yield

@@ -165,7 +165,8 @@ def _uncompiled(config: Any) -> Any:
 def _check_layers(config: Any) -> None:
     """Raise `AutoencodeError` where a configuration names what is not in `LAYERS` and not plain."""
     if isinstance(config, dict):
-        name, module = config.get("class_name"), str(config.get("module"))
+        name = config.get("class_name")
+        module = str(config.get("module"))
         layer = module in ("keras.layers", "keras") or module.startswith("keras.src.")
         known = name in LAYERS | MODELS if layer else name in VALUES
         if not known and not module.startswith(PLAIN):

@@ -11,7 +11,7 @@ import numpy as np
 
 from autoencode import metrics
 from autoencode.images import Skipped
-from autoencode.plots.charts import UNLABELLED
+from autoencode.plots.maps import UNLABELLED
 from autoencode.system.optional import import_pandas
 
 if TYPE_CHECKING:

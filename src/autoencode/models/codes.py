@@ -46,7 +46,8 @@ def unshared(model: keras.Model) -> keras.Model:
     (Keras writes a layer that is shared between two levels of nesting once and reads it twice, the
     second time empty.)
     """
-    encoder, decoder = model.get_layer("encoder"), model.get_layer("decoder")
+    encoder = model.get_layer("encoder")
+    decoder = model.get_layer("decoder")
     if decoder not in encoder.layers:
         return model
     copied = keras.Model.from_config(encoder.get_config())

@@ -18,8 +18,11 @@ def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.M
     height, width_pixels, channels = shape
     halvings = max(1, min(5, math.floor(math.log2(max(1, min(height, width_pixels) / SMALLEST)))))
     factor = 2**halvings
-    rows, columns = -(-height // factor), -(-width_pixels // factor)  # of the smallest image
-    below, right = rows * factor - height, columns * factor - width_pixels
+    # of the smallest image
+    rows = -(-height // factor)
+    columns = -(-width_pixels // factor)
+    below = rows * factor - height
+    right = columns * factor - width_pixels
     sizes = [max(4, round(32 * width) * 2 ** min(level, 3)) for level in range(halvings)]
     units = max(8, code, round(256 * width))
 

@@ -89,7 +89,8 @@ def _check_ends(model: keras.Model) -> None:
 
 
 def _check_single(what: str, model: keras.Model) -> None:
-    inputs, outputs = len(model.inputs), len(model.outputs)
+    inputs = len(model.inputs)
+    outputs = len(model.outputs)
     if (inputs, outputs) != (1, 1):
         raise AutoencodeError(
             f"expected one input and one output, {what} has {inputs} and {outputs}: "
@@ -143,7 +144,8 @@ def _cut(model: keras.Model) -> tuple[keras.Model, keras.Model]:
         again = keras.models.clone_model(
             model, clone_function=lambda layer: layer, call_function=call
         )
-        images, output = again.inputs[0], again.outputs[0]
+        images = again.inputs[0]
+        output = again.outputs[0]
 
     if len(encoded) != 1:
         raise AutoencodeError(

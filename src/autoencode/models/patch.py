@@ -21,13 +21,13 @@ def build(shape: tuple[int, int, int], code: int, width: float) -> tuple[keras.M
     side = max(
         1, min(4, height, width_pixels), math.ceil(math.sqrt(height * width_pixels / MOST_PATCHES))
     )
-    rows, columns = -(-height // side), -(-width_pixels // side)
-    below, right = rows * side - height, columns * side - width_pixels
+    rows = -(-height // side)
+    columns = -(-width_pixels // side)
+    below = rows * side - height
+    right = columns * side - width_pixels
     # Larger patches get more units, by the root of what they hold; wider models are deeper as well.
-    patches, units = (
-        rows * columns,
-        max(4, round(64 * width * math.sqrt(side * side * channels / 16))),
-    )
+    patches = rows * columns
+    units = max(4, round(64 * width * math.sqrt(side * side * channels / 16)))
     levels = max(1, round(2 * math.sqrt(width)))
 
     # Layers

@@ -19,7 +19,9 @@ from autoencode.images import evenly
 from autoencode.metrics import PCA
 
 COMPONENTS = 256  # 512 gain nothing: 0.0142 on 3,400 emoji at a code of 16 with either
-SMALL_SET, SMALL_COMPONENTS = 2000, 128  # fewer images: 0.0194 and not 0.0207 on 900 of MNIST
+# fewer images: 0.0194 and not 0.0207 on 900 of MNIST
+SMALL_SET = 2000
+SMALL_COMPONENTS = 128
 # Numbers in the decoder's components (16 MB), which larger images get fewer of, and values that an
 # image is averaged down to for the encoder's correction.
 MAX_BASIS = 2**22
@@ -112,7 +114,8 @@ def initialise(model: keras.Model, images: np.ndarray) -> None:
     directions = np.concatenate([coded, directions[:, code:]], axis=1)
     deviations = np.concatenate([spreads, deviations[code:]])
     size = decoder.get_layer("components").kernel.shape[0]
-    directions, deviations = directions[:, :size], deviations[:size]
+    directions = directions[:, :size]
+    deviations = deviations[:size]
     scales = np.sqrt(deviations * deviations[0])
     basis = np.zeros((size, mean.size), np.float32)
     basis[: len(scales)] = (directions * scales).T
@@ -128,7 +131,8 @@ def initialise(model: keras.Model, images: np.ndarray) -> None:
     if pooled is not sample:
         mean, directions, deviations = _components(pooled, live)
     features = encoder.get_layer("components").kernel.shape[1]
-    directions, deviations = directions[:, : min(live, features)], deviations[:live][:features]
+    directions = directions[:, : min(live, features)]
+    deviations = deviations[:live][:features]
     scales = (deviations + NEGLIGIBLE * deviations[0]) ** -0.5
     scales /= np.sqrt(np.mean(np.square(deviations * scales)))
     kernel = np.zeros((mean.size, features), np.float32)

@@ -89,7 +89,9 @@ class Augment(keras.layers.Layer):
 
 def _reaches(height, width, shift, angle, scale, elastic):
     """The whole steps that the fields reach along rows and columns, one more for the kernel."""
-    turn, right, below = angle * math.pi / 180, (width - 1) / 2, (height - 1) / 2
+    turn = angle * math.pi / 180
+    right = (width - 1) / 2
+    below = (height - 1) / 2
     x = ((1 + scale) / math.cos(turn) - 1) * right + math.tan(turn) * (below + shift)
     y = (1 + scale) * math.sin(turn) * right + max(scale, 1 - (1 - scale) * math.cos(turn)) * below
     # Nothing comes from further than the other border.
@@ -111,14 +113,17 @@ def _moved(images, field, axis, reach):
     field = ops.clip(field, -place.astype(np.float32), (size - 1 - place).astype(np.float32))
     beside = [[0, 0] for _ in images.shape]
     beside[axis] = [reach, reach]
-    wide, total, weights = ops.pad(images, beside), 0.0, 0.0
+    wide = ops.pad(images, beside)
+    total = 0.0
+    weights = 0.0
     for step in range(-reach, reach + 1):
         begin = step + reach
         part = wide[:, :, begin : begin + size] if axis == 2 else wide[..., begin : begin + size]
         weight = _kernel(ops.abs(field - step)) * (
             (place + step >= 0) & (place + step < size)
         ).astype(np.float32)
-        total, weights = total + weight * part, weights + weight
+        total = total + weight * part
+        weights = weights + weight
     return total / weights
 
 

@@ -22,9 +22,11 @@ def build(model: keras.Model, config: Config, steps: int) -> keras.Model:
 
     from autoencode.objectives import augmentation, noise, terms, variational
 
-    encoder, decoder = model.get_layer("encoder"), model.get_layer("decoder")
+    encoder = model.get_layer("encoder")
+    decoder = model.get_layer("decoder")
     images = keras.Input(model.input_shape[1:], name="images")
-    targets, penalties = images, []
+    targets = images
+    penalties = []
     if strengths := augmentations(config.augment):
         targets = augmentation.Augment(strengths)(targets)
     inputs = noise.Corrupt(strengths)(targets) if (strengths := noises(config.noise)) else targets

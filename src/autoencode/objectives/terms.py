@@ -11,8 +11,12 @@ from keras import ops
 from autoencode.objectives import own
 
 TINY = 1e-6  # keeps logarithms finite; float32 near 1 knows no finer step than 6e-8
-WINDOW, DEVIATION = 11, 1.5  # of SSIM's Gaussian window, in pixels
-LUMINANCE, CONTRAST = 0.01**2, 0.03**2  # SSIM's constants for values in [0, 1]
+# of SSIM's Gaussian window, in pixels
+WINDOW = 11
+DEVIATION = 1.5
+# SSIM's constants for values in [0, 1]
+LUMINANCE = 0.01**2
+CONTRAST = 0.03**2
 
 
 def mse(targets: keras.KerasTensor, outputs: keras.KerasTensor) -> keras.KerasTensor:
@@ -27,7 +31,8 @@ def mae(targets: keras.KerasTensor, outputs: keras.KerasTensor) -> keras.KerasTe
 
 def bce(targets: keras.KerasTensor, outputs: keras.KerasTensor) -> keras.KerasTensor:
     """Return the mean binary cross-entropy, in nats; targets are taken for probabilities."""
-    targets, outputs = _rows(targets), ops.clip(_rows(outputs), TINY, 1 - TINY)
+    targets = _rows(targets)
+    outputs = ops.clip(_rows(outputs), TINY, 1 - TINY)
     return -ops.mean(targets * ops.log(outputs) + (1 - targets) * ops.log(1 - outputs))
 
 
@@ -40,7 +45,8 @@ def ssim(targets: keras.KerasTensor, outputs: keras.KerasTensor) -> keras.KerasT
     Bovik, Sheikh and Simoncelli, IEEE Transactions on Image Processing 13, 2004, 600-612, section
     III-B).
     """
-    mean_t, mean_o = _blurred(targets), _blurred(outputs)
+    mean_t = _blurred(targets)
+    mean_o = _blurred(outputs)
     variance_t = _blurred(ops.square(targets)) - ops.square(mean_t)
     variance_o = _blurred(ops.square(outputs)) - ops.square(mean_o)
     covariance = _blurred(targets * outputs) - mean_t * mean_o

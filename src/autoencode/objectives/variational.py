@@ -50,7 +50,9 @@ class Divergence(keras.layers.Layer):
 
     def __init__(self, weight: float, free_bits: float, warm_up: int) -> None:
         super().__init__(name="divergence", dtype="float32")
-        self._weight, self._free_bits, self._warm_up = weight, free_bits, warm_up
+        self._weight = weight
+        self._free_bits = free_bits
+        self._warm_up = warm_up
         self._steps = self.add_weight(shape=(), initializer="zeros", trainable=False, name="steps")
 
     def call(self, inputs: list[keras.KerasTensor]) -> keras.KerasTensor:

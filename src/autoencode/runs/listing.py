@@ -1,4 +1,4 @@
-"""The status of the runs in a folder: which still train, how far each is, when it was last active."""
+"""The status of runs: which still train, how far each is, when it was last active."""
 
 from __future__ import annotations
 
