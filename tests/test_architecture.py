@@ -62,6 +62,48 @@ def test_a_file_imports_only_what_stands_above_it(path):
     assert imported_rooms(ast.parse(path.read_text("utf-8"))) <= above
 
 
+MAX_LINES = 300
+MAX_COLUMNS = 100
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_a_file_has_one_subject_and_short_lines(path):
+    lines = path.read_text("utf-8").splitlines()
+    assert len(lines) <= MAX_LINES
+    assert [number for number, line in enumerate(lines, 1) if len(line) > MAX_COLUMNS] == []
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
+def test_a_line_assigns_one_value(path):
+    packed = [
+        node.lineno
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Tuple)
+        and isinstance(node.value, ast.Tuple)
+        # Two values that change places need one line.
+        and {ast.unparse(name) for name in node.targets[0].elts}
+        != {ast.unparse(value) for value in node.value.elts}
+    ]
+    assert packed == []
+
+
+# What loads a name when it is first used, and the lists of names.
+LAZY = {"__all__", "__getattr__", "__dir__", "_LAZY_IMPORTS", "_RENAMED"}
+
+
+def test_an_init_holds_no_code_of_its_own():
+    for path in FILES:
+        if path.name != "__init__.py":
+            continue
+        for node in ast.parse(path.read_text("utf-8")).body:
+            name = getattr(node, "name", None) or ast.unparse(getattr(node, "targets", [node])[0])
+            is_import = isinstance(node, (ast.Import, ast.ImportFrom))
+            is_for_types = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+            is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+            assert is_import or is_for_types or is_docstring or name in LAZY, (path, name)
+
+
 def test_only_the_command_prints():
     printing = {
         room(path)
@@ -142,7 +184,7 @@ def test_whatever_is_public_has_a_docstring(path):
 
 
 def test_public_names_are_those_that_load():
-    assert sorted(autoencode.__all__) == sorted(autoencode._HOMES)
+    assert sorted(autoencode.__all__) == sorted(autoencode._LAZY_IMPORTS)
     assert all(getattr(autoencode, name).__doc__ for name in autoencode.__all__)
 
 

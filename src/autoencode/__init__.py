@@ -1,4 +1,4 @@
-"""autoencode trains an autoencoder on images and lets you watch it learn to redraw them."""
+"""autoencode trains an autoencoder on images and lets you watch it learn to reconstruct them."""
 
 from importlib import import_module, metadata
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # what editors see
     from autoencode.pipeline import watch as watch
     from autoencode.training import Epoch as Epoch
 
-_HOMES = {
+_LAZY_IMPORTS = {
     "Autoencoder": "estimator",
     "AutoencodeError": "errors",
     "UsageError": "errors",
@@ -63,9 +63,9 @@ def __getattr__(name: str) -> Any:
         return metadata.version("autoencode")
     if name in _RENAMED:
         return import_module(_RENAMED[name])
-    if name not in _HOMES:
+    if name not in _LAZY_IMPORTS:
         raise AttributeError(f"module 'autoencode' has no attribute {name!r}")
-    return getattr(import_module(f"autoencode.{_HOMES[name]}"), name)
+    return getattr(import_module(f"autoencode.{_LAZY_IMPORTS[name]}"), name)
 
 
 def __dir__() -> list[str]:

@@ -167,7 +167,7 @@ class Run(os.PathLike):
 
     @property
     def state(self) -> str:
-        """What became of the training: training, stopped, finished or failed."""
+        """The status of the training: training, stopped, finished or failed."""
         return self._state["state"]
 
     @property

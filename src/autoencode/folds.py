@@ -32,7 +32,7 @@ def score_by_folds(
     The images are split into `folds` by the seed of `config`. For each, a model is trained by the
     resolved `config` on all others and scores it, as in cross-conformal prediction (Barber and
     others, "Predictive inference with the jackknife+", Annals of Statistics 49, 2021, 486-507,
-    section 3: CV+). `progress` is told how many folds of how many are scored.
+    section 3: CV+). `progress` is called with how many folds of how many are scored.
     Raises `Diverged` where a training fails.
 
     >>> score_by_folds(images, Config(model="dense", epochs=2), "jax").shape  # doctest: +SKIP

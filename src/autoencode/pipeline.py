@@ -49,9 +49,9 @@ def prepare(
 ) -> Training:
     """Load images and framework side by side, build the model, and return the training.
 
-    `alone` is for the command's own process, see `engines.load`; `progress` is told how many
+    `alone` is for the command's own process, see `engines.load`; `progress` is called with how many
     pictures of how many are decoded; `resumed`, with `config` from `recording.take_up`, is what a
-    stopped training goes on from.
+    stopped training resumes from.
     """
     name, engine_name = check(source, config)
     # Importing a framework keeps one core busy for a second: the other one loads, and measures PCA

@@ -109,7 +109,7 @@ def test_what_a_command_skips_is_listed_beside_its_results(run, digits, tmp_path
     assert done.returncode == 0, done.stderr
     lines = [f"broken{number}.png\tit is not a picture of a known format" for number in range(7)]
     assert (tmp_path / "a-skipped.txt").read_text().splitlines() == lines
-    assert "7 pictures left out, all of them in a-skipped.txt:" in done.stdout
+    assert "7 pictures skipped, all of them in a-skipped.txt:" in done.stdout
     assert "and 2 more" in done.stdout
     done = called([["encode", str(run), "all", "--out", "b.csv", "--overwrite"]], tmp_path)
     assert done.returncode == 0, done.stderr
@@ -131,7 +131,7 @@ def test_normal_images_that_are_skipped_are_reported_and_refused_if_strict(run, 
     listed = (tmp_path / "anomalies-digits-1" / "anomalies-skipped.txt").read_text().splitlines()
     expected = ["bad.png", *(f"broken{number}.png" for number in range(7))]
     assert sorted(line.split("\t")[0] for line in listed) == expected
-    assert "8 pictures left out" in done.stdout
+    assert "8 pictures skipped" in done.stdout
     assert "`strict` allows no picture to be skipped" in done.stderr
     assert not (tmp_path / "b").exists()
 

@@ -120,7 +120,7 @@ def test_from_a_damaged_checkpoint_it_falls_back_to_the_one_before(
     )
     assert resumed.position.step == 0
     assert (
-        f"{newest} is damaged (checksum mismatch): going on from the other checkpoint"
+        f"{newest} is damaged (checksum mismatch): resuming from the other checkpoint"
         in resumed.notes
     )
     pipeline.resume(folder, source=faults.IMAGES)

@@ -50,7 +50,7 @@ def anomalies(
     folds
         Where normal images for testing are too few, but all of them are enough, train five models
         by the settings of this one, each without a fifth of the images, and set the threshold on
-        the scores of those left out [default: where the model's own training took a minute at
+        the scores of those not trained on [default: where the model's own training took a minute at
         most].
     examples
         Images in the picture.

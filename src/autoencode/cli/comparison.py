@@ -78,7 +78,7 @@ def _tell_entry(
     for note in found["notes"] if first else ():
         console.tell(note)
     if first and found["skipped"]:
-        console.tell(f"{found['skipped']:,} left out, see: autoencode look")
+        console.tell(f"{found['skipped']:,} skipped, see: autoencode look")
     console.tell(f"{name}: test MSE {found['mse']:.5f}" + (" (was there)" if before else ""))
     for finding in found["findings"]:
         console.tell(f"  doctor: {finding}")

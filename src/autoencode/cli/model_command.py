@@ -59,7 +59,7 @@ class Reading:
 
 @dataclass(frozen=True, kw_only=True)
 class Writing:
-    """Where a command writes, and what computes."""
+    """Where a command writes, and on which engine."""
 
     out: Path | None = None
     """Folder for the results, or the name of the file, whose ending chooses the format
@@ -69,7 +69,7 @@ class Writing:
     """Replace results that are there already."""
 
     engine: str = "auto"
-    """What computes: auto, jax, tensorflow or torch."""
+    """Compute engine: auto, jax, tensorflow or torch."""
 
 
 Reads = Annotated[Reading | None, Parameter(name="*")]

@@ -48,8 +48,8 @@ def _one_converted(kind: Any, word: str) -> Any:
 app = App(
     name="autoencode",
     default_parameter=Parameter(converter=_converted),
-    help="Train an autoencoder on images and watch it learn to redraw them.",
-    suppress_keyboard_interrupt=False,  # `cli.main` tells it
+    help="Train an autoencoder on images and watch it learn to reconstruct them.",
+    suppress_keyboard_interrupt=False,  # `cli.main` reports it
 )
 
 
@@ -110,10 +110,10 @@ def decoding(console: Screen) -> Iterator[Callable[[int, int], None]]:
 
 
 def tell_skipped(console: Screen, skipped: Sequence[Skipped], file: Path | None) -> None:
-    """Print how many pictures were left out, the first few by name; `file` holds them all."""
+    """Print how many pictures were skipped, the first few by name; `file` holds them all."""
     if not skipped:
         return
-    told = f"{len(skipped):,} {'picture' if len(skipped) == 1 else 'pictures'} left out"
+    told = f"{len(skipped):,} {'picture' if len(skipped) == 1 else 'pictures'} skipped"
     console.tell(told + (f", all of them in {file}:" if file else ":"))
     for one in skipped[:SKIPPED_SHOWN]:
         console.tell(f"  {one.name}: {one.reason}")

@@ -69,7 +69,7 @@ class Dataset(ABC):
     @abstractmethod
     def splits(self) -> dict[str, np.ndarray]:
         """Return the ascending indices of `train`, `validation` and `test`, as far as the source
-        tells them apart.
+        distinguishes them.
         """
 
     @abstractmethod

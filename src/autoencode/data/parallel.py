@@ -101,7 +101,7 @@ def job_size(job: list[File]) -> int:
 
 
 class DecodedFiles(NamedTuple):
-    """What a job gives: the indices that were asked for, and what became of each by its position
+    """What a job gives: the indices that were asked for, and the result of each by its position
     among them.
 
     `pixels` are uint8 (K, H, W, C) of those at the positions `kept`; `reasons` say by position why

@@ -19,8 +19,8 @@ MAX_TEST = 10_000
 
 @dataclass(frozen=True)
 class Split:
-    """The ascending indices of training and test images, how they were parted, and what was left
-    out by that.
+    """The ascending indices of training and test images, how they were parted, and what was
+    skipped by that.
     """
 
     train: np.ndarray

@@ -1,6 +1,6 @@
 """How unlike a model's training images an image is, by its reconstruction and its code.
 
-Neither tells enough alone. A model reconstructs some images well that are nothing like its own:
+Neither is enough alone. A model reconstructs some images well that are nothing like its own:
 simpler, darker, emptier ones. And codes of strange images may lie among the codes of normal ones
 (Denouden and others, arXiv:1812.02765). On one digit of MNIST against the nine others, the error of
 the reconstruction alone is beaten by the score defined here: `benchmarks/anomalies.py`. The

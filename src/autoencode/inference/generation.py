@@ -29,7 +29,7 @@ def find_training_source(saved: Saved, source: data.Source | None) -> data.Sourc
     if saved.is_variational:
         if source is not None:
             raise UsageError(
-                "`source` tells what the codes of a model that is not variational are like, and "
+                "`source` says what the codes of a model that is not variational are like, and "
                 f"{saved.name} is variational: remove `source`."
             )
         return None

@@ -16,7 +16,7 @@ from autoencode.inference.codes import decode, encode_stream
 from autoencode.inference.results import Projection, row_fields
 from autoencode.inference.saved_model import Opened
 
-METHODS = {"auto": "", "pca": "PCA", "umap": "UMAP", "code": "the two numbers of the code"}
+METHODS = {"auto": "", "pca": "PCA", "umap": "UMAP", "code": "the two latent dimensions"}
 REACH = 0.01, 0.99  # quantiles of the points between which the plane is decoded
 NEIGHBOURS = 15  # of UMAP, as by default
 UMAP_NEEDS = 4  # images

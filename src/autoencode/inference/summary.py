@@ -70,7 +70,7 @@ def format_description(description: dict[str, Any]) -> list[str]:
     if "source" in description:
         shown += _describe_training(description)
     else:
-        settings = "the file tells none"
+        settings = "not recorded in the file"
         if description["settings"]:
             settings = _describe_settings(description["settings"])
         shown.append(f"settings: {settings}")

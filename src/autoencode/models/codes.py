@@ -30,8 +30,8 @@ def quantized(encoder: keras.Model, bits: int) -> keras.Model:
     """
     steps = 2**bits - 1
     # Without it the article's codes lie beyond +-3.8 after an epoch, where tanh passes no gradient,
-    # and the model redraws the mean image. In float32: bfloat16 has 8 bits, and would round once
-    # more.
+    # and the model reconstructs the mean image. In float32: bfloat16 has 8 bits, and would round
+    # once more.
     unbounded = keras.layers.BatchNormalization(momentum=0.9, dtype="float32", name="normalised")(
         encoder.output
     )

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
 class Architecture:
     """What is known of an architecture before Keras is loaded, and how it is best trained.
 
-    `batch_normalised` tells whether layers normalise over a batch; `quantized_rate` is the learning
-    rate where the code is quantized, if it is another; `starts_as_pca` tells that the model is PCA
+    `batch_normalised` says whether layers normalise over a batch; `quantized_rate` is the learning
+    rate where the code is quantized, if it differs; `starts_as_pca` says that the model is PCA
     before it is trained, see `initialise`. `build` is the function of an own model, see
     `register_model`; the others have a file of their name.
     """
@@ -187,7 +187,7 @@ def build(
     A functional Keras model from (N, H, W, C) to (N, H, W, C), floats in [0, 1], in which the
     layers `encoder`, (N, H, W, C) to (N, code), and `decoder`, (N, code) to (N, H, W, C), are
     models themselves. `width` multiplies the sizes of the layers between; the article's has none.
-    `linear_code` takes the activation off the code. `quantize` rounds every number of the code to
+    `linear_code` takes the activation off the code. `quantize` rounds every latent unit to
     one of 2 ** quantize values in [-1, 1]. `dropout` is the share of hidden units that are dropped
     in training, of `residual` alone. Raises `UsageError` for an unknown name, and for an own model
     that does not fit.

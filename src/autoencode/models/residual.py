@@ -2,7 +2,7 @@
 
 Encoder and decoder each add a correction to a linear path. The linear path starts as PCA with as
 many components as the code has, and the last layer of each correction starts at zero: the untrained
-model reconstructs as PCA does, clipped to [0, 1], and can only go on from there.
+model reconstructs as PCA does, clipped to [0, 1], and training improves on that.
 
 Images go in and come out by fixed principal components, so that nothing that is trained grows with
 the number of pixels. The encoder's correction sees those of images averaged down to some 64 x 64
@@ -92,7 +92,7 @@ def initialise(model: keras.Model, images: np.ndarray) -> None:
     """Make PCA of `model`: set its fixed components and linear paths from uint8 (N, H, W, C).
 
     The last layers of the corrections become zero, whatever they were.
-    The components are fitted on 8,000 images at most. Numbers of the code have unit variance.
+    The components are fitted on 8,000 images at most. Latent dimensions have unit variance.
     Where the code is larger than the rank of the images, further numbers of it stand for smooth
     patterns that the components leave out. The features of the encoder are half whitened: each
     component is divided by the square root of its standard deviation.

@@ -1,10 +1,10 @@
-"""Images moved a little, anew in every epoch, so that a model cannot learn single ones by heart.
+"""Images moved a little, anew in every epoch, so that a model does not overfit them.
 
 Shift, rotation, scale and elastic distortion are one field of displacements, applied along rows and
 then along columns (two passes: Catmull and Smith, SIGGRAPH 1980). Each pass is a sum over the few
 whole displacements in reach, weighted by the cubic kernel of Keys (IEEE Transactions on Acoustics,
 Speech, and Signal Processing 29, 1981, 1153-1160), a = -0.5: linear interpolation blurs, and a
-model that learns from blurred images redraws sharp ones worse (0.0063 and not 0.0060).
+model that learns from blurred images reconstructs sharp ones worse (0.0063 and not 0.0060).
 Multiplications and additions of whole images, where gathering pixels one by one takes ten times as
 long on a CPU.
 """

@@ -88,7 +88,7 @@ class Sparsity(keras.layers.Layer):
 
     So few units of a code are far from 0.
 
-    It is 1 where all numbers of a code are equally large, and 1 / sqrt(code) where one alone is not
+    It is 1 where all units of a code are equally large, and 1 / sqrt(code) where one alone is not
     0. The L1 penalty itself (Goodfellow, Bengio and Courville, Deep Learning, MIT Press 2016,
     section 14.2.1) would shrink all of them, and the decoder grow in turn. (Ratio of L1 to L2:
     Krishnan, Tay and Fergus, CVPR 2011, section 3.)

@@ -140,7 +140,7 @@ def draw_codes(codes: np.ndarray, count: int) -> Figure:
         )
     levels = ", ".join(f"{one:.0%}" for one in QUANTILES)
     axes.set_title(f"codes of {count:,} images; lines: {levels} of them lie below")
-    axes.set_xlabel("number of the code")
+    axes.set_xlabel("latent dimension")
     axes.set_ylabel("value")
     axes.xaxis.set_major_locator(MaxNLocator(min(size, 16), integer=True, min_n_ticks=1))
     axes.spines[["top", "right"]].set_visible(False)

@@ -72,7 +72,7 @@ def take_up(
     if config.epochs != before.epochs and config.schedule != "constant":
         notes.append(
             f"the {config.schedule} schedule now ends after epoch {config.epochs}: "
-            "the learning rate goes on from another position in it, "
+            "the learning rate continues at another position in it, "
             "and the end is not that of one training"
         )
     now = versions(config.engine)
@@ -84,7 +84,7 @@ def take_up(
 
 def _last_checkpoint(run: runs.Run) -> Resumed:
     checkpoint, wrong = run.checkpoint()
-    notes = tuple(f"{one}: going on from the other checkpoint" for one in wrong)
+    notes = tuple(f"{one}: resuming from the other checkpoint" for one in wrong)
     if checkpoint is None and not wrong and run.state()["state"] != "finished":
         return Resumed(run, Position(), notes=("no checkpoint was written yet: beginning anew",))
     if checkpoint is None:

@@ -140,7 +140,7 @@ def _find_little_learning(summary: TrainingSummary) -> Finding | None:
         if error > mean / AS_MEAN:
             what = "it is worse than the mean image"
         what += f" ({errors}, the mean image {mean:.4f})"
-        cause = steps if has_few_steps else "the model has not learned what tells images apart"
+        cause = steps if has_few_steps else "the model has not learned to tell images apart"
         return Finding(what, cause, _remedy(summary))
 
     if has_few_steps:

@@ -49,7 +49,7 @@ class Best:
 class Chunk:
     """A part of an epoch: `step` of `steps` are done in `seconds`.
 
-    `loss` is the mean since the epoch began. `position` is where to go on from, here and in the
+    `loss` is the mean since the epoch began. `position` is where to resume from, here and in the
     other events.
     """
 

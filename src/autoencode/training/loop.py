@@ -56,7 +56,7 @@ def train(
 ) -> Iterator[Chunk | Epoch | Setback | BestEpoch]:
     """Return an iterator over the epochs of a training, their chunks before them, and rollbacks.
 
-    With held-out images, `BestEpoch` comes last, unless the iteration is stopped early. To go on
+    With held-out images, `BestEpoch` comes last, unless the iteration is stopped early. To resume
     from `start`, the engine has been given its state there; `good` is the state at the end of the
     epoch before, `best` that at the end of the best one. The end is then bit for bit that of a
     training that was never interrupted. The iterator raises `Diverged` where the loss becomes NaN

@@ -31,7 +31,7 @@ class Recipe:
     """How a model is trained on fewer than `count` images.
 
     `batch_size` images a step and `steps` steps in all. `dropout`, `augment` and `weight_decay`
-    keep the residual model from overfitting. `holds_out` tells whether a tenth of the images
+    keep the residual model from overfitting. `holds_out` says whether a tenth of the images
     chooses the best epoch.
     """
 
