@@ -105,7 +105,10 @@ def difference(one: Path, other: Path) -> list[str]:
     found += [name for name in sorted(names) if _content(one / name) != _content(other / name)]
     if not _alike(_weights(one), _weights(other)):
         found.append("model.keras")
-    states = [checkpoints.read(path / "checkpoint")[0].arrays["good"] for path in (one, other)]
+    states = [
+        checkpoints.read_newest_checkpoint(path / "checkpoint")[0].arrays["good"]
+        for path in (one, other)
+    ]
     if not _alike(*states):
         found.append("checkpoint")
     return found
@@ -183,7 +186,7 @@ def kill(trials: int, engine: str = "jax", seed: int = 0) -> dict[str, Any]:
                 _wait_for(process, folder / name / "config.json")
                 time.sleep(draw.uniform(0, seconds))
                 process.kill()
-            before, _ = checkpoints.read(folder / name / "checkpoint")
+            before, _ = checkpoints.read_newest_checkpoint(folder / name / "checkpoint")
             states[_where(before)] += 1
             if runs.Run.open(folder / name).state()["state"] != "finished":
                 with _train(folder, "--resume", name, "--quiet") as again:

@@ -217,7 +217,7 @@ def test_a_checkpoint_that_cannot_be_written_ends_the_run_as_failed(tmp_path, mo
     def fill(*_):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr(checkpoints, "write", fill)
+    monkeypatch.setattr(checkpoints, "rotate_checkpoint", fill)
     with pytest.raises(AutoencodeError, match=r"No space left on device.*`resume`"):
         pipeline.run(faults.IMAGES, faults.CONFIG, tmp_path / "run")
     (listed,) = listing.list_runs(tmp_path)
@@ -441,7 +441,7 @@ def test_a_signal_within_an_epoch_keeps_its_chunks(tmp_path, number):
     (line,) = errors.splitlines()
     assert line.startswith("autoencode: stopped early, after step ")
     assert line.endswith("go on with: autoencode train --resume run")
-    checkpoint, _ = checkpoints.read(tmp_path / "run" / "checkpoint")
+    checkpoint, _ = checkpoints.read_newest_checkpoint(tmp_path / "run" / "checkpoint")
     assert f"after step {checkpoint.notes['step']} of epoch 1;" in line
     assert checkpoint.notes["step"] > 0
 

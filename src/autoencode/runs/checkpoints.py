@@ -47,7 +47,7 @@ class Checkpoint:
     sequence: int = field(default=0, compare=False)
 
 
-def write(folder: Path, checkpoint: Checkpoint) -> None:
+def rotate_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     """Write `checkpoint` over the older of the two in `folder`.
 
     Raises `OSError` where that fails, and leaves both whole.
@@ -65,19 +65,19 @@ def write(folder: Path, checkpoint: Checkpoint) -> None:
     checksum = 0
     for part in parts:
         checksum = zlib.crc32(part, checksum)
-    with (
-        replacing(folder / FILES[checkpoint.sequence % 2]) as temporary,
-        temporary.open("wb") as file,
-    ):
+
+    older = folder / FILES[checkpoint.sequence % 2]
+    with replacing(older) as temporary, temporary.open("wb") as file:
         file.write(HEAD.pack(MAGIC, VERSION, checksum, len(header)))
         for part in parts:
             file.write(part)
         file.flush()
         os.fsync(file.fileno())
-    synchronise_names(folder)  # before the older one may be written over
+    # Before the next call writes over the other one.
+    synchronise_names(folder)
 
 
-def read(folder: Path) -> tuple[Checkpoint | None, list[str]]:
+def read_newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
     """Return the newest whole checkpoint in `folder`, if any, and what is wrong with damaged ones.
 
     Raises `AutoencodeError` where one was written by a newer version.
@@ -130,7 +130,7 @@ def _arrays(content: bytes, first: int, listed: Sequence[Any]) -> dict[str, list
     return arrays
 
 
-class Writer:
+class CheckpointWriter:
     """Writes the checkpoints of a folder in a thread of its own.
 
     Where several wait, the newest alone is written. `sequence` is that of the last checkpoint
@@ -180,6 +180,8 @@ class Writer:
             synchronise(path)
         for folder in {path.parent for path in before}:
             synchronise_names(folder)
-        write(self._folder, Checkpoint(checkpoint.notes, checkpoint.arrays, self._sequence + 1))
+        rotate_checkpoint(
+            self._folder, Checkpoint(checkpoint.notes, checkpoint.arrays, self._sequence + 1)
+        )
         self._sequence += 1
         self.seconds = time.monotonic() - began

@@ -136,9 +136,9 @@ class Run:
     def checkpoint(self) -> tuple[checkpoints.Checkpoint | None, list[str]]:
         """Return the newest whole checkpoint, if any, and what is wrong with a damaged one.
 
-        See `checkpoints.read`.
+        See `checkpoints.read_newest_checkpoint`.
         """
-        return checkpoints.read(self.folder / CHECKPOINT)
+        return checkpoints.read_newest_checkpoint(self.folder / CHECKPOINT)
 
     def originals(self) -> np.ndarray:
         """Return the test images that every epoch reconstructs, uint8 (E, H, W, C)."""

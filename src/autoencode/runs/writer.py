@@ -2,7 +2,7 @@
 
 metrics.jsonl grows by whole lines, every other file is replaced whole (`runs.files`). Image files
 are drawn by a thread of the writer's own while the next epoch trains; another thread writes the
-checkpoints that a training resumes from, in two files in turn (`checkpoints.Writer`).
+checkpoints that a training resumes from, in two files in turn (`checkpoints.CheckpointWriter`).
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class RunWriter:
         self._unsynchronised: list[Path] = []
         self._last_heartbeat = 0.0
         self._drawing: ThreadPoolExecutor
-        self._checkpoints: checkpoints.Writer
+        self._checkpoints: checkpoints.CheckpointWriter
 
     @classmethod
     def create(
@@ -143,7 +143,7 @@ class RunWriter:
             with name_unwritten(folder / name):
                 (folder / name).mkdir(exist_ok=True)
         self._drawing = ThreadPoolExecutor(1, thread_name_prefix="drawing")
-        self._checkpoints = checkpoints.Writer(folder / CHECKPOINT, sequence)
+        self._checkpoints = checkpoints.CheckpointWriter(folder / CHECKPOINT, sequence)
         self.set_status("training")
         # The first checkpoint counts on these too.
         path = originals_path(folder)
@@ -172,7 +172,7 @@ class RunWriter:
     ) -> None:
         """Have a checkpoint written meanwhile, of `notes`, `states` and the metrics so far.
 
-        It replaces the older of two, see `checkpoints.write`.
+        It replaces the older of two, see `checkpoints.rotate_checkpoint`.
         Raises `AutoencodeError` where an earlier one could not be written.
         """
         lines = {"metrics": [np.frombuffer(self._lines, np.uint8)]} if self._lines else {}
