@@ -5,7 +5,8 @@ import re
 from autoencode.config.checks import format_value
 from autoencode.errors import UsageError
 
-MAX_SECONDS = 3.6e6  # 1,000 hours
+# 1,000 hours.
+MAX_SECONDS = 3.6e6
 UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600}
 
 

@@ -14,8 +14,10 @@ from autoencode.config.duration import parse_duration
 from autoencode.config.fields import list_fields
 from autoencode.config.spelling import JOINED, join_numbers, to_plain
 
-MAX_EXAMPLES = 100  # a column of 180 pixels each; a GIF is at most 65,535 wide
-MAX_FRAME_SECONDS = 600  # a GIF holds at most 655 seconds a frame
+# A column of 180 pixels each; a GIF is at most 65,535 wide.
+MAX_EXAMPLES = 100
+# A GIF holds at most 655 seconds a frame.
+MAX_FRAME_SECONDS = 600
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -14,7 +14,8 @@ from autoencode.system import marks
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-BINS = 80  # of the values of a code
+# Bins of the values of a latent unit.
+BINS = 80
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 

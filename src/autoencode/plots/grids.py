@@ -28,7 +28,8 @@ APART = 20
 # Pixels of the page for each column, and of the page: 1800 x 400 for ten.
 COLUMN = 180
 HEIGHT = 400
-MAX_COLUMNS = 20  # of a figure: what is more goes on below
+# Images in a row of a figure; more are placed below.
+MAX_COLUMNS = 20
 # matplotlib's default margins and gaps, as fractions of the page and of an axes box.
 LEFT = 0.125
 RIGHT = 0.9
@@ -122,7 +123,8 @@ def draw_path(first: np.ndarray, between: np.ndarray, last: np.ndarray) -> Image
     page = Image.new(row.mode, (right + ends[1].width, row.height + NAME_HEIGHT), "white")
     drawing = ImageDraw.Draw(page)
     font = ImageFont.load_default(16)
-    bottom = row.height - ends[1].height  # where the last of `between` stands
+    # Where the last of `between` stands.
+    bottom = row.height - ends[1].height
     for name, picture, x, y in (
         ("A", ends[0], 0, 0),
         ("", row, left, 0),

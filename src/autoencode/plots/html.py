@@ -13,7 +13,8 @@ from PIL import Image
 from autoencode.plots import grids
 
 SHEET_COLUMNS = 10
-MAX_ROWS = 10  # of a table
+# Rows of a table that are shown.
+MAX_ROWS = 10
 
 
 def picture_element(picture: Image.Image, alt: str) -> str:

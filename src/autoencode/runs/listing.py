@@ -76,7 +76,8 @@ def _seen(folder: Path) -> datetime | None:
     """When it was last active, if the clock of the disk makes sense."""
     times = [0.0]
     for name in (LOCK, RECORD, runs.METRICS, runs.STATE):
-        with suppress(OSError):  # not there, or not any more
+        # A file may not be there, or not any more.
+        with suppress(OSError):
             times.append((folder / name).stat().st_mtime)
     try:
         return datetime.fromtimestamp(max(times))

@@ -18,7 +18,8 @@ from autoencode.system.files import lock_owner, locked
 
 RECORD = "config.json"
 LOCK = "lock"
-OURS = {LOCK, marks.MARKER}  # what an empty folder may hold
+# What an empty folder may hold.
+OURS = {LOCK, marks.MARKER}
 
 
 @contextmanager
@@ -36,10 +37,12 @@ def claim(folder: str | os.PathLike | None, source: str) -> Iterator[Path]:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise not_written(path, error) from error
-    _check_empty(path)  # before a lock is made in whatever it is
+    # Before a lock is made in a folder that is not ours.
+    _check_empty(path)
     with hold(path):
         try:
-            _check_empty(path)  # another process may have been first
+            # Another process may have been first.
+            _check_empty(path)
             _mark(path)
             yield path
         finally:
@@ -55,7 +58,8 @@ def _mark(path: Path) -> None:
 
 def _remove_empty(path: Path, *, made: bool, numbered: bool) -> None:
     """Leave nothing of ours in a folder that holds nothing else, and none that was made for it."""
-    with suppress(OSError):  # a folder that holds something stays
+    # A folder that holds something stays.
+    with suppress(OSError):
         if {one.name for one in path.iterdir()} <= OURS:
             (path / marks.MARKER).unlink(missing_ok=True)
             (path / LOCK).unlink()
@@ -111,7 +115,8 @@ def _make_marked(parent: Path) -> None:
     """Make and mark the folder `parent`; what is there already stays as it is."""
     try:
         parent.mkdir()
-    except (FileExistsError, FileNotFoundError):  # the caller looks what is there
+    except (FileExistsError, FileNotFoundError):
+        # The caller looks what is there.
         return
     except OSError as error:
         raise not_written(parent, error) from error
@@ -136,6 +141,7 @@ def _claim_numbered(parent: Path, name: str) -> Path:
                 raise AutoencodeError(
                     f"{parent} is a file; expected a folder: name one with `run`."
                 ) from None
-            number += 1  # another process was first
+            # Another process was first.
+            number += 1
         except OSError as error:
             raise not_written(path, error) from error

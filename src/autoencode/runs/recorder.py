@@ -34,10 +34,12 @@ from autoencode.training import (
 from autoencode.training.findings import Finding
 from autoencode.training.summary import TrainingSummary
 
-CHECKPOINT_SECONDS = 10.0  # between two checkpoints within an epoch, at least
+# Seconds between two checkpoints within an epoch, at least.
+CHECKPOINT_SECONDS = 10.0
 # Of the time that taking and writing them may cost: a large model's are rarer.
 CHECKPOINT_SHARE = 0.01
-MAX_CHECKPOINT_SECONDS = 300.0  # whatever they cost
+# At most, whatever they cost.
+MAX_CHECKPOINT_SECONDS = 300.0
 
 
 @dataclass(frozen=True)
@@ -115,12 +117,17 @@ class Recorder:
     def __init__(self, training: Training, folder: Path) -> None:
         self.training = training
         self.engine = training.engine
-        self._good = self.engine.state()  # at the end of the last epoch
-        self._best = self._good  # at the end of the best one
-        self._position = Position()  # of the last event
+        # The state at the end of the last epoch.
+        self._good = self.engine.state()
+        # The state at the end of the best epoch.
+        self._best = self._good
+        # The position of the last event.
+        self._position = Position()
         self._last: Epoch | BestEpoch | None = None
-        self._saved_at = time.monotonic()  # when the last checkpoint was taken
-        self._saving_seconds = 0.0  # how long that took
+        # When the last checkpoint was taken.
+        self._saved_at = time.monotonic()
+        # How many seconds that took.
+        self._saving_seconds = 0.0
         self._is_finished = False
 
         originals = training.images.test[: training.config.examples]
@@ -170,7 +177,8 @@ class Recorder:
         """Have a checkpoint written of `position`, where the engine stands."""
         began = time.monotonic()
         notes = dataclasses.asdict(position)
-        del notes["losses"]  # metrics.jsonl holds them
+        # They are in metrics.jsonl.
+        del notes["losses"]
         states = {"good": self._good}
         if position.step:
             states["state"] = self.engine.state()
@@ -192,7 +200,8 @@ class Recorder:
         if not self.writer.epochs:
             self.writer.close(state, why)
             return []
-        self.engine.restore(self._good)  # it may have gone on since
+        # The engine may have trained on since.
+        self.engine.restore(self._good)
         self.engine.update_model()
         images = self.training.images
         config = self.training.config
@@ -244,7 +253,8 @@ class Recorder:
         metrics = self.writer.run.metrics()
         config = self.training.config
         val_losses = [line["val_loss"] for line in metrics]
-        val_losses[-1] = last.error  # that of the weights that are kept
+        # The error of the weights that are kept.
+        val_losses[-1] = last.error
         error = train_error(self.engine, self.training.images) if train_loss is None else train_loss
         return TrainingSummary(
             config=config,

@@ -49,7 +49,8 @@ def take_up(
     is given as well: nothing is left to train, but the engine to use. Raises `UsageError` for
     `epochs` that it has passed, and `AutoencodeError` where it is finished or damaged.
     """
-    before = planning.complete(schema.settings(run.record))  # runs of older versions lack some
+    # Runs of older versions lack some settings.
+    before = planning.complete(schema.settings(run.record))
     if run.record["engine"] not in engines.MODULES:
         raise schema.damaged(
             run.folder / runs.RECORD, f"it knows no engine {run.record['engine']!r}"

@@ -36,8 +36,10 @@ SKIPPED = "skipped.txt"
 ARRAYS = "arrays"
 CHECKPOINT = "checkpoint"
 
-MAX_METRICS_BYTES = 2**26  # of metrics.jsonl: 200,000 epochs
-MAX_ARRAY_BYTES = 2**30  # of an array that is drawn
+# Bytes of metrics.jsonl: 200,000 epochs.
+MAX_METRICS_BYTES = 2**26
+# Bytes of an array that is drawn.
+MAX_ARRAY_BYTES = 2**30
 
 
 def source(record: Mapping[str, Any]) -> str:
@@ -58,7 +60,8 @@ def reclaim(folder: str | os.PathLike) -> Iterator[Run]:
     Raises `AutoencodeError` where the folder holds no run, is damaged, or another process trains
     in it.
     """
-    Run.open(folder)  # before a lock is made in whatever it is
+    # Before a lock is made in a folder that holds no run.
+    Run.open(folder)
     with hold(Path(folder)):
         yield Run.open(folder)
 

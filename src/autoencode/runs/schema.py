@@ -17,11 +17,16 @@ from autoencode import errors
 from autoencode.config import Config
 from autoencode.errors import AutoencodeError, UsageError, newer, reason
 
-FORMAT = 1  # of the folder; a reader refuses a newer one
-CHECKSUM = "crc32"  # the key that holds a record's own
-MAX_BYTES = 2**20  # of a record
-MAX_LINE_BYTES = 2**12  # of a line of metrics
-MAX_RANGES = 16  # kinds of stored values
+# The version of the folder's format; a reader refuses a newer one.
+FORMAT = 1
+# The key that holds a record's own checksum.
+CHECKSUM = "crc32"
+# Bytes of a record.
+MAX_BYTES = 2**20
+# Bytes of a line of metrics.
+MAX_LINE_BYTES = 2**12
+# Types of stored values that have a range each.
+MAX_RANGES = 16
 METRICS = (
     "epoch",
     "steps",
@@ -90,7 +95,8 @@ def check_run(record: Any) -> None:
             raise ValueError(f"it lacks {key}")
         if not kind(record[key]):
             raise ValueError(f"its {key} is invalid")
-    if not _ranges(record.get("ranges", {})):  # runs from before these were recorded have none
+    # Runs from before ranges were recorded have none.
+    if not _ranges(record.get("ranges", {})):
         raise ValueError("its ranges are invalid")
     settings(record)
 
@@ -105,7 +111,8 @@ def settings(record: Mapping[str, Any]) -> Config:
     except (
         TypeError,
         OverflowError,
-    ) as error:  # a key that is no setting, a number that no float holds
+    ) as error:
+        # A key that is no setting, a number that no float holds.
         raise ValueError(f"its settings are invalid: {reason(error)}") from error
 
 

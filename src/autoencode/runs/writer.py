@@ -47,7 +47,8 @@ from autoencode.runs.schema import FORMAT, not_written, seal
 if TYPE_CHECKING:
     import keras
 
-HEARTBEAT_SECONDS = 5.0  # between two signs of life
+# Seconds between two signs of life.
+HEARTBEAT_SECONDS = 5.0
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,8 @@ class RunWriter:
     def __init__(self, run: Run) -> None:
         self.run = run
         self.epochs = 0
-        self._lines = b""  # what metrics.jsonl holds
+        # What metrics.jsonl holds.
+        self._lines = b""
         self._drawn: list[Future] = []
         self._unsynchronised: list[Path] = []
         self._last_heartbeat = 0.0
@@ -243,7 +245,8 @@ class RunWriter:
                 models.save(result.model, path)
             curve = render.write_curve(self.run, metrics)
         finally:
-            self._drawing.shutdown()  # waits for what is still being drawn
+            # Waits for what is still being drawn.
+            self._drawing.shutdown()
 
         self._raise_if_drawing_failed()
         render.write_report(self.run, metrics, curve)

@@ -15,7 +15,8 @@ from typing import BinaryIO
 
 try:
     import fcntl
-except ImportError:  # Windows
+except ImportError:
+    # On Windows.
     import msvcrt
 
 # What a compressed file may unpack to: so many bytes, or so many times its size. Blank pictures
@@ -28,7 +29,8 @@ NO_FOLLOW = getattr(os, "O_NOFOLLOW", 0)
 NO_WAIT = getattr(os, "O_NONBLOCK", 0)
 BINARY = getattr(os, "O_BINARY", 0)
 
-NAME_LETTERS = 40  # of the file, at the end of its temporary name, which has to fit into 255 bytes
+# Letters of a file's name at the end of its temporary name, which has to fit into 255 bytes.
+NAME_LETTERS = 40
 
 
 @contextmanager
@@ -53,7 +55,8 @@ def replacing(path: Path) -> Iterator[Path]:
         yield temporary
         os.replace(temporary, path)
     finally:
-        with suppress(OSError):  # its folder may be gone; what was raised before says more
+        # Its folder may be gone; what was raised before says more.
+        with suppress(OSError):
             temporary.unlink(missing_ok=True)
 
 
@@ -157,7 +160,8 @@ def _sign(file: BinaryIO, path: Path) -> None:
         raise OSError(errno.EEXIST, "a file of other content is there", str(path))
     if os.fstat(file.fileno()).st_nlink != 1:
         raise OSError(errno.EEXIST, "a file is there that has another name too", str(path))
-    with suppress(OSError):  # on a full disk, the lock holds all the same
+    # On a full disk, the lock holds all the same.
+    with suppress(OSError):
         file.seek(0)
         file.truncate()
         file.write(f"{os.getpid()}\n".encode())
@@ -227,7 +231,8 @@ def _unlock(file: BinaryIO) -> None:
 
 def synchronise(path: Path) -> None:
     """Have the disk keep the content of the file `path`, whatever happens to the power."""
-    with path.open("r+b") as file:  # Windows synchronises only what can be written
+    # Windows synchronises only what can be written.
+    with path.open("r+b") as file:
         os.fsync(file.fileno())
 
 
@@ -239,7 +244,8 @@ def synchronise_names(folder: Path) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some file systems have no such thing
+        # Some file systems have no such thing.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
             raise
     finally:
         os.close(descriptor)

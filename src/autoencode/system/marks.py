@@ -13,10 +13,12 @@ from pathlib import Path
 
 MARKER = ".autoencode"
 MARKER_LINE = "Written by autoencode: this folder is skipped when pictures are read.\n"
-KEYWORD = "autoencode"  # of the text chunk of a PNG; a GIF's comment begins with it
+# The key of the text chunk of a PNG; a GIF's comment begins with it.
+KEYWORD = "autoencode"
 PICTURE_TEXT = "written by autoencode"
 PICTURE_COMMENT = f"{KEYWORD}: {PICTURE_TEXT}"
-HEAD_BYTES = 1024  # of a file, which hold its mark: in a GIF, after 768 bytes of colours
+# Bytes of a file that hold its mark: in a GIF, after 768 bytes of colours.
+HEAD_BYTES = 1024
 
 # What a run or a comparison holds that was written before there were markers.
 KNOWN_BY = (
@@ -55,7 +57,8 @@ def remove_empty(folder: Path) -> None:
             (folder / MARKER).unlink()
             try:
                 folder.rmdir()
-            except OSError:  # another process has written there meanwhile
+            except OSError:
+                # Another process has written there meanwhile.
                 write_marker(folder)
                 raise
         else:

@@ -18,7 +18,8 @@ import numpy as np
 
 from autoencode.errors import AutoencodeError, reason
 
-CACHE_LINE = 64  # bytes
+# Bytes of a cache line.
+CACHE_LINE = 64
 
 
 def is_mapped(array: np.ndarray) -> bool:
@@ -64,15 +65,15 @@ def check_npy(file: BinaryIO, size: int) -> None:
     )
     try:
         shape, _, dtype = read(file)
-    except (
-        Exception
-    ) as error:  # NumPy reads it as Python: SyntaxError, TokenError, RecursionError and others
+    except Exception as error:
+        # NumPy reads it as Python: SyntaxError, TokenError, RecursionError and others.
         raise ValueError(f"its header is invalid ({reason(error)})") from error
     announced = math.prod(shape) * dtype.itemsize
     if (
         not all(type(side) is int and 0 <= side < 2**48 for side in shape)
         or announced > size - file.tell()
-    ):  # a zero hides a huge one
+    ):
+        # A zero hides a huge one.
         raise ValueError(f"it announces {announced:,} bytes and holds {size - file.tell():,}")
     file.seek(0)
 

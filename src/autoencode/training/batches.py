@@ -129,7 +129,8 @@ class Streamed:
     def _read(self, start: int) -> tuple[Any, Any]:
         """Return the rows of a window, group by group, and their order in training, both placed."""
         wanted = self._rows[start : start + self.size]
-        window = next(self._windows)  # the last one of an epoch is not filled
+        # The last window of an epoch is not filled.
+        window = next(self._windows)
         starts = np.flatnonzero(np.diff(wanted, prepend=-2) != 1).tolist()
         for first, last in itertools.pairwise([*starts, len(wanted)]):
             self._file.read(int(wanted[first]), window[first:last])

@@ -11,13 +11,20 @@ import numpy as np
 from autoencode.training.findings import Finding
 from autoencode.training.summary import TrainingSummary
 
-RISEN = 1.02  # times the least so far
-NOISES = 3.0  # standard errors, by which a noisy loss must have risen as well
-MIN_NOISE_EPOCHS = 10  # epochs, from which on the noise of a loss is known
-GAP = 1.15  # error on test images, as a multiple of that on training images
-SMALL_GAP = 1.05  # the same, where the error on test images has risen
-OUTSIDE = 0.01  # beyond [0, 1]
-MAX_LISTED = 8  # latent units that are named
+# Times the lowest loss so far, from which on it has risen.
+RISEN = 1.02
+# Standard errors, by which a noisy loss must have risen as well.
+NOISES = 3.0
+# Epochs, from which on the noise of a loss is known.
+MIN_NOISE_EPOCHS = 10
+# Error on test images, as a multiple of that on training images.
+GAP = 1.15
+# The same, where the error on test images has risen.
+SMALL_GAP = 1.05
+# How far outputs may lie outside [0, 1].
+OUTSIDE = 0.01
+# Latent units that are named.
+MAX_LISTED = 8
 # Of a training that is worse than PCA: from which share of the mean image's error on nothing else
 # is learned.
 AS_MEAN = 0.95

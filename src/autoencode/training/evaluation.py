@@ -12,8 +12,10 @@ from autoencode.images import Images, evenly
 from autoencode.system.memmap import release
 from autoencode.training.events import Evaluation
 
-EVALUATION_VALUES = 2**20  # pixels in a batch of test images: 4 MB as float32
-MAX_TRAIN_VALUES = 2**26  # pixels of training images that are looked at once the model is trained
+# Pixels in a batch of test images: 4 MB as float32.
+EVALUATION_VALUES = 2**20
+# Pixels of training images that are looked at once the model is trained.
+MAX_TRAIN_VALUES = 2**26
 
 
 def evaluate(engine: Engine, images: np.ndarray, examples: int) -> Evaluation:

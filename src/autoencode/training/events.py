@@ -12,7 +12,8 @@ from autoencode.errors import AutoencodeError
 if TYPE_CHECKING:
     import keras
 
-HALVINGS = 3  # of the learning rate, before a training is given up
+# How often the learning rate is halved before a training fails.
+HALVINGS = 3
 
 
 @dataclass(frozen=True)

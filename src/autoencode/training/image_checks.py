@@ -13,7 +13,8 @@ from autoencode.training.findings import Finding
 MAX_EXAMINED = 2000
 MAX_EXAMINED_BYTES = 2**24
 MIN_EXAMINED = 20
-FEW = 20  # images in all
+# Images in all, below which they are few.
+FEW = 20
 # Shares of the range 0 to 255: a mean nearer to an end is nearly black or white, where the standard
 # deviation is below FAINT, and half of the images reach less than NARROW from least to largest.
 NEAR_END = 0.02
@@ -25,7 +26,8 @@ ALMOST_ALL = 0.95
 INDISTINCT = 0.02**2
 # Times that the longer side of the stored images is that of the images they are read as.
 COARSE = 3
-MAX_SIDE = 4096  # pixels
+# Pixels of the longest side that is advised.
+MAX_SIDE = 4096
 
 
 def examine_images(images: Images) -> list[Finding]:

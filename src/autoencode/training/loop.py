@@ -86,7 +86,8 @@ def _events(
         while position.number <= config.epochs and not _is_exhausted(position, config):
             before = position
             started = time.perf_counter() - position.seconds
-            if position.step * config.batch_size < count:  # else only the evaluation is left
+            # Else only the evaluation is left.
+            if position.step * config.batch_size < count:
                 rows.begin(config.seed, position.number, position.step * config.batch_size)
                 compiling = compiling or beside.submit(
                     compile_programs, engine, rows, images, config

@@ -16,8 +16,10 @@ from autoencode.training.batches import Feed
 from autoencode.training.evaluation import batches_of, evaluate
 from autoencode.training.events import Chunk, Position
 
-CHUNK_SECONDS = 0.25  # so that a bar moves four times a second
-MEASURED_STEPS = 16  # by which the seconds of an epoch are estimated
+# Seconds of a chunk, so that a bar moves four times a second.
+CHUNK_SECONDS = 0.25
+# Steps by which the seconds of an epoch are estimated.
+MEASURED_STEPS = 16
 
 
 def compile_programs(engine: Engine, rows: Feed, images: Images, config: Config) -> None:
@@ -47,7 +49,8 @@ def epoch_seconds(engine: Engine, images: Images, config: Config) -> float:
                 evaluate(engine, part, config.examples)
         return (trained - began) / steps, time.perf_counter() - trained
 
-    measure()  # compiles
+    # The first call compiles.
+    measure()
     step, evaluation = (min(one) for one in zip(measure(), measure(), strict=True))
     engine.restore(state)
     return math.ceil(len(images.train) / size) * step + evaluation
@@ -80,11 +83,14 @@ def chunks(
     while step < steps:
         before = time.perf_counter()
         first = step * batch_size
-        fitting = rows.ready(first) // batch_size  # whole batches; none where only the rest is left
-        most = pace.steps if position.first else 1  # so that `first` does not depend on the pace
+        # Whole batches; none where only the rest is left.
+        fitting = rows.ready(first) // batch_size
+        # So that `first` does not depend on the pace.
+        most = pace.steps if position.first else 1
         taken, size = (min(most, fitting), batch_size) if fitting else (1, rest)
         total = rows.train(first, taken, size, total)
-        if size == batch_size:  # the one step of the rest says nothing of a whole chunk
+        # The one step of the rest says nothing of a whole chunk.
+        if size == batch_size:
             pace.measure(taken, time.perf_counter() - before)
         step += taken
         seconds = time.perf_counter() - started

@@ -17,12 +17,15 @@ from autoencode.errors import UsageError
 TUTORIAL_MODEL = "article"
 TUTORIAL_EPOCHS = 10
 TUTORIAL_BATCH = 256
-MIN_HOLDOUT_SET = 20  # images, below which none is held out
+# Training images, below which none is held out.
+MIN_HOLDOUT_SET = 20
 HOLDOUT_SHARE = 0.1
 MAX_EPOCHS = 120
 MIN_EPOCHS = 3
-MAX_TIMED_EPOCHS = 300  # where a time was given
-FULL_RATE_BATCH = 128  # images in a batch, below which the learning rate falls with their number
+# Epochs at most, where a time was given.
+MAX_TIMED_EPOCHS = 300
+# Images in a batch, below which the learning rate falls with their number.
+FULL_RATE_BATCH = 128
 GIF_SECONDS = 20.0
 
 
