@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+import typing
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ from autoencode import Config, UsageError
 from autoencode.cli import app
 from autoencode.config import DataConfig
 from autoencode.config.checks import EXAMPLES, SHOWN_LETTERS
+from autoencode.data import preprocessing
 from autoencode.data.preprocessing import parse_size
+from autoencode.engines.selection import MODULES
 
 
 @pytest.mark.parametrize(
@@ -136,3 +139,16 @@ def test_help_lists_every_field_once():
         lines = kind.__doc__.splitlines()
         for field in dataclasses.fields(kind):
             assert lines.count(f"    {field.name}") == 1
+
+
+def test_closed_sets_are_those_that_data_and_engines_know():
+    kinds = typing.get_type_hints(Config)
+    known = {
+        "fit": preprocessing.FITS,
+        "colour": preprocessing.COLOURS,
+        "frames": preprocessing.FRAMES,
+        "validation": preprocessing.VALIDATIONS,
+        "engine": ("auto", *MODULES),
+    }
+    for name, words in known.items():
+        assert set(typing.get_args(kinds[name])) == set(words)
