@@ -159,7 +159,7 @@ class Config(DataConfig):
     loss: str = "mse"
     """Training loss: mse, mae, bce, ssim, or a weighted sum such as mse+0.1*ssim."""
 
-    engine: str = "auto"
+    engine: Literal["auto", "jax", "tensorflow", "torch"] = "auto"
     """Framework that trains: auto, jax, tensorflow or torch."""
 
     epochs: int | Literal["auto"] = "auto"
