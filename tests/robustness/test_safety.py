@@ -281,8 +281,8 @@ ADVICE = {
 def test_advice_fits_the_systems_reason(number):
     error = OSError(number, os.strerror(number))
     lines = {
-        "--run folder": str(schema.not_written("gone/a.png", error)),
-        "--out": str(errors.not_written("gone/a.png", error, "--out")),
+        "`run` folder": str(schema.not_written("gone/a.png", error)),
+        "`out`": str(errors.not_written("gone/a.png", error, "`out`")),
     }
     for elsewhere, line in lines.items():
         assert line.startswith(f"could not write gone/a.png ({os.strerror(number)}): ")
