@@ -175,3 +175,14 @@ def test_progress_is_shown_where_it_is_asked_for(run, tmp_path, monkeypatch, cap
 
     autoencode.train(IMAGES, run=tmp_path / "quiet", **SETTINGS)
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_notebook_shows_codes_as_the_table_of_pandas(run):
+    codes = run.model.encode(IMAGES)
+    cells = re.findall(r"<t[hd]>([^<]*)</t[hd]>", codes._repr_html_())
+    expected = codes.to_pandas().head(10)
+    assert cells[:5] == list(expected)
+    shown = np.array(cells[5:]).reshape(10, 5)
+    assert list(shown[:, 0]) == list(expected["name"])
+    np.testing.assert_allclose(shown[:, 1:].astype(float), expected.iloc[:, 1:], rtol=1e-3)
+    assert "10 of 60 rows" in codes._repr_html_()

@@ -16,7 +16,7 @@ from sklearn.decomposition import PCA
 
 from autoencode import AutoencodeError, Images, UsageError
 from autoencode.inference import projection
-from autoencode.inference.results import read_rows
+from autoencode.inference.rows import read_rows
 from autoencode.plots import charts, maps
 
 

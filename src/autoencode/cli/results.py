@@ -21,10 +21,9 @@ from autoencode.inference.results import (
     Differences,
     Projection,
     ReconstructedBatch,
-    Rows,
     Samples,
-    read_rows,
 )
+from autoencode.inference.rows import Rows, read_rows
 from autoencode.plots import charts, grids, maps
 
 DRAWN_CODES = 20_000  # whose distribution is drawn

@@ -8,7 +8,8 @@ import numpy as np
 
 from autoencode.data.streaming import Stream
 from autoencode.images import to_pixels
-from autoencode.inference.results import Codes, row_fields
+from autoencode.inference.results import Codes
+from autoencode.inference.rows import row_fields
 from autoencode.inference.saved_model import Opened
 
 

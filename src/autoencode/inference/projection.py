@@ -13,7 +13,8 @@ from autoencode import engines, metrics
 from autoencode.data.streaming import Stream
 from autoencode.errors import AutoencodeError, unknown
 from autoencode.inference.codes import decode, encode_stream
-from autoencode.inference.results import Projection, row_fields
+from autoencode.inference.results import Projection
+from autoencode.inference.rows import row_fields
 from autoencode.inference.saved_model import Opened
 
 METHODS = {"auto": "", "pca": "PCA", "umap": "UMAP", "code": "the two latent dimensions"}

@@ -9,7 +9,8 @@ from autoencode.data.streaming import Stream
 from autoencode.images import to_pixels
 from autoencode.inference import anomalies
 from autoencode.inference.detection import measure_detections
-from autoencode.inference.results import AnomalyRanking, Differences, row_fields
+from autoencode.inference.results import AnomalyRanking, Differences
+from autoencode.inference.rows import row_fields
 from autoencode.inference.saved_model import Opened
 from autoencode.inference.threshold import Calibration
 

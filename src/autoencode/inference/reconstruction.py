@@ -10,7 +10,8 @@ from autoencode import metrics, objectives
 from autoencode.data.streaming import Stream
 from autoencode.errors import AutoencodeError
 from autoencode.images import to_pixels
-from autoencode.inference.results import ReconstructedBatch, Reconstruction, row_fields
+from autoencode.inference.results import ReconstructedBatch, Reconstruction
+from autoencode.inference.rows import row_fields
 from autoencode.inference.saved_model import Opened, Saved
 
 Noise = Callable[[np.ndarray], np.ndarray]

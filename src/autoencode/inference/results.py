@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -10,67 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autoencode import metrics
-from autoencode.images import Skipped
-from autoencode.plots.maps import UNLABELLED
-from autoencode.system.optional import import_pandas
+from autoencode.inference.rows import Columns, Rows, describe_shape
 
 if TYPE_CHECKING:
-    import pandas
-
-    from autoencode.data.streaming import Stream
     from autoencode.inference.detection import Detection
-
-Columns = dict[str, Sequence[Any] | np.ndarray]
-SHOWN_NAMES = 2  # in the one line that a result prints as
-
-
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class Rows:
-    """What is known of the images of a result: a name each, and a label where the source has any.
-
-    `labels` are int32 (N,), indices into `classes`, below 0 for unlabelled images, or None.
-    `skipped` are the images that could not be read, which have no row.
-    """
-
-    names: tuple[str, ...] = ()
-    labels: np.ndarray | None = None
-    classes: tuple[str, ...] = ()
-    skipped: tuple[Skipped, ...] = ()
-
-    def __len__(self) -> int:
-        return len(self.names)
-
-    def __repr__(self) -> str:
-        shown = [repr(name) for name in self.names[:SHOWN_NAMES]]
-        if len(self.names) > SHOWN_NAMES:
-            shown.append("...")
-        parts = [self._describe(), ", ".join(shown)]
-        if self.labels is not None:
-            parts.append(f"{len(self.classes):,} classes")
-        if self.skipped:
-            parts.append(f"{len(self.skipped):,} skipped")
-        return f"{type(self).__name__}({'; '.join(part for part in parts if part)})"
-
-    @property
-    def label_names(self) -> list[str] | None:
-        """The name of each image's class, None where the source has no labels."""
-        if self.labels is None:
-            return None
-        return name_labels(self.labels, self.classes)
-
-    def table(self) -> Columns:
-        """Return the columns of `to_pandas`, by name, each of one value an image."""
-        columns: Columns = {"name": list(self.names)}
-        if self.labels is not None:
-            columns["label"] = self.label_names
-        return columns
-
-    def to_pandas(self) -> pandas.DataFrame:
-        """Return a table of one row an image. Raises `AutoencodeError` where pandas is missing."""
-        return import_pandas().DataFrame(self.table())
-
-    def _describe(self) -> str:
-        return f"{len(self):,} images"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -96,7 +39,7 @@ class Codes(Rows):
         return super().table() | numbers
 
     def _describe(self) -> str:
-        return _shape(self.values)
+        return describe_shape(self.values)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -114,7 +57,7 @@ class ReconstructedBatch:
     errors: np.ndarray
 
     def __repr__(self) -> str:
-        return f"ReconstructedBatch({_shape(self.images)})"
+        return f"ReconstructedBatch({describe_shape(self.images)})"
 
     @cached_property
     def input_errors(self) -> np.ndarray:
@@ -149,7 +92,7 @@ class Reconstruction(Rows):
         return super().table() | {"error": self.errors}
 
     def _describe(self) -> str:
-        return f"{_shape(self.images)}, MSE {self.mse:.4g}"
+        return f"{describe_shape(self.images)}, MSE {self.mse:.4g}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -163,7 +106,7 @@ class Samples:
         return len(self.images)
 
     def __repr__(self) -> str:
-        return f"Samples({_shape(self.images)}, codes {_shape(self.codes)})"
+        return f"Samples({describe_shape(self.images)}, codes {describe_shape(self.codes)})"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -184,7 +127,7 @@ class Projection(Rows):
         return super().table() | {"x": self.points[:, 0], "y": self.points[:, 1]}
 
     def _describe(self) -> str:
-        return f"{_shape(self.points)} by {self.method}"
+        return f"{describe_shape(self.points)} by {self.method}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -251,7 +194,7 @@ class Differences:
     heat: np.ndarray
 
     def __repr__(self) -> str:
-        return f"Differences({_shape(self.originals)})"
+        return f"Differences({describe_shape(self.originals)})"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
@@ -268,32 +211,3 @@ class Similarity(Rows):
 
     def _describe(self) -> str:
         return f"{len(self):,} images, the {self.indices.shape[1]} nearest of each"
-
-
-def name_labels(labels: np.ndarray, classes: Sequence[str]) -> list[str]:
-    """Return the name of the class of each of `labels`, integers (N,); "unlabelled" below 0.
-
-    >>> name_labels(np.array([1, -1]), ["cat", "dog"])
-    ['dog', 'unlabelled']
-    """
-    return [classes[label] if label >= 0 else UNLABELLED for label in labels.tolist()]
-
-
-def read_rows(stream: Stream) -> Rows:
-    """Return what is known of the images that were read from `stream`."""
-    return Rows(**row_fields(stream))
-
-
-def row_fields(stream: Stream) -> dict[str, Any]:
-    """Return the fields of `Rows` for the images that were read from `stream`."""
-    labels, classes = stream.labels()
-    return {
-        "names": tuple(stream.names()),
-        "labels": labels,
-        "classes": tuple(classes),
-        "skipped": tuple(stream.skipped),
-    }
-
-
-def _shape(array: np.ndarray) -> str:
-    return " x ".join(f"{size:,}" for size in array.shape)
