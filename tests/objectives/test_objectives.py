@@ -515,7 +515,7 @@ def test_no_image_is_left_alone_in_a_batch_that_is_normalised(settings):
         fitted, notes = planning.fit_batches(config, count, given=False)
         assert (fitted.batch_size, bool(notes)) == (size, size != 256)
     for size, count in ((1, 30), (4, 29), (31, 30)):
-        with pytest.raises(UsageError, match="batch-size"):
+        with pytest.raises(UsageError, match="batch_size"):
             given = planning.complete(Config(batch_size=size, **settings))
             planning.fit_batches(given, count, given=True)
     plain = planning.complete(Config(batch_size=1))
