@@ -102,7 +102,9 @@ def test_an_own_loss_and_optimizer_are_those_of_keras(expected):
 def test_an_own_schedule_is_the_built_in_one(expected):
     steps = 2 * 4  # 54 training images in batches of 16
     schedule = keras.optimizers.schedules.PolynomialDecay(1e-3, steps, end_learning_rate=0.0)
-    given = errors(model="article", learning_rate=schedule)
+    settings = {name: value for name, value in SAME.items() if name != "schedule"}
+    settings |= {"model": "article", "learning_rate": schedule}
+    given = [(epoch.loss, epoch.val_loss) for epoch in autoencode.watch(IMAGES, **settings)]
     assert given == errors(model="article", schedule="linear")
     assert given != expected
 
@@ -173,6 +175,13 @@ def test_a_run_of_own_parts_is_resumed_where_they_are_given_again(monkeypatch):
     with pytest.raises(UsageError, match="optimizer 'SGD', which is not known"):
         autoencode.resume(half, 3, source=IMAGES, model=shallow, loss=absolute)
 
+    for wrong, line in (
+        ({"loss": "mse"}, "`loss` takes an own part .* received 'mse': do without it"),
+        ({"learning_rate": 1e-4}, "`learning_rate` takes an own part .* received 0.0001"),
+        ({"optimizer": keras.optimizers.Adam(0.1)}, "with optimizer 'SGD', received 'Adam'"),
+    ):
+        with pytest.raises(UsageError, match=line):
+            autoencode.resume(half, 3, source=IMAGES, **given | wrong)
     resumed = autoencode.resume(half, 3, source=IMAGES, **given)
     assert resumed.metrics[-1]["val_loss"] == whole.metrics[-1]["val_loss"]
 
@@ -230,6 +239,14 @@ def without_dense_end(shape, code, width):
         ({"loss": 3}, "`loss` takes a name.*received int"),
         ({"optimizer": keras.optimizers.Adam}, "or a Keras optimizer, received Adam"),
         ({"learning_rate": lambda step: 0.1}, "a Keras schedule, received <lambda>"),
+        (
+            {"optimizer": keras.optimizers.Adam(1e-3), "weight_decay": 0.1},
+            "has its own weight decay, and `weight_decay` was given too",
+        ),
+        (
+            {"learning_rate": keras.optimizers.schedules.CosineDecay(1e-3, 9)},
+            "has its own schedule, and `schedule` was given too",
+        ),
         ({"callbacks": [3]}, "callbacks are functions.*received int"),
         ({"epoch": 3}, "unknown setting 'epoch': did you mean 'epochs'"),
     ],
@@ -248,6 +265,7 @@ def test_a_code_of_another_size_than_that_of_a_built_model_is_refused():
 
 
 MINE = """
+from __future__ import annotations
 import keras
 from keras import layers
 from beside import UNITS
@@ -287,15 +305,19 @@ def test_the_command_trains_a_model_of_a_file_and_runs_it_only_where_it_is_named
     resumed = command("train", "--resume", "run", "--epochs", "2", "--model", "mine.py:build")
     assert resumed.returncode == 0, resumed.stderr
 
-    # What is trained is used without the file.
+    # What is trained is used without the file, and anomalies have no folds of it.
     (tmp_path / "mine.py").unlink()
+    assert command("anomalies", "run", "images.npy").returncode == 0
+    refused = command("anomalies", "run", "images.npy", "--folds", "--overwrite")
+    assert refused.returncode == 2
+    assert "has own parts that this command does not know" in refused.stderr
     assert command("encode", "run", "images.npy", "--out", "codes.npz").returncode == 0
 
 
 @pytest.mark.parametrize(
     ("word", "line"),
     [
-        ("mine.py:broken", "mine.py failed in line 12: ValueError"),
+        ("mine.py:broken", "mine.py failed in line 13: ValueError"),
         ("mine.py:absent", "does not define: it has build, broken"),
         ("none.py:build", "names a file that is not there"),
         ("error.py:build", "error.py failed in line 1: ZeroDivisionError: division by zero"),

@@ -70,7 +70,10 @@ def resume(
     *,
     callbacks: Iterable[Callback] = (),
     progress: bool | None = None,
-    **own: Any,
+    model: Any = None,
+    loss: Any = None,
+    optimizer: Any = None,
+    learning_rate: Any = None,
 ) -> Run:
     """Continue a training that stopped, up to `epochs` in all, and return its run.
 
@@ -81,10 +84,17 @@ def resume(
 
     >>> resume("runs/mnist-1", epochs=20)  # doctest: +SKIP
     """
-    own_parts.complete_config(**own)  # registers them
+    given = {
+        "model": model,
+        "loss": loss,
+        "optimizer": optimizer,
+        "learning_rate": learning_rate,
+    }
     callbacks = _checked(callbacks)
     with runs.reclaim(run) as opened:
-        own_parts.check_own_parts(Config(**opened.record["settings"]), opened.folder)
+        settings = Config(**opened.record["settings"])
+        own_parts.register_again(settings, opened.folder, given)
+        own_parts.check_own_parts(settings, opened.folder)
         config, resumed = pipeline.take_up(opened, epochs)
         images = pipeline.source_of(opened) if source is None else source
         training = pipeline.prepare(images, config, resumed=resumed)
@@ -140,8 +150,9 @@ class Run(os.PathLike):
         return str(self.path)
 
     def __repr__(self) -> str:
-        done = f"{self._state['epochs']} of {self.config.epochs} epochs"
-        error = f", val_loss {self.val_loss:.4f}" if self._run.has_metrics() else ""
+        count = len(self.metrics) if self._run.has_metrics() else 0
+        done = f"{count} of {self.config.epochs} epochs"
+        error = f", val_loss {self.val_loss:.4f}" if count else ""
         return f"Run({str(self.path)!r}): {self.state}, {done}{error}"
 
     def _repr_html_(self) -> str:

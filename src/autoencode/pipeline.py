@@ -33,7 +33,11 @@ def check(source: Source, config: Config) -> tuple[str, str]:
 
     Raises `AutoencodeError` where one is unknown.
     """
-    models.find(planning.choose_model(config, tutorial=is_tutorial(source)))
+    model = planning.choose_model(config, tutorial=is_tutorial(source))
+    if model not in models.ARCHITECTURES:
+        # An installed package that offers a model imports Keras, whose engine is then chosen.
+        engines.announce(engines.choose(config.engine))
+    models.find(model)
     objectives.check(config)
     preprocessing.check_options(config)
     return data.find(source), engines.choose(config.engine)
@@ -67,7 +71,7 @@ def prepare(
     beside.shutdown(wait=False)
     engines.load(engine_name, alone=alone)
     with memory_told(config):
-        command = config.command(name)
+        command = config.command(name) + own_parts.describe_missing(config)
         tutorial = resumed is not None or is_tutorial(source)  # a run's record leaves nothing open
         images, config = fit(loading.result(), config, tutorial=tutorial)
         engine = start(engine_name, images, config)

@@ -127,13 +127,23 @@ def _choose_folds(
     from autoencode import engines
     from autoencode.folds import FOLDS, score_by_folds
     from autoencode.runs import schema
-    from autoencode.training import planning
+    from autoencode.training import own_parts, planning
 
     run = command.saved.run
     seconds = sum(epoch["seconds"] for epoch in run.metrics())
     if given is False or (given is None and seconds > MAX_FOLD_SECONDS):
         return None
-    config = planning.complete(schema.settings(run.record))
+    settings = schema.settings(run.record)
+    try:
+        own_parts.check_own_parts(settings, run.folder)
+    except UsageError as error:
+        if not given:
+            return None
+        raise UsageError(
+            f"`folds` trains more models like that of {run.folder}, which has own parts that this "
+            "command does not know: do without it, or name normal images with `normal`."
+        ) from error
+    config = planning.complete(settings)
     tell = command.console.tell
 
     def score(images: np.ndarray) -> np.ndarray:

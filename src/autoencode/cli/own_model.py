@@ -53,7 +53,9 @@ def register_again(word: str, engine: str, recorded: str) -> None:
 
     Raises `UsageError` where the run was trained with another model.
     """
-    if not is_in_file(word) or _last_parts(word) != _last_parts(recorded):
+    file, function = _last_parts(recorded)
+    known = (file, function) if is_in_file(recorded) else (_last_parts(word)[0], recorded)
+    if not is_in_file(word) or _last_parts(word) != known:
         raise UsageError(
             f"`resume` takes `model` for an own model alone, the one of the run: "
             f"expected {recorded}, received {word}."
@@ -68,15 +70,16 @@ def _last_parts(word: str) -> tuple[str, str]:
 
 def _run_file(path: Path) -> Any:
     """Return the module that `path` makes when it is run; files beside it can be imported."""
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+    # Under a name of its own: a file called math.py must not take the place of that module.
+    spec = importlib.util.spec_from_file_location(f"autoencode_own_{path.stem}", path)
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    # Stays there: what the function imports when it is called is beside the file too.
     sys.path.insert(0, str(path.resolve().parent))
     try:
         spec.loader.exec_module(module)
     except Exception as error:
         raise _failure(error, path) from error
-    finally:
-        sys.path.pop(0)
     return module
 
 

@@ -90,7 +90,7 @@ def _check_resumed_alone() -> None:
         if option not in ("--resume", "--epochs", "--model", "--quiet", "--json"):
             raise UsageError(
                 "--resume continues with the settings of the run, and takes --epochs, --quiet and "
-                f"--json alone, received {word}."
+                f"--json alone, and --model for an own model, received {word}."
             )
         if option in ("--resume", "--epochs", "--model") and not value:
             next(words, None)

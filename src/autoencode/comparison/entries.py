@@ -45,7 +45,7 @@ class Entry:
         >>> Entry.parse("dense-code16-seed0"), Entry.parse("pca-code2"), Entry.parse("notes")
         (Entry(model='dense', code=16, seed=0), Entry(model='pca', code=2, seed=None), None)
         """
-        match = re.fullmatch(r"(\w+)-code(\d+)(?:-seed(\d+))?", folder)
+        match = re.fullmatch(r"(.+)-code(\d+)(?:-seed(\d+))?", folder)
         if match is None:
             return None
         model, code, seed = match.groups()

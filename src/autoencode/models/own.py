@@ -91,7 +91,9 @@ def load_entry_point(point: metadata.EntryPoint) -> Callable[..., Any]:
     """
     try:
         return build_of(point.load())
-    except (ImportError, AttributeError) as error:
+    except AutoencodeError:
+        raise
+    except Exception as error:
         raise AutoencodeError(
             f"model {point.name!r} of the installed package cannot be imported from {point.value} "
             f"({reason(error)}): install that package again, or choose another `model`."

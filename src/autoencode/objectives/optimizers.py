@@ -4,7 +4,9 @@ import keras
 from keras.optimizers import schedules
 
 from autoencode.config import Config
+from autoencode.errors import unknown
 from autoencode.objectives import own
+from autoencode.objectives.settings import OPTIMIZERS
 
 WARM_UP = 0.05  # of all steps, in which the cosine schedule rises to its learning rate
 # Second moments over 20 steps and not 1,000: a dense training of 6 epochs ends at 0.0077 and not
@@ -28,11 +30,13 @@ def build(config: Config, steps: int) -> keras.Optimizer:
         found = keras.optimizers.RMSprop(rate, weight_decay=decay)
     elif config.optimizer == "lion":
         found = keras.optimizers.Lion(rate, weight_decay=decay)
-    else:
+    elif config.optimizer == "muon":
         found = keras.optimizers.Muon(
             rate, weight_decay=config.weight_decay, adam_weight_decay=config.weight_decay
         )
-    if config.weight_decay:
+    else:
+        raise unknown("optimizer", config.optimizer, OPTIMIZERS)
+    if config.weight_decay and config.optimizer not in own.OPTIMIZERS:
         found.exclude_from_weight_decay(var_names=["bias", "gamma", "beta", "scale"])
     rate.factor = found.rate_factor = found.add_variable((), "ones", "float32", name="rate_factor")
     return found

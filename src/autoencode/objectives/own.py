@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from autoencode.config import Config
 from autoencode.errors import UsageError
 from autoencode.system.names import name_of
 
@@ -101,3 +102,13 @@ def copy_optimizer(name: str, rate: keras.optimizers.schedules.LearningRateSched
     """Return a copy of the own optimizer called `name`, at the learning rate `rate`."""
     optimizer = OPTIMIZERS[name]
     return type(optimizer).from_config(optimizer.get_config() | {"learning_rate": rate})
+
+
+def find_own(config: Config) -> list[str]:
+    """Return which of loss, optimizer and schedule are own parts in `config`."""
+    is_own = {
+        "loss": any(term.rpartition("*")[2] in LOSSES for term in config.loss.split("+")),
+        "optimizer": config.optimizer in OPTIMIZERS,
+        "schedule": config.schedule in SCHEDULES,
+    }
+    return [name for name, own in is_own.items() if own]

@@ -70,7 +70,7 @@ def take_up(
             f"go on with more of them by `epochs={2 * done}`."
         )
     notes = list(resumed.notes)
-    if config.epochs != before.epochs and config.schedule != "constant":
+    if config.epochs != before.epochs and config.schedule in ("cosine", "linear"):
         notes.append(
             f"the {config.schedule} schedule now ends after epoch {config.epochs}: "
             "the learning rate continues at another position in it, "

@@ -38,12 +38,68 @@ def complete_config(config: Config | None = None, **settings: Any) -> Config:
     optimizer = settings.get("optimizer", "")
     if not isinstance(optimizer, str):
         settings["optimizer"], rate, schedule = objectives.adopt_optimizer(optimizer)
+        _check_alone("optimizer", settings, ("weight_decay",))
+        settings["weight_decay"] = float(optimizer.weight_decay or 0.0)
+        if "learning_rate" in settings:
+            schedule = "constant"
         settings.setdefault("learning_rate", rate)
         settings.setdefault("schedule", schedule)
     rate = settings.get("learning_rate")
     if callable(rate):
-        settings["schedule"], settings["learning_rate"] = objectives.adopt_schedule(rate)
+        schedule, first = objectives.adopt_schedule(rate)
+        if isinstance(optimizer, str):
+            _check_alone("learning_rate", settings, ("schedule",))
+        settings |= {"schedule": schedule, "learning_rate": first}
     return dataclasses.replace(config, **settings)
+
+
+def _check_alone(part: str, settings: dict[str, Any], others: tuple[str, ...]) -> None:
+    """Raise `UsageError` where a Keras object and a setting that it holds are both given."""
+    for other in others:
+        if other in settings:
+            raise UsageError(
+                f"`{part}` is a Keras object, which has its own {other.replace('_', ' ')}, "
+                f"and `{other}` was given too: give one of the two."
+            )
+
+
+def register_again(config: Config, run: object, given: dict[str, Any]) -> None:
+    """Register own parts that are `given` to resume the run folder `run` with settings `config`.
+
+    Raises `UsageError` where one is not the run's own.
+    """
+    given = {name: value for name, value in given.items() if value is not None}
+    for name, value in given.items():
+        if isinstance(value, (str, int, float)):
+            raise UsageError(
+                f"`{name}` takes an own part of {run}, whose settings stay as they are, "
+                f"received {value!r}: do without it."
+            )
+    model = given.pop("model", None)
+    if model is not None and config.model in models.ARCHITECTURES:
+        raise UsageError(f"{run} was trained with the model {config.model!r}: do without `model`.")
+    if model is not None:
+        models.register_model(config.model, model)
+    adopted = complete_config(**given)
+    names = {"loss": "loss", "optimizer": "optimizer", "learning_rate": "schedule"}
+    for part in given:
+        expected = getattr(config, names[part])
+        received = getattr(adopted, names[part])
+        is_same = received in expected if part == "loss" else received == expected
+        if not is_same:
+            raise UsageError(
+                f"{run} was trained with {names[part]} {expected!r}, received {received!r}: "
+                f"give the same `{part}` again."
+            )
+
+
+def describe_missing(config: Config) -> str:
+    """Return a comment for a command that cannot name the own parts of `config`; else nothing."""
+    parts = []
+    if config.model not in ("auto", *models.ARCHITECTURES) and ".py:" not in config.model:
+        parts.append("model")
+    parts += objectives.find_own(config)
+    return f"  # in Python alone: own {', '.join(parts)}" if parts else ""
 
 
 def check_own_parts(config: Config, run: object) -> None:
@@ -54,8 +110,10 @@ def check_own_parts(config: Config, run: object) -> None:
     except UsageError as error:
         part = error.parameter or "model"
         value = getattr(config, part, "")
+        keyword = "learning_rate" if part == "schedule" else part
+        where = "" if part == "model" else f" in Python, autoencode.resume(..., {keyword}=...)"
         raise UsageError(
             f"{run} was trained with {part} {value!r}, which is not known here: "
-            f"give your own `{part}` again.",
-            parameter=part,
+            f"give your own `{keyword}` again{where}.",
+            parameter=keyword,
         ) from error
