@@ -1,9 +1,11 @@
 """What every test shares: the same random numbers in every run, and compiled programs."""
 
 import atexit
+import gc
 import os
 import random
 import shutil
+import sys
 import tempfile
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,6 +24,17 @@ atexit.register(shutil.rmtree, PROGRAMS, ignore_errors=True)
 def _same_random_numbers():
     """Keras's generators without a seed of their own take one from Python's."""
     random.seed(0)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _compiled_programs_given_back():
+    """A process may have 65,530 memory maps; beyond, XLA ends it. Each program takes a few."""
+    yield
+    jax = sys.modules.get("jax")
+    if jax is not None:
+        gc.collect()
+        jax.clear_caches()
+        gc.collect()
 
 
 # Packages of the extra `test-all`, and words in the name of a test that needs one.
