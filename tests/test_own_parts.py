@@ -3,14 +3,18 @@
 import subprocess
 import sys
 
-import keras
 import numpy as np
 import pytest
-from keras import layers, ops
 
 import autoencode
-from autoencode import models, objectives
+from autoencode import engines, models, objectives
 from autoencode.errors import AutoencodeError, UsageError
+
+# Before Keras is imported, which else chooses an engine by itself, for all tests of this process.
+engines.load("jax")
+import keras
+from keras import layers, ops
+
 from autoencode.models import article, own, registry
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (60, 8, 8), dtype=np.uint8)
