@@ -65,13 +65,14 @@ def measure_training_images(saved: Saved, model: Trained) -> tuple[np.ndarray, n
         ) from error
 
     dataset = data.open_dataset(source, saved.data_config())
+    _, normal = detection.find_normal_images(dataset)
     stream = streaming.stream(
         dataset,
         model.shape,
         saved.data_config(),
         part="train",
         scale=saved.scale,
-        among=_find_normal(dataset),
+        among=normal,
         most=KEPT_CODES,
     )
     codes = []
@@ -80,16 +81,6 @@ def measure_training_images(saved: Saved, model: Trained) -> tuple[np.ndarray, n
         codes.append(model.encode(images))
         errors.append(anomalies.relative_errors(images, model.decode(codes[-1])))
     return np.concatenate(codes), np.concatenate(errors)
-
-
-def _find_normal(dataset: data.Dataset) -> np.ndarray | None:
-    """The indices of the images of normal classes; None where all images are normal."""
-    labels, classes = dataset.labels({"all": np.arange(len(dataset))})
-    normal = detection.find_normal_classes(classes)
-    if not normal:
-        return None
-    numbers = [number for number, name in enumerate(classes) if name in normal]
-    return np.flatnonzero(np.isin(labels["all_labels"], numbers))
 
 
 class RunFolderMixin:

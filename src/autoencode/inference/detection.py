@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from autoencode.data import Dataset
+
 # What classes of normal images are called, in any case: MVTec AD's `good`, and two that others use.
 NORMAL_CLASSES = ("good", "normal", "ok")
 ALL_DEFECTS = "all defects"
@@ -40,6 +42,16 @@ def find_normal_classes(classes: Sequence[str]) -> tuple[str, ...]:
     """
     normal = tuple(name for name in classes if name.casefold() in NORMAL_CLASSES)
     return normal if len(normal) < len(classes) else ()
+
+
+def find_normal_images(dataset: Dataset) -> tuple[tuple[str, ...], np.ndarray | None]:
+    """Return the classes of normal images, and the indices of theirs; None where all are normal."""
+    labels, classes = dataset.labels({"all": np.arange(len(dataset))})
+    normal = find_normal_classes(classes)
+    if not normal:
+        return (), None
+    numbers = [number for number, name in enumerate(classes) if name in normal]
+    return normal, np.flatnonzero(np.isin(labels["all_labels"], numbers))
 
 
 def measure_detections(

@@ -17,7 +17,7 @@ from autoencode.errors import AutoencodeError, UsageError
 from autoencode.images import Skipped
 from autoencode.inference.anomalies import Normality
 from autoencode.inference.codes import encode_stream
-from autoencode.inference.detection import NORMAL_CLASSES, find_normal_classes
+from autoencode.inference.detection import NORMAL_CLASSES, find_normal_images
 from autoencode.inference.saved_model import Opened
 from autoencode.inference.trained import KEPT_CODES
 
@@ -129,7 +129,7 @@ def set_threshold(
     none to be skipped.
     """
     check_false_alarms(false_alarms)
-    classes, normal = _find_normal_images(dataset)
+    classes, normal = find_normal_images(dataset)
     read = partial(
         _read_normal,
         dataset,
@@ -240,16 +240,6 @@ def _round_up(rate: float) -> float:
     """`rate` with two digits, not below it: as a rate to type."""
     digits = 1 - math.floor(math.log10(rate))
     return math.ceil(rate * 10**digits) / 10**digits
-
-
-def _find_normal_images(dataset: Dataset) -> tuple[tuple[str, ...], np.ndarray | None]:
-    """The classes of normal images, and the indices of theirs; None where all are normal."""
-    labels, classes = dataset.labels({"all": np.arange(len(dataset))})
-    normal = find_normal_classes(classes)
-    if not normal:
-        return (), None
-    numbers = [number for number, name in enumerate(classes) if name in normal]
-    return normal, np.flatnonzero(np.isin(labels["all_labels"], numbers))
 
 
 def _read_normal(
