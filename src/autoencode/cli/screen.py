@@ -14,6 +14,7 @@ from cyclopts import App, CoercionError, Parameter, convert
 
 from autoencode.config.checks import is_closed_set
 from autoencode.system.caches import cache_folder
+from autoencode.system.progress import create_bar
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -55,16 +56,7 @@ app = App(
 
 def bar(console: Screen) -> Progress:
     """Return a progress bar that is shown in a terminal alone."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
-    shown = console.is_terminal and not console.quiet
-    return Progress(*columns, console=console, transient=True, disable=not shown)
+    return create_bar(console, is_shown=console.is_terminal and not console.quiet)
 
 
 class _ToScreen(logging.Handler):

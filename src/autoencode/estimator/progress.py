@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
+from autoencode.system.progress import create_bar
 from autoencode.training import Chunk, Epoch
 
 if TYPE_CHECKING:
@@ -41,15 +42,8 @@ def _describe(number: int, epochs: int, measured: dict[str, float]) -> str:
 def _create_bar() -> Progress:
     """A bar that is shown in a terminal and in a notebook; its console prints anywhere."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     console = Console(highlight=False, markup=False, soft_wrap=True)
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-    )
     # In a notebook, Rich draws what changes by ipywidgets, and warns where there are none.
     is_shown = console.is_terminal or (console.is_jupyter and find_spec("ipywidgets") is not None)
-    return Progress(*columns, console=console, transient=True, disable=not is_shown)
+    return create_bar(console, is_shown=is_shown)
