@@ -16,6 +16,7 @@ from autoencode.config import Config
 from autoencode.data import Source
 from autoencode.errors import UsageError
 from autoencode.inference.model import Model, load
+from autoencode.runs import schema
 from autoencode.system.optional import import_pandas
 from autoencode.training import own_parts
 
@@ -92,7 +93,7 @@ def resume(
     }
     callbacks = _checked(callbacks)
     with runs.reclaim(run) as opened:
-        settings = Config(**opened.record["settings"])
+        settings = schema.settings(opened.record)
         own_parts.register_again(settings, opened.folder, given)
         own_parts.check_own_parts(settings, opened.folder)
         config, resumed = pipeline.take_up(opened, epochs)
@@ -188,7 +189,7 @@ class Run(os.PathLike):
     @property
     def config(self) -> Config:
         """The settings, with every "auto" filled in."""
-        return Config(**self._run.record["settings"])
+        return schema.settings(self._run.record)
 
     @property
     def metrics(self) -> list[dict[str, Any]]:

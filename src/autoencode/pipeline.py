@@ -71,7 +71,7 @@ def prepare(
     beside.shutdown(wait=False)
     engines.load(engine_name, alone=alone)
     with memory_told(config):
-        command = config.command(name) + own_parts.describe_missing(config)
+        command = own_parts.describe_command(config, name)
         tutorial = resumed is not None or is_tutorial(source)  # a run's record leaves nothing open
         images, config = fit(loading.result(), config, tutorial=tutorial)
         engine = start(engine_name, images, config)
@@ -90,7 +90,7 @@ def prepare(
     command = (
         record["command"]
         if config.epochs == record["settings"]["epochs"]
-        else config.command(source)
+        else own_parts.describe_command(config, source)
     )
     location = record["location"]
     return Training(

@@ -59,6 +59,7 @@ def train(
     prepare_process()
     gc.disable()  # until everything is imported: 0.1 s, and imports leave no garbage
     from autoencode import pipeline, runs
+    from autoencode.runs import schema
     from autoencode.training import own_parts
 
     prepare = partial(pipeline.prepare, alone=True)
@@ -76,7 +77,7 @@ def train(
             if config and not config.is_auto("model"):
                 recorded = opened.record["settings"]["model"]
                 own_model.register_again(config.model, opened.record["engine"], recorded)
-            own_parts.check_own_parts(Config(**opened.record["settings"]), resume)
+            own_parts.check_own_parts(schema.settings(opened.record), resume)
             config, resumed = pipeline.take_up(opened, config and config.epochs)
             prepare = partial(prepare, pipeline.source_of(opened), config, resumed=resumed)
             _train(prepare, resume, quiet=quiet, json_lines=json_lines)

@@ -27,9 +27,19 @@ EXPECTED = (
 )
 
 
-def is_torch(value: object) -> bool:
-    """Return whether `value` is a module of PyTorch, which is not imported for that."""
-    return any(kind.__module__.split(".")[0] == "torch" for kind in type(value).__mro__)
+def _is_of(package: str, value: object) -> bool:
+    """Whether the class of `value`, or one it inherits, is of `package`, which is not imported."""
+    return any(kind.__module__.split(".")[0] == package for kind in type(value).__mro__)
+
+
+def _refuse_torch(model: object) -> None:
+    """Raise `UsageError` for a module of PyTorch, alone or in a pair."""
+    parts = model if isinstance(model, (tuple, list)) else (model,)
+    if any(_is_of("torch", part) for part in parts):
+        raise UsageError(
+            "`model` takes Keras models, received a PyTorch module: build it of Keras layers, "
+            "which run on PyTorch too with `engine=torch`."
+        )
 
 
 def build_of(model: object) -> Callable[..., Any]:
@@ -38,11 +48,7 @@ def build_of(model: object) -> Callable[..., Any]:
     A model that is built already begins every training with the weights that it has now, and has
     the trained ones afterwards, as with Keras's `fit`. Raises `UsageError` for anything else.
     """
-    if is_torch(model) or (isinstance(model, (tuple, list)) and any(map(is_torch, model))):
-        raise UsageError(
-            "`model` takes Keras models, received a PyTorch module: build it of Keras layers, "
-            "which run on PyTorch too with `engine=torch`."
-        )
+    _refuse_torch(model)
     if isinstance(model, (tuple, list)) and len(model) == 2 and all(map(_is_keras, model)):
         return Built(tuple(model))
     if _is_keras(model):
@@ -144,7 +150,7 @@ def code_layer(encoder: keras.Model) -> keras.layers.Dense:
 
 
 def _is_keras(value: object) -> bool:
-    return any(kind.__module__.split(".")[0] == "keras" for kind in type(value).__mro__)
+    return _is_of("keras", value)
 
 
 def _check_graph(model: keras.Model) -> None:
@@ -183,8 +189,7 @@ def _split(name: str, parts: Any) -> tuple[Halves, int]:
     from autoencode.models import halves
 
     is_pair = isinstance(parts, (tuple, list)) and len(parts) == 2
-    if is_torch(parts) or (is_pair and any(map(is_torch, parts))):
-        build_of(parts)
+    _refuse_torch(parts)
     if not (is_pair and all(map(_is_keras, parts))) and not _is_keras(parts):
         received = type(parts).__name__
         raise UsageError(

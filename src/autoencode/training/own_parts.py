@@ -93,13 +93,17 @@ def register_again(config: Config, run: object, given: dict[str, Any]) -> None:
             )
 
 
-def describe_missing(config: Config) -> str:
-    """Return a comment for a command that cannot name the own parts of `config`; else nothing."""
+def describe_command(config: Config, source: str) -> str:
+    """Return the command that repeats a training of `config` on `source`.
+
+    A comment names the own parts that a command cannot hand over.
+    """
     parts = []
     if config.model not in ("auto", *models.ARCHITECTURES) and ".py:" not in config.model:
         parts.append("model")
     parts += objectives.find_own(config)
-    return f"  # in Python alone: own {', '.join(parts)}" if parts else ""
+    comment = f"  # in Python alone: own {', '.join(parts)}" if parts else ""
+    return config.command(source) + comment
 
 
 def check_own_parts(config: Config, run: object) -> None:
