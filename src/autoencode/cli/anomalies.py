@@ -7,7 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from autoencode.cli.model_command import Count, ModelCommand, Reading, Reads, Writes, running
+from autoencode.cli.model_command import (
+    Count,
+    ModelCommand,
+    ModelPath,
+    Reading,
+    Reads,
+    SourceName,
+    Writes,
+    running,
+)
 from autoencode.cli.screen import app
 from autoencode.errors import UsageError
 
@@ -19,8 +28,8 @@ MAX_FOLD_SECONDS = 60  # of one training, beyond which five more need --folds
 
 @app.command
 def anomalies(
-    model: Path,
-    source: str,
+    model: ModelPath,
+    source: SourceName,
     *,
     normal: str | None = None,
     false_alarms: float = 0.01,
@@ -36,10 +45,6 @@ def anomalies(
 
     Parameters
     ----------
-    model
-        Folder of a run, or a .keras file.
-    source
-        As for train.
     normal
         Normal images: a threshold is set on those for testing, where they are enough for the rate
         of false alarms, and for a saved estimator on all of them, of which it must have been

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from autoencode.cli.model_command import Reads, Steps, Writes, running
+from autoencode.cli.model_command import ModelPath, Reads, SourceName, Steps, Writes, running
 from autoencode.cli.screen import app
 
 
 @app.command
 def encode(
-    model: Path, source: str, *, refine: Steps = 0, reading: Reads = None, writing: Writes = None
+    model: ModelPath,
+    source: SourceName,
+    *,
+    refine: Steps = 0,
+    reading: Reads = None,
+    writing: Writes = None,
 ) -> None:
     """Turn every image into its code: a table with names and labels, a picture of the distribution.
 
     Parameters
     ----------
-    model
-        Folder of a run, or a .keras file.
-    source
-        As for train.
     refine
         Steps of gradient descent that improve each code for its own image; 50 do most of it.
     """
@@ -40,13 +41,11 @@ def encode(
 
 
 @app.command
-def decode(model: Path, codes: Path, *, writing: Writes = None) -> None:
+def decode(model: ModelPath, codes: Path, *, writing: Writes = None) -> None:
     """Turn codes into images: an array and a contact sheet.
 
     Parameters
     ----------
-    model
-        Folder of a run, or a .keras file.
     codes
         An .npz, .csv or .parquet file as encode writes it, or an .npy file.
     """

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter, validators
 
-from autoencode.cli.model_command import Count, Reading, Seed, Writes, running
+from autoencode.cli.model_command import Count, ModelPath, Reading, Seed, Writes, running
 from autoencode.cli.screen import app
 from autoencode.errors import UsageError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @app.command
 def sample(
-    model: Path,
+    model: ModelPath,
     *,
     count: Count = 64,
     seed: Seed = 0,
@@ -34,8 +34,6 @@ def sample(
 
     Parameters
     ----------
-    model
-        Folder of a run, or a .keras file.
     count
         How many.
     seed
@@ -67,7 +65,7 @@ def sample(
 
 @app.command
 def interpolate(
-    model: Path,
+    model: ModelPath,
     a: str,
     b: str,
     *,
@@ -85,8 +83,6 @@ def interpolate(
 
     Parameters
     ----------
-    model
-        Folder of a run, or a .keras file.
     a
         A picture, or the index of an image of --source, from 0.
     b

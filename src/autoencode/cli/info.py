@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 
+from autoencode.cli.model_command import ModelPath
 from autoencode.cli.screen import app, prepare_process
 
 
 @app.command
 def info(
-    model: Path,
+    model: ModelPath,
     *,
     json_object: Annotated[bool, Parameter(name="--json", negative="")] = False,
     engine: str = "auto",
@@ -22,8 +22,6 @@ def info(
 
     Parameters
     ----------
-    model
-        Folder of a run, or a .keras file.
     json_object
         Print one JSON object.
     engine

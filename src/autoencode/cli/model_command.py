@@ -72,6 +72,8 @@ class Writing:
     """Compute engine: auto, jax, tensorflow or torch."""
 
 
+ModelPath = Annotated[Path, Parameter(help="Folder of a run, or a .keras file.")]
+SourceName = Annotated[str, Parameter(help="As for train.")]
 Reads = Annotated[Reading | None, Parameter(name="*")]
 Writes = Annotated[Writing | None, Parameter(name="*")]
 Count = Annotated[int, Parameter(validator=validators.Number(gte=1))]

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from autoencode.cli.model_command import Reads, Writes, running
+from autoencode.cli.model_command import ModelPath, Reads, SourceName, Writes, running
 from autoencode.cli.screen import app
 
 
 @app.command(name="map")
 def map_codes(
-    model: Path, source: str, *, method: str = "auto", reading: Reads = None, writing: Writes = None
+    model: ModelPath,
+    source: SourceName,
+    *,
+    method: str = "auto",
+    reading: Reads = None,
+    writing: Writes = None,
 ) -> None:
     """Lay every image on a plane by its code: a picture, a table, and what the plane decodes to.
 
     Parameters
     ----------
-    model
-        Folder of a run, or a .keras file.
-    source
-        As for train.
     method
         How: pca, umap, or auto: two numbers are a plane already; else UMAP where it is installed,
         else PCA.

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from autoencode.cli.model_command import Count, Reads, Seed, Steps, Writes, running
+from autoencode.cli.model_command import (
+    Count,
+    ModelPath,
+    Reads,
+    Seed,
+    SourceName,
+    Steps,
+    Writes,
+    running,
+)
 from autoencode.cli.screen import app
 
 
 @app.command
 def reconstruct(
-    model: Path,
-    source: str,
+    model: ModelPath,
+    source: SourceName,
     *,
     refine: Steps = 0,
     examples: Count = 10,
@@ -22,10 +29,6 @@ def reconstruct(
 
     Parameters
     ----------
-    model
-        Folder of a run, or a .keras file.
-    source
-        As for train.
     refine
         Steps of gradient descent that improve each code for its own image; 50 do most of it.
     examples
@@ -54,8 +57,8 @@ def reconstruct(
 
 @app.command
 def denoise(
-    model: Path,
-    source: str,
+    model: ModelPath,
+    source: SourceName,
     *,
     add: str | None = None,
     seed: Seed = 0,
@@ -67,10 +70,6 @@ def denoise(
 
     Parameters
     ----------
-    model
-        Folder of a run, or a .keras file.
-    source
-        As for train.
     add
         Noise that is put on the images first, as --noise of train, to see how much comes off.
     seed
