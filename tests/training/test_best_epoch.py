@@ -33,6 +33,13 @@ def epochs_of(events):
     return [event for event in events if isinstance(event, training.Epoch)]
 
 
+def weights_in(path):
+    """All weights of a .keras file."""
+    import keras
+
+    return keras.saving.load_model(path).get_weights()
+
+
 def test_the_weights_of_the_best_epoch_are_kept():
     events, weights, prepared = train(SMALL, OVERFITTING)
     epochs, best = epochs_of(events), events[-1]
@@ -141,10 +148,30 @@ def test_a_resumed_training_keeps_the_same_epoch(tmp_path, stopped_in):
     assert one.kept()["epoch"] < 34
     losses = [[line["holdout_loss"] for line in run.metrics()] for run in (one, two)]
     assert losses[0] == losses[1]
-    import keras
+    first, second = (weights_in(path / "model.keras") for path in (whole, folder))
+    for left, right in zip(first, second, strict=True):
+        np.testing.assert_array_equal(left, right)
 
-    weights = [
-        keras.saving.load_model(path / "model.keras").get_weights() for path in (whole, folder)
-    ]
-    for left, right in zip(*weights, strict=True):
+
+def test_a_training_killed_after_its_last_epoch_ends_with_the_same_model(tmp_path):
+    """No epoch beats PCA on noise: the layers that PCA does not set come from the last epoch."""
+    random = np.random.default_rng(0)
+    noise = random.integers(0, 256, (150, 8, 8, 1), dtype=np.uint8)
+    np.save(tmp_path / "noise.npy", noise)
+    source = str(tmp_path / "noise.npy")
+    config = Config(code=4, epochs=3)
+    whole = pipeline.run(source, config, tmp_path / "whole")
+    assert runs.Run.open(whole).kept()["epoch"] == 0
+
+    folder = tmp_path / "killed"
+    events = []
+    with runs.claim(folder, "noise") as path:
+        prepared = pipeline.prepare(source, config)
+        for event in pipeline.record(prepared, path, lambda: len(epochs_of(events)) == 3):
+            events.append(event)
+    assert runs.Run.open(folder).state()["state"] == "stopped"
+    pipeline.resume(folder)
+
+    first, second = (weights_in(path / "model.keras") for path in (whole, folder))
+    for left, right in zip(first, second, strict=True):
         np.testing.assert_array_equal(left, right)

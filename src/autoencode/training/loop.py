@@ -136,6 +136,8 @@ def _restore_best(
         engine.restore(best)
         engine.update_model()
     else:
+        # A training resumed here has not copied the engine's state into the model yet.
+        engine.update_model()
         everything = np.concatenate([images.train, images.holdout])
         models.initialise(config.model, engine.model, everything)
         engine.read_model()
