@@ -33,7 +33,7 @@ side, channels, batch, count, passes = map(int, sys.argv[3:])
 engines.load(engine_name, alone=True)
 shape = (side, side, channels)
 images = np.random.default_rng(0).integers(0, 256, (count, *shape), "uint8")
-config = planning.complete(Config(model="conv", batch_size=batch))
+config = planning.resolve(Config(model="conv", batch_size=batch))
 rates = []
 if how == "fit":
     model, _, optimizer = pipeline.assemble(config, shape, count)

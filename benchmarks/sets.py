@@ -81,7 +81,7 @@ def measure(name: str, method: str, code: int, seed: int, options: argparse.Name
 
 def ours(images: Images, config: Config) -> tuple[float, dict]:
     """Test MSE of the weights that are kept, the model, the epochs and the epoch that was kept."""
-    prepared = pipeline.prepare(images, config)
+    prepared = pipeline.prepare(pipeline.check_job(images, config))
     epochs = []
     best = None
     for event in prepared.events:

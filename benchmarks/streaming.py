@@ -38,7 +38,7 @@ if where == "memory":
     images = Images("rows", np.array(images.train), np.array(images.test))
 if model != "article":  # a part of the rows says the same
     images = Images("rows", images.train[:300_000], images.test)
-config = planning.complete(Config(model=model, epochs=int(epochs)))
+config = planning.resolve(Config(model=model, epochs=int(epochs)))
 count = len(images.train)
 engine = engines.start("jax", lambda: pipeline.assemble(config, (28, 28, 1), count), seed=0)
 events = training.train(engine, images, config)

@@ -21,7 +21,9 @@ def test_each_image_is_scored_by_a_training_without_it():
     found = folds.score_by_folds(images, CONFIG, "jax", folds=2)
 
     kept, left = list(KFold(2, shuffle=True, random_state=3).split(images))[1]
-    prepared = pipeline.prepare(Images("without", images[kept], images[left]), CONFIG)
+    prepared = pipeline.prepare(
+        pipeline.check_job(Images("without", images[kept], images[left]), CONFIG)
+    )
     for _ in prepared.events:
         pass
     model = trained.Trained(prepared.engine.model)
@@ -31,7 +33,7 @@ def test_each_image_is_scored_by_a_training_without_it():
 
 def test_the_settings_of_a_run_with_a_holdout_serve_folds_of_another_size():
     images = Images("digits", DIGITS[:60], DIGITS[:10])
-    prepared = pipeline.prepare(images, Config(code=4, epochs=2))
+    prepared = pipeline.prepare(pipeline.check_job(images, Config(code=4, epochs=2)))
     assert prepared.config.model == "residual"
     assert prepared.config.holdout > 0
     progress = []
@@ -53,7 +55,7 @@ def test_scores_of_trained_images_would_set_too_low_a_threshold():
         model="dense", code=8, epochs=60, batch_size=10, holdout=0.0, schedule="constant"
     )
     images, new = SHUFFLED[:100], SHUFFLED[200:1200]
-    prepared = pipeline.prepare(Images("few", images, new), config)
+    prepared = pipeline.prepare(pipeline.check_job(Images("few", images, new), config))
     for _ in prepared.events:
         pass
     model = trained.Trained(prepared.engine.model)

@@ -127,12 +127,12 @@ def small_images(count: int = 70) -> Images:
 
 def start(config: Config) -> engines.Engine:
     engines.load("jax")
-    build = partial(pipeline.assemble, planning.complete(config), (6, 5, 1), 70)
+    build = partial(pipeline.assemble, planning.resolve(config), (6, 5, 1), 70)
     return engines.start("jax", build, seed=config.seed)
 
 
 def test_compiled_epoch_equals_a_loop_of_single_steps():
-    config, images = planning.complete(Config(epochs=1, batch_size=16, code=4)), small_images()
+    config, images = planning.resolve(Config(epochs=1, batch_size=16, code=4)), small_images()
     compiled, stepped = start(config), start(config)
     epoch = list(training.train(compiled, images, config))[-1]
     order, total = batches.shuffled(0, 1, 70), 0.0
@@ -149,7 +149,7 @@ def test_compiled_epoch_equals_a_loop_of_single_steps():
 
 def test_same_seed_same_weights_and_another_seed_others():
     def weights(seed):
-        config = planning.complete(Config(epochs=2, batch_size=16, code=4, seed=seed))
+        config = planning.resolve(Config(epochs=2, batch_size=16, code=4, seed=seed))
         engine = start(config)
         list(training.train(engine, small_images(), config))
         return engine.state()

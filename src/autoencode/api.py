@@ -29,7 +29,7 @@ Callback = Callable[[Any], object]
 def train(
     source: Source = "mnist",
     *,
-    run: str | os.PathLike | None = None,
+    run: str | os.PathLike[str] | None = None,
     config: Config | None = None,
     callbacks: Iterable[Callback] = (),
     progress: bool | None = None,
@@ -58,14 +58,14 @@ def train(
     """
     config = own_parts.complete_config(config, **settings)
     callbacks = _checked(callbacks)
-    name, _ = pipeline.check(source, config)
-    with runs.claim(run, name) as folder:
-        _follow(pipeline.prepare(source, config), folder, callbacks, progress)
+    job = pipeline.check_job(source, config)
+    with runs.claim(run, job.source.name) as folder:
+        _follow(pipeline.prepare(job), folder, callbacks, progress)
     return Run(folder)
 
 
 def resume(
-    run: str | os.PathLike,
+    run: str | os.PathLike[str],
     epochs: int | None = None,
     source: Source | None = None,
     *,
@@ -96,9 +96,9 @@ def resume(
         settings = schema.settings(opened.record)
         own_parts.register_again(settings, opened.folder, given)
         own_parts.check_own_parts(settings, opened.folder)
-        config, resumed = pipeline.take_up(opened, epochs)
-        images = pipeline.source_of(opened) if source is None else source
-        training = pipeline.prepare(images, config, resumed=resumed)
+        plan, resumed = pipeline.take_up(opened, epochs)
+        job = pipeline.check_job(pipeline.source_of(opened) if source is None else source, plan)
+        training = pipeline.prepare(job, resumed=resumed)
         _follow(training, opened.folder, callbacks, progress)
     return Run(run)
 
@@ -132,7 +132,7 @@ def _follow(
                 callback(event)
 
 
-class Run(os.PathLike):
+class Run(os.PathLike[str]):
     """A run folder: what a training wrote, and the model that it trained.
 
     Takes the place of its path wherever one is expected. Raises `AutoencodeError` where the folder
@@ -143,7 +143,7 @@ class Run(os.PathLike):
     Run('runs/mnist-1'): finished, 10 of 10 epochs, val_loss 0.0253
     """
 
-    def __init__(self, folder: str | os.PathLike) -> None:
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
         self._run = runs.Run.open(folder)
 
     def __fspath__(self) -> str:

@@ -129,7 +129,7 @@ def reason(error: BaseException) -> str:
 
 
 def not_written(
-    path: str | os.PathLike,
+    path: str | os.PathLike[str],
     error: OSError,
     elsewhere: str,
     kept: str = "",

@@ -135,7 +135,7 @@ def test_training_from_a_store_is_bit_for_bit_that_from_memory_in_the_same_order
 ):
     pixels = noise(700, 6, 5, 1)
     images = Images("noise", pixels, pixels[:90])
-    config = planning.complete(Config(epochs=3, batch_size=16, code=4))
+    config = planning.resolve(Config(epochs=3, batch_size=16, code=4))
     data.pack(images, tmp_path / "s.store", config)
     monkeypatch.setattr(batches, "NEIGHBOURS_BYTES", 4 * 30)
     # Nine windows an epoch, the last one not full.

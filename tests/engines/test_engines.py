@@ -19,7 +19,7 @@ from autoencode.training import planning
 name, start, folder = sys.argv[1:]
 engines.load(name)
 pixels = np.random.default_rng(0).integers(0, 256, (70, 6, 5, 1), "uint8")
-config = planning.complete(Config(epochs=2, batch_size=16, code=4))
+config = planning.resolve(Config(epochs=2, batch_size=16, code=4))
 engine = engines.start(name, lambda: pipeline.assemble(config, (6, 5, 1), 70), seed=0)
 count = len(engine.state())
 if start != "own":
@@ -115,7 +115,7 @@ name, chunk = sys.argv[1], int(sys.argv[2])
 engines.load(name)
 import keras
 images = np.random.default_rng(0).integers(0, 256, (44, 14, 14, 1), np.uint8)
-config = planning.complete(Config(model="conv", code=2, batch_size=8))
+config = planning.resolve(Config(model="conv", code=2, batch_size=8))
 def build():
     parts = pipeline.assemble(config, images.shape[1:], len(images))
     random = np.random.default_rng(1)

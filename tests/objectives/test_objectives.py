@@ -40,7 +40,7 @@ SHAPES = [(23, 17, 3), (9, 1, 1), (1, 1, 3), (64, 48, 1)]
 @pytest.mark.parametrize("name", models.ARCHITECTURES)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_any_shape_comes_back_in_that_shape(name, shape):
-    config = planning.complete(Config(model=name, code=3, width=0.1))
+    config = planning.resolve(Config(model=name, code=3, width=0.1))
     engine = engines.start("jax", lambda: pipeline.assemble(config, shape, 100), seed=0)
     redrawn = engine.reconstruct(RANDOM.integers(0, 256, (2, *shape), "uint8"))
     assert redrawn.images.shape == (2, *shape)
@@ -51,7 +51,7 @@ def test_any_shape_comes_back_in_that_shape(name, shape):
 # The residual model has no sigmoid: tests/models/test_residual.py holds the gradient of its clip.
 @pytest.mark.parametrize("name", [name for name in models.ARCHITECTURES if name != "residual"])
 def test_bfloat16_leaves_a_saturated_pixel_its_gradient(name):
-    config = planning.complete(Config(model=name, width=0.1, loss="bce", precision="bfloat16"))
+    config = planning.resolve(Config(model=name, width=0.1, loss="bce", precision="bfloat16"))
     start = partial(
         engines.start, "jax", partial(pipeline.assemble, config, (28, 28, 1), 100), seed=0
     )
@@ -82,7 +82,7 @@ def test_bfloat16_leaves_a_saturated_pixel_its_gradient(name):
 
 @pytest.mark.parametrize("name", models.ARCHITECTURES)
 def test_the_listed_parameters_are_those_of_the_model(name):
-    config = planning.complete(Config(model=name))
+    config = planning.resolve(Config(model=name))
     engine = engines.start("jax", lambda: pipeline.assemble(config, (28, 28, 1), 60_000), seed=0)
     assert engine.model.count_params() == models.measured(name)["parameters"]
 
@@ -292,7 +292,7 @@ def test_a_quantized_code_has_that_many_values_and_gradients_pass(bits):
     slow = np.tanh((codes - mean) / np.sqrt(variance + normalised.epsilon) * scale + offset)
     nearest = levels[np.abs(slow[..., None] - levels).argmin(-1)]
     assert np.mean(np.abs(found - nearest) < 1e-5) > 0.999  # a tie may fall to either side
-    config = planning.complete(Config(code=4, batch_size=16, quantize=bits))
+    config = planning.resolve(Config(code=4, batch_size=16, quantize=bits))
     engine = engines.start("jax", lambda: pipeline.assemble(config, (6, 5, 1), 64), seed=0)
     before = engine.state()[0]
     pixels = RANDOM.integers(0, 256, (64, 6, 5, 1), "uint8")
@@ -305,7 +305,7 @@ def test_a_quantized_code_has_that_many_values_and_gradients_pass(bits):
 def test_a_quantized_code_learns_in_every_number_and_lies_on_the_grid(bits, precision):
     mnist = data.load("mnist")
     images = Images("few", mnist.train[:3000], mnist.test[:1000])
-    config = planning.complete(
+    config = planning.resolve(
         Config(quantize=bits, epochs=4, batch_size=100, precision=precision, examples=1)
     )
     engine = pipeline.start("jax", images, config)
@@ -457,14 +457,14 @@ def test_the_cosine_schedule_warms_up_and_ends_at_nothing():
     ],
 )
 def test_an_optimizer_steps_at_a_rate_of_its_own(settings, rate):
-    assert planning.complete(Config(**settings)).learning_rate == rate
+    assert planning.resolve(Config(**settings)).learning_rate == rate
 
 
 @pytest.mark.parametrize("name", ["sgd", "muon"])
 def test_another_optimizer_learns_without_a_rate_given(name):
     mnist = data.load("mnist")
     images = Images("few", mnist.train[:3000], mnist.test[:500])
-    config = planning.complete(Config(optimizer=name, epochs=8, batch_size=100, examples=1))
+    config = planning.resolve(Config(optimizer=name, epochs=8, batch_size=100, examples=1))
     engine = pipeline.start("jax", images, config)
     *_, last = (
         event
@@ -500,25 +500,25 @@ def test_another_optimizer_learns_without_a_rate_given(name):
 )
 def test_a_wrong_word_is_told(settings, words):
     with pytest.raises(UsageError) as told:
-        pipeline.check("mnist", Config(**settings))
+        pipeline.check_job("mnist", Config(**settings))
     assert words in str(told.value)
 
 
 def test_options_of_a_variational_model_are_taken_with_one():
-    pipeline.check("mnist", Config(variational=1.0, warm_up=3.0, free_bits=0.1))
+    pipeline.check_job("mnist", Config(variational=1.0, warm_up=3.0, free_bits=0.1))
 
 
 @pytest.mark.parametrize("settings", [{"model": "conv"}, {"quantize": 4}])
 def test_no_image_is_left_alone_in_a_batch_that_is_normalised(settings):
-    config = planning.complete(Config(**settings))
+    config = planning.resolve(Config(**settings))
     for count, size in ((257, 255), (513, 255), (3, 3), (512, 256)):
         fitted, notes = planning.fit_batches(config, count, given=False)
         assert (fitted.batch_size, bool(notes)) == (size, size != 256)
     for size, count in ((1, 30), (4, 29), (31, 30)):
         with pytest.raises(UsageError, match="batch_size"):
-            given = planning.complete(Config(batch_size=size, **settings))
+            given = planning.resolve(Config(batch_size=size, **settings))
             planning.fit_batches(given, count, given=True)
-    plain = planning.complete(Config(batch_size=1))
+    plain = planning.resolve(Config(batch_size=1))
     assert planning.fit_batches(plain, 30, given=True)[0].batch_size == 1
     pixels = np.zeros((9, 8, 8, 1), "uint8")
     with pytest.raises(UsageError, match="leaves one of 9 alone: choose 3"):
@@ -689,7 +689,7 @@ WAVES = np.tile([0.02, 0.022], 15)  # a loss that wavers by a tenth, of 30 epoch
 )
 def test_the_doctor_finds_each_planted_fault_and_no_other(fault, words):
     patient = WELL | fault
-    patient["config"] = planning.complete(patient["config"])
+    patient["config"] = planning.resolve(patient["config"])
     findings = doctor.diagnose(TrainingSummary(**patient))
     assert len(findings) == (words is not None)
     for finding in findings:

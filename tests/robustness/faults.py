@@ -72,7 +72,7 @@ def one_engine() -> Iterator[None]:
     def start_once(name: str, images: Images, config: Config) -> Any:
         same = dataclasses.replace(
             config, epochs=CONFIG.epochs, engine=CONFIG.engine
-        ) == planning.complete(CONFIG)
+        ) == planning.resolve(CONFIG)
         if not same:
             return start(name, images, config)
         if not kept:

@@ -367,7 +367,7 @@ def test_a_run_whose_file_has_a_folder_in_the_way_says_so(tmp_path):
     (tmp_path / "run").mkdir()
     with runs.claim(tmp_path / "run", "black") as folder:
         (folder / "report.html").mkdir()
-        training = pipeline.prepare(images, config)
+        training = pipeline.prepare(pipeline.check_job(images, config))
         with pytest.raises(AutoencodeError, match=r"report\.html \(Is a directory\): move away"):
             list(pipeline.record(training, folder))
 

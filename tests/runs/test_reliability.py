@@ -55,10 +55,14 @@ def single_steps(monkeypatch):
     monkeypatch.setattr(loop, "Pace", lambda: SimpleNamespace(steps=1, measure=lambda *_: None))
 
 
+def prepare(images, config=faults.CONFIG):
+    return pipeline.prepare(pipeline.check_job(images, config))
+
+
 def stop(events: int, folder: Path, images=faults.IMAGES) -> Path:
     """Train until so many events have passed."""
     with runs.claim(folder, "noise") as path:
-        recorded = pipeline.record(pipeline.prepare(images, faults.CONFIG), path)
+        recorded = pipeline.record(prepare(images, faults.CONFIG), path)
         for _ in range(events):
             next(recorded)
         recorded.close()
@@ -288,7 +292,7 @@ def test_runs_are_listed_with_what_became_of_them(whole, tmp_path, single_steps)
 
 def test_a_folder_that_vanishes_is_told_and_not_made_again(tmp_path):
     def train_and_move(path):
-        for event in pipeline.record(pipeline.prepare(faults.IMAGES, faults.CONFIG), path):
+        for event in pipeline.record(prepare(faults.IMAGES, faults.CONFIG), path):
             if isinstance(event, training.Epoch) and path.exists():
                 path.rename(tmp_path / "gone")  # at once, while a thread may be drawing in it
 
@@ -350,7 +354,7 @@ def test_an_exploding_loss_goes_back_and_halves_the_learning_rate(batch_size, ep
     engine = Descent(rate=1.1)
     events = list(
         training.train(
-            engine, faults.IMAGES, planning.complete(Config(epochs=4, batch_size=batch_size))
+            engine, faults.IMAGES, planning.resolve(Config(epochs=4, batch_size=batch_size))
         )
     )
     setbacks = [event for event in events if isinstance(event, training.Setback)]
@@ -365,7 +369,7 @@ def test_an_exploding_loss_goes_back_and_halves_the_learning_rate(batch_size, ep
 
 @pytest.mark.parametrize(("warm_up", "explodes"), [(0.0, True), (3.0, False)])
 def test_a_variational_term_that_warms_up_is_no_explosion(warm_up, explodes):
-    config = planning.complete(Config(variational=1.0, warm_up=warm_up))
+    config = planning.resolve(Config(variational=1.0, warm_up=warm_up))
     position = training.Position(3, first=0.2, losses=(0.1, 0.3))
     assert bool(loop._diverged(0.9, position, training.warming_up(config))) == explodes
     beginning = training.Position(1, first=0.2)
@@ -381,9 +385,7 @@ def test_after_three_halvings_it_fails_at_the_last_good_epoch():
     engine = Descent(rate=1e200)
     with np.errstate(all="ignore"), pytest.raises(training.Diverged, match="halved 3 times"):
         list(
-            training.train(
-                engine, faults.IMAGES, planning.complete(Config(epochs=4, batch_size=16))
-            )
+            training.train(engine, faults.IMAGES, planning.resolve(Config(epochs=4, batch_size=16)))
         )
     assert engine.weight == 0
 
@@ -399,7 +401,7 @@ def test_a_loss_that_is_no_number_is_told_and_recorded(tmp_path, single_steps, m
         return total
 
     monkeypatch.setattr(batches.Resident, "train", spoil)
-    events = list(pipeline.record(pipeline.prepare(faults.IMAGES, faults.CONFIG), tmp_path))
+    events = list(pipeline.record(prepare(faults.IMAGES, faults.CONFIG), tmp_path))
     (setback,) = [event for event in events if isinstance(event, training.Setback)]
     assert setback.what == "epoch 2: the loss became nan"
     run = runs.Run.open(tmp_path)
@@ -412,7 +414,7 @@ def test_memory_that_runs_out_is_one_line_and_earlier_epochs_stay(tmp_path, monk
     def fill(self, *_):
         raise MemoryError
 
-    training_ = pipeline.prepare(faults.IMAGES, faults.CONFIG)
+    training_ = prepare(faults.IMAGES, faults.CONFIG)
     recorded = pipeline.record(training_, tmp_path)
     for event in recorded:
         if isinstance(event, training.Epoch):

@@ -20,7 +20,7 @@ OVERFITTING = Config(
 
 def train(images, config):
     """All events of a training, the engine's weights after each epoch, and the engine."""
-    prepared = pipeline.prepare(images, config)
+    prepared = pipeline.prepare(pipeline.check_job(images, config))
     events, weights = [], {}
     for event in prepared.events:
         events.append(event)
@@ -137,7 +137,7 @@ def test_a_resumed_training_keeps_the_same_epoch(tmp_path, stopped_in):
     folder = tmp_path / "stopped"
     counted = iter(range(10_000))
     with runs.claim(folder, "d") as path:
-        prepared = pipeline.prepare(source, config)
+        prepared = pipeline.prepare(pipeline.check_job(source, config))
         for event in pipeline.record(prepared, path, lambda: stopped_in == next(counted)):
             assert event is not None
     assert runs.Run.open(folder).state()["state"] == "stopped"
@@ -166,7 +166,7 @@ def test_a_training_killed_after_its_last_epoch_ends_with_the_same_model(tmp_pat
     folder = tmp_path / "killed"
     events = []
     with runs.claim(folder, "noise") as path:
-        prepared = pipeline.prepare(source, config)
+        prepared = pipeline.prepare(pipeline.check_job(source, config))
         for event in pipeline.record(prepared, path, lambda: len(epochs_of(events)) == 3):
             events.append(event)
     assert runs.Run.open(folder).state()["state"] == "stopped"

@@ -277,7 +277,7 @@ def test_the_size_of_the_pictures_is_the_median_and_is_known_of_a_packing(tmp_pa
 
 def test_a_training_that_is_prepared_knows_what_was_found():
     training = pipeline.prepare(
-        images_of(RANDOM.integers(0, 3, (64, 8, 8)), "dark"), Config(epochs=1)
+        pipeline.check_job(images_of(RANDOM.integers(0, 3, (64, 8, 8)), "dark"), Config(epochs=1))
     )
     assert [finding.what[:27] for finding in training.examined.result()] == [
         "the images are nearly black"

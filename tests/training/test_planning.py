@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from autoencode import Config, Images, UsageError, pipeline
-from autoencode.training import planning
+from autoencode.training import assembly, planning
 
 
 def some(count, shape=(6, 5, 1)):
@@ -15,7 +15,7 @@ def some(count, shape=(6, 5, 1)):
 
 
 def test_the_original_tutorial_keeps_its_settings():
-    config = planning.complete(Config())
+    config = planning.resolve(Config())
     assert (config.model, config.epochs, config.batch_size) == ("article", 10, 256)
     assert (config.optimizer, config.learning_rate, config.schedule) == ("adam", 1e-3, "constant")
     assert (config.holdout, config.dropout, config.augment) == (0.0, 0.0, "none")
@@ -38,7 +38,7 @@ def test_a_folder_called_mnist_is_an_own_set(tmp_path, monkeypatch):
 
 @pytest.mark.parametrize("count", [5, 40, 300, 1000, 3400, 60_000, 1_000_000])
 def test_an_own_set_gets_steps_enough_whatever_its_size(count):
-    config = planning.complete(Config(), count, tutorial=False)
+    config = planning.resolve(Config(), count)
     trained = count - planning.held_out(count, config.holdout)
     steps = math.ceil(trained / config.batch_size) * config.epochs
     assert config.model == "residual"
@@ -69,20 +69,20 @@ def test_an_own_set_gets_steps_enough_whatever_its_size(count):
     ],
 )
 def test_what_is_given_is_obeyed(given):
-    config = planning.complete(Config(**given), 900, tutorial=False)
+    config = planning.resolve(Config(**given), 900)
     assert {name: getattr(config, name) for name in given} == given
-    again = planning.complete(config, 900, tutorial=False)
+    again = planning.resolve(config, 900)
     assert again == config
 
 
 @pytest.mark.parametrize("given", [{"variational": 1.0}, {"quantize": 4}, {"loss": "bce"}])
 def test_what_would_lose_the_start_from_pca_takes_the_dense_model(given):
-    assert planning.complete(Config(**given), 900, tutorial=False).model == "dense"
+    assert planning.resolve(Config(**given), 900).model == "dense"
 
 
 def test_a_time_and_epochs_contradict_each_other():
     with pytest.raises(UsageError, match=r"`time` .* `epochs`"):
-        planning.complete(Config(time="60s", epochs=3), 900, tutorial=False)
+        planning.resolve(Config(time="60s", epochs=3), 900)
 
 
 @pytest.mark.parametrize(("word", "expected"), [("90s", 90), ("1.5m", 90), ("2h", 7200), ("5", 5)])
@@ -133,7 +133,7 @@ def test_held_out_images_are_training_images_and_trained_on_no_more():
 
 
 def test_images_too_large_to_copy_are_held_out_only_on_request(monkeypatch):
-    monkeypatch.setattr(pipeline, "MAX_HOLDOUT_BYTES", some(200).train.nbytes - 1)
+    monkeypatch.setattr(assembly, "MAX_HOLDOUT_BYTES", some(200).train.nbytes - 1)
     images, config = pipeline.fit(some(200), Config())
     assert (images.holdout, len(images.train), config.holdout) == (None, 200, 0.0)
     assert any("`holdout=0.1` holds a tenth out" in note for note in images.notes)
@@ -163,4 +163,4 @@ def test_cross_entropy_by_a_clipped_model_is_noted(model, loss, is_noted):
     ],
 )
 def test_weight_decay_is_chosen_for_the_optimizer_that_it_was_measured_with(options, expected):
-    assert planning.complete(Config(**options), 10_000, tutorial=False).weight_decay == expected
+    assert planning.resolve(Config(**options), 10_000).weight_decay == expected

@@ -20,7 +20,7 @@ def events(images, folder, **settings):
     with runs.claim(folder, "digits") as path:
         told = [
             event.number if isinstance(event, training.Epoch) else str(event)
-            for event in pipeline.record(pipeline.prepare(images, config), path)
+            for event in pipeline.record(pipeline.prepare(pipeline.check_job(images, config)), path)
             if isinstance(event, (training.Epoch, pipeline.Finding))
         ]
     return told, runs.Run.open(path).findings()

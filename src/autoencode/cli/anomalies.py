@@ -148,7 +148,7 @@ def _choose_folds(
             f"`folds` trains more models like that of {run.folder}, which has own parts that this "
             "command does not know: do without it, or name normal images with `normal`."
         ) from error
-    config = planning.complete(settings)
+    plan = planning.resolve(settings)
     tell = command.console.tell
 
     def score(images: np.ndarray) -> np.ndarray:
@@ -161,6 +161,6 @@ def _choose_folds(
         def report(done: int, total: int) -> None:
             tell(f"fold {done} of {total} scored")
 
-        return score_by_folds(images, config, engines.choose(command.engine), progress=report)
+        return score_by_folds(images, plan, engines.choose(command.engine), progress=report)
 
     return score

@@ -10,7 +10,7 @@ import re
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -56,7 +56,7 @@ class Spool:
 
 
 @contextmanager
-def spooled(shape: tuple[int, int, int], folder: Path) -> Iterator[Spool]:
+def spooled(shape: tuple[int, int, int], folder: Path) -> Generator[Spool]:
     """Give a `Spool` for images of `shape` (H, W, C).
 
     They wait in memory, and beyond 64 MB in a nameless file of `folder`.
@@ -174,13 +174,13 @@ def write_skipped(path: Path, skipped: Sequence[Skipped]) -> None:
 
 
 @contextmanager
-def _written(path: Path, mode: str = "wb", **options: str) -> Iterator[Any]:
+def _written(path: Path, mode: str = "wb", **options: str) -> Generator[Any]:
     with _writing(path), replacing(path) as temporary, temporary.open(mode, **options) as file:
         yield file
 
 
 @contextmanager
-def _writing(path: Path) -> Iterator[None]:
+def _writing(path: Path) -> Generator[None]:
     try:
         yield
     except OSError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -148,7 +148,7 @@ class ModelCommand:
 
 
 @contextmanager
-def running(name: str, model: Path, writing: Writing | None) -> Iterator[ModelCommand]:
+def running(name: str, model: Path, writing: Writing | None) -> Generator[ModelCommand]:
     """Find `model`, claim the files of the command `name`, and show a bar while images are read.
 
     SIGTERM ends it in order.

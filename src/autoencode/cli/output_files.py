@@ -8,7 +8,7 @@ program's own, see `marks`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,7 +95,7 @@ class OutputFiles:
 @contextmanager
 def claim_files(
     command: str, model: str, out: Path | None = None, *, overwrite: bool = False
-) -> Iterator[OutputFiles]:
+) -> Generator[OutputFiles]:
     """Give the files that `command` writes for the model called `model`, by the rule above.
 
     If it fails, half a set, which would stand in the way of the next call, is removed again, and so

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,7 +71,7 @@ class _ToScreen(logging.Handler):
 
 
 @contextmanager
-def logging_to(console: Screen) -> Iterator[None]:
+def logging_to(console: Screen) -> Generator[None]:
     """Print what the library logs meanwhile, such as that it waits for another process."""
     handler = _ToScreen(console)
     propagated = LOG.propagate
@@ -85,7 +85,7 @@ def logging_to(console: Screen) -> Iterator[None]:
 
 
 @contextmanager
-def decoding(console: Screen) -> Iterator[Callable[[int, int], None]]:
+def decoding(console: Screen) -> Generator[Callable[[int, int], None]]:
     """A bar for the decoding of pictures that appears with the first of them.
 
     What the library logs meanwhile is printed above it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated
@@ -54,7 +54,7 @@ def look(
 
 
 @contextmanager
-def _sheet(name: str, out: Path | None, *, overwrite: bool) -> Iterator[Path]:
+def _sheet(name: str, out: Path | None, *, overwrite: bool) -> Generator[Path]:
     """Give the path of a contact sheet.
 
     One of an earlier look is replaced, any other file only with `overwrite`.

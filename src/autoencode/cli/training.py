@@ -68,9 +68,9 @@ def train(
             config = config or Config()
             if own_model.is_in_file(config.model):
                 own_model.register(config.model, config.engine)
-            name, _ = pipeline.check(source, config)
-            with runs.claim(run, name) as folder:
-                _train(partial(prepare, source, config), folder, quiet=quiet, json_lines=json_lines)
+            job = pipeline.check_job(source, config)
+            with runs.claim(run, job.source.name) as folder:
+                _train(partial(prepare, job), folder, quiet=quiet, json_lines=json_lines)
             return
         _check_resumed_alone()
         with runs.reclaim(resume) as opened:
@@ -78,9 +78,17 @@ def train(
                 recorded = opened.record["settings"]["model"]
                 own_model.register_again(config.model, opened.record["engine"], recorded)
             own_parts.check_own_parts(schema.settings(opened.record), resume)
-            config, resumed = pipeline.take_up(opened, config and config.epochs)
-            prepare = partial(prepare, pipeline.source_of(opened), config, resumed=resumed)
+            plan, resumed = pipeline.take_up(opened, _asked_epochs(config))
+            job = pipeline.check_job(pipeline.source_of(opened), plan)
+            prepare = partial(prepare, job, resumed=resumed)
             _train(prepare, resume, quiet=quiet, json_lines=json_lines)
+
+
+def _asked_epochs(config: Config | None) -> int | None:
+    """Return the epochs that the words of the command ask for."""
+    if config is None or config.epochs == "auto":
+        return None
+    return config.epochs
 
 
 def _check_resumed_alone() -> None:

@@ -85,7 +85,7 @@ def plan_entries(
     entries = [Entry("pca", code) for code in codes]
     for code in codes:
         for model in models:
-            pipeline.check(source, dataclasses.replace(config, model=model, code=code))
+            pipeline.check_job(source, dataclasses.replace(config, model=model, code=code))
             entries += [Entry(model, code, config.seed + seed) for seed in range(seeds)]
     return entries
 

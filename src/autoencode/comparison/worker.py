@@ -74,7 +74,8 @@ def _measure_training(
     make_marked(folder)
     with runs.hold(folder):
         config, resumed = _resume(folder, config)
-        training = pipeline.prepare(source, config, alone=True, resumed=resumed)
+        job = pipeline.check_job(source, config)
+        training = pipeline.prepare(job, alone=True, resumed=resumed)
         findings = []
         is_stopped = False
         for event in pipeline.record(training, folder, ended):

@@ -1,6 +1,6 @@
 """Every setting of a training in one flat, frozen dataclass. Knows no framework and no image.
 
-"auto" is filled in for the images at hand by `training.planning.complete`. The text under each
+"auto" is filled in for the images at hand by `training.planning.resolve`. The text under each
 field is its help on the command line and in `help(Config)`.
 """
 

@@ -6,7 +6,16 @@ Knows files and pictures, no model and no framework.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from autoencode.data.open import NAMES, Source, as_dataset, find, load, locate, open_dataset
+from autoencode.data.open import (
+    NAMES,
+    Location,
+    Source,
+    as_dataset,
+    find,
+    load,
+    locate,
+    open_dataset,
+)
 
 if TYPE_CHECKING:
     from autoencode.data.dataset import Dataset, Progress
@@ -17,6 +26,7 @@ _LAZY_IMPORTS = {"Dataset": "dataset", "Progress": "dataset", "pack": "packing"}
 __all__ = [
     "NAMES",
     "Dataset",
+    "Location",
     "Progress",
     "Source",
     "as_dataset",

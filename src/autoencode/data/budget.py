@@ -5,7 +5,7 @@ however many cores.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 # With one file of `decode.MAX_BYTES` and the interpreter (60 MB), at most 1 GB in all.
@@ -53,7 +53,7 @@ class Budget:
             self._changed.notify_all()
 
     @contextmanager
-    def hold(self, count: int) -> Iterator[None]:
+    def hold(self, count: int) -> Generator[None]:
         """Hold `count` bytes for a while."""
         self.acquire(count)
         try:

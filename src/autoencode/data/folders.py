@@ -98,7 +98,7 @@ class Paths(Folder):
         self.unused = listing.unused
 
 
-def _head_of_file(path: str | os.PathLike) -> bytes:
+def _head_of_file(path: str | os.PathLike[str]) -> bytes:
     with suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
         try:

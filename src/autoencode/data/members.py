@@ -162,7 +162,7 @@ def stamp_of(path: str | Path) -> list[int]:
     return [status.st_size, status.st_mtime_ns]
 
 
-def show_name(name: str | os.PathLike) -> str:
+def show_name(name: str | os.PathLike[str]) -> str:
     r"""Return a name that any screen and line of a file can show: bytes that are no text stand as
     \\\\xNN.
     """

@@ -10,7 +10,7 @@ is needed.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,13 +41,20 @@ PLAIN = {"size": "auto", "colour": "auto", "range": "auto", "bands": "all", "tra
 class Location:
     """What a source is: `kind` is named, hub, path, idx or object.
 
-    `name` is what it is called, `path` where it lies.
+    `name` is what it is called, `path` where it lies, `source` the object itself. Taken wherever a
+    source is, so that none is looked for twice.
     """
 
     kind: str
     name: str
     path: Path | None = None
     note: str = ""
+    source: Any = field(default=None, repr=False, compare=False)
+
+    @property
+    def absolute_path(self) -> str | None:
+        """The path for another process, which may work in another folder; None without a path."""
+        return None if self.path is None else str(self.path.resolve())
 
 
 def locate(source: Source) -> Location:
@@ -56,10 +63,12 @@ def locate(source: Source) -> Location:
 
     A path that exists goes before a name.
     """
+    if isinstance(source, Location):
+        return source
     if isinstance(source, Images):
-        return Location("object", source.name)
+        return Location("object", source.name, source=source)
     if isinstance(source, np.ndarray):
-        return Location("object", "array")
+        return Location("object", "array", source=source)
     if isinstance(source, (bytes, bytearray)) or source is None or isinstance(source, (int, float)):
         raise UsageError(
             "a source is a name, a path, a NumPy array, a list of paths or pictures, or an "
@@ -67,7 +76,7 @@ def locate(source: Source) -> Location:
             f"{source!r:.80}."
         )
     if not isinstance(source, (str, os.PathLike)):
-        return Location("object", type(source).__name__)
+        return Location("object", type(source).__name__, source=source)
     return _locate_word(str(source))
 
 
@@ -128,7 +137,7 @@ def open_dataset(source: Source, config: DataConfig | None = None) -> Dataset:
         return source
     config = config or DataConfig()
     location = locate(source)
-    dataset = _open(source, location, config)
+    dataset = _open(location, config)
     _check_bands(dataset, config)
     if location.note:
         dataset.notes.insert(0, location.note)
@@ -149,14 +158,14 @@ def _check_bands(dataset: Dataset, config: DataConfig) -> None:
         check_channels(array, dataset.name, bands)
 
 
-def _open(source: Source, location: Location, config: DataConfig) -> Dataset:
+def _open(location: Location, config: DataConfig) -> Dataset:
     if location.kind == "named":
         return as_dataset(load_named(location.name))
     if location.kind == "hub":
         return import_module("autoencode.data.hub").HubDataset(location.name[3:])
-    if location.kind in ("idx", "path"):
+    if location.path is not None:
         return _open_path(location.kind, location.path, config)
-    return _open_object(source, config)
+    return _open_object(location.source, config)
 
 
 def _open_path(kind: str, path: Path, config: DataConfig) -> Dataset:
@@ -185,12 +194,12 @@ def load(
     """
     config = config or DataConfig()
     # What follows is not even imported: 0.05 s of the original tutorial's job.
-    if changes_no_pixel(config):
-        if isinstance(source, Images):
-            return source
-        location = locate(source) if isinstance(source, str) else None
-        if location is not None and location.kind == "named":
-            return load_named(location.name)
+    if isinstance(source, (Images, str, Location)) and changes_no_pixel(config):
+        source = locate(source)
+        if source.kind == "named":
+            return load_named(source.name)
+        if isinstance(source.source, Images):
+            return source.source
     dataset = open_dataset(source, config)
     return import_module("autoencode.data.loading").load_dataset(dataset, config, progress)
 

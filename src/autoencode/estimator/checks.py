@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,7 +20,7 @@ class InvalidError(AutoencodeError, ValueError):
 
 
 @contextmanager
-def raising_invalid() -> Iterator[None]:
+def raising_invalid() -> Generator[None]:
     """Raise every `AutoencodeError` and `ValueError` of the block as an `InvalidError`."""
     try:
         yield

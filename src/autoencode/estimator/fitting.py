@@ -41,18 +41,18 @@ def fit_model(
     """
     tested = pixels[:1] if validation is None else validation
     images = Images("X", pixels, tested)
-    _, engine_name = pipeline.check(images, config)
-    images, config = pipeline.fit(images, config, cut_batches=True)
+    job = pipeline.check_job(images, config)
+    images, plan = pipeline.fit(images, config, cut_batches=True)
     measure = partial(measure_epoch, is_validated=validation is not None)
 
-    with memory_told(config):
-        engine = pipeline.start(engine_name, images, config)
-        if config.time != "auto":
-            engine, images, config = pipeline.fit_time(engine_name, engine, images, config)
+    with memory_told(plan):
+        engine = pipeline.start(job.engine, images, plan)
+        if plan.time != "auto":
+            engine, images, plan = pipeline.fit_time(job.engine, engine, images, plan)
 
-        events = train(engine, images, config)
+        events = train(engine, images, plan)
         if verbose:
-            events = show_progress(events, config.epochs, measure)
+            events = show_progress(events, plan.epochs, measure)
         history: dict[str, list[float]] = {}
         for event in events:
             if isinstance(event, Epoch):

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import keras
 
 
-def load(model: str | os.PathLike | keras.Model, engine: str = "auto") -> Model:
+def load(model: str | os.PathLike[str] | keras.Model, engine: str = "auto") -> Model:
     """Return a trained model: a run folder, a .keras file or a Keras model.
 
     A Keras model needs the layers `encoder` and `decoder`. `engine` is auto, jax, tensorflow or

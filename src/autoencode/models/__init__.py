@@ -7,6 +7,7 @@ are imported only after an engine has been chosen.
 
 from autoencode.models.registry import (
     ARCHITECTURES,
+    Architecture,
     adopt_model,
     build,
     find,
@@ -21,6 +22,7 @@ from autoencode.models.registry import (
 
 __all__ = [
     "ARCHITECTURES",
+    "Architecture",
     "adopt_model",
     "build",
     "find",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -231,7 +231,7 @@ def initialise(name: str, model: keras.Model, images: np.ndarray) -> None:
 
 
 @contextmanager
-def _channels_last() -> Iterator[None]:
+def _channels_last() -> Generator[None]:
     """Have layers take images (N, H, W, C), whatever Keras is set to; they remember it."""
     import keras
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from autoencode.config import Config
+from autoencode.config import Config, Plan
 from autoencode.objectives.settings import augmentations, losses, noises
 
 if TYPE_CHECKING:
@@ -49,12 +49,12 @@ def build(model: keras.Model, config: Config, steps: int) -> keras.Model:
     return keras.Model(images, sum(penalties, start=loss), name="objective")
 
 
-def optimizer(config: Config, steps: int) -> keras.Optimizer:
-    """Return the optimizer of a resolved `config`, whose schedule ends after `steps`.
+def optimizer(plan: Plan, steps: int) -> keras.Optimizer:
+    """Return the optimizer of a `plan`, whose schedule ends after `steps`.
 
     Weight decay (Loshchilov and Hutter, arXiv:1711.05101) spares biases and the scales of
     normalisations.
     """
     from autoencode.objectives import optimizers
 
-    return optimizers.build(config, steps)
+    return optimizers.build(plan, steps)

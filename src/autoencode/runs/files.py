@@ -6,7 +6,7 @@ becomes one line that names the file.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -16,7 +16,7 @@ from autoencode.system.files import replacing
 
 
 @contextmanager
-def name_unwritten(path: Path) -> Iterator[None]:
+def name_unwritten(path: Path) -> Generator[None]:
     """Turn an `OSError` in the block into the `AutoencodeError` of an unwritten `path`."""
     try:
         yield
@@ -25,7 +25,7 @@ def name_unwritten(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def replace_path(path: Path) -> Iterator[Path]:
+def replace_path(path: Path) -> Generator[Path]:
     """Give a temporary path that takes the name `path` at the end, and is gone after an error.
 
     Raises `AutoencodeError` where it cannot be written.
@@ -35,7 +35,7 @@ def replace_path(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def replace_file(path: Path) -> Iterator[BinaryIO]:
+def replace_file(path: Path) -> Generator[BinaryIO]:
     """Give a file, open to write bytes, that takes the name `path` once it is whole.
 
     Raises `AutoencodeError` where it cannot be written.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
@@ -23,7 +23,7 @@ OURS = {LOCK, marks.MARKER}
 
 
 @contextmanager
-def claim(folder: str | os.PathLike | None, source: str) -> Iterator[Path]:
+def claim(folder: str | os.PathLike[str] | None, source: str) -> Generator[Path]:
     """Give a new, empty run folder that no other process has.
 
     It is `folder`, or else the first free runs/SOURCE-1, -2, ... It is marked as the program's own,
@@ -86,7 +86,7 @@ def _check_empty(path: Path) -> None:
 
 
 @contextmanager
-def hold(folder: Path) -> Iterator[None]:
+def hold(folder: Path) -> Generator[None]:
     """Keep every other process from writing in the run folder `folder`.
 
     Raises `AutoencodeError` where one does.

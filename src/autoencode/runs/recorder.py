@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import Future
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from autoencode import engines, models, objectives, runs
-from autoencode.config import Config
+from autoencode.config import Config, Plan
 from autoencode.errors import AutoencodeError, out_of_memory, reason
 from autoencode.images import Images
 from autoencode.metrics import Baseline
@@ -46,7 +46,7 @@ MAX_CHECKPOINT_SECONDS = 300.0
 class Training:
     """A training that is ready: images, an engine with the built model, and the events to iterate.
 
-    `config` has every "auto" filled in; `command` repeats the training, `location` is where the
+    `command` repeats the training, `location` is where the
     source lies, if it is a file or folder. `baseline` are the errors of PCA and of the mean
     training image on the test images, and `examined` what the doctor finds in the images; both are
     measured on another thread.
@@ -55,7 +55,7 @@ class Training:
     source: str
     location: str | None
     command: str
-    config: Config
+    config: Plan
     images: Images
     engine: engines.Engine
     events: Iterator[Chunk | Epoch | Setback]
@@ -274,7 +274,7 @@ class Recorder:
 
 
 @contextmanager
-def memory_told(config: Config) -> Iterator[None]:
+def memory_told(config: Config) -> Generator[None]:
     """Turn an end of memory into one line."""
     try:
         yield

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from autoencode import engines, runs
-from autoencode.config import Config
+from autoencode.config import Plan
 from autoencode.errors import AutoencodeError, UsageError, reason
 from autoencode.images import Images
 from autoencode.runs import schema
@@ -42,45 +42,41 @@ class Resumed:
 
 def take_up(
     run: runs.Run, epochs: int | None = None, *, measuring: bool = False
-) -> tuple[Config, Resumed]:
-    """Return the settings of a run that stopped, and what it resumes from.
+) -> tuple[Plan, Resumed]:
+    """Return the plan of a run that stopped, and what it resumes from.
 
     It has its own engine, and `epochs` in all. With `measuring`, a run that has all of its epochs
     is given as well: nothing is left to train, but the engine to use. Raises `UsageError` for
     `epochs` that it has passed, and `AutoencodeError` where it is finished or damaged.
     """
     # Runs of older versions lack some settings.
-    before = planning.complete(schema.settings(run.record))
+    before = planning.resolve(schema.settings(run.record))
     if run.record["engine"] not in engines.MODULES:
         raise schema.damaged(
             run.folder / runs.RECORD, f"it knows no engine {run.record['engine']!r}"
         )
-    config = dataclasses.replace(
-        before, engine=run.record["engine"], epochs=epochs or before.epochs
-    )
+    plan = dataclasses.replace(before, engine=run.record["engine"], epochs=epochs or before.epochs)
     resumed = _last_checkpoint(run)
     done = resumed.position.number - 1
-    if config.epochs < done:
-        raise UsageError(
-            f"`epochs={config.epochs}` is less than the {done} that {run.folder} holds."
-        )
-    if config.epochs == done and run.state()["state"] == "finished" and not measuring:
+    if plan.epochs < done:
+        raise UsageError(f"`epochs={plan.epochs}` is less than the {done} that {run.folder} holds.")
+    if plan.epochs == done and run.state()["state"] == "finished" and not measuring:
         raise UsageError(
             f"{run.folder} has all of its {done} epochs: "
             f"go on with more of them by `epochs={2 * done}`."
         )
     notes = list(resumed.notes)
-    if config.epochs != before.epochs and config.schedule in ("cosine", "linear"):
+    if plan.epochs != before.epochs and plan.schedule in ("cosine", "linear"):
         notes.append(
-            f"the {config.schedule} schedule now ends after epoch {config.epochs}: "
+            f"the {plan.schedule} schedule now ends after epoch {plan.epochs}: "
             "the learning rate continues at another position in it, "
             "and the end is not that of one training"
         )
-    now = versions(config.engine)
+    now = versions(plan.engine)
     changed = [name for name, version in run.record["versions"].items() if now.get(name) != version]
     if changed:
         notes.append(f"{', '.join(changed)} changed since: the end may differ in the last digits")
-    return config, dataclasses.replace(resumed, notes=tuple(notes))
+    return plan, dataclasses.replace(resumed, notes=tuple(notes))
 
 
 def _last_checkpoint(run: runs.Run) -> Resumed:

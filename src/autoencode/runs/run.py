@@ -11,7 +11,7 @@ import io
 import json
 import os
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ def source(record: Mapping[str, Any]) -> str:
 
 
 @contextmanager
-def reclaim(folder: str | os.PathLike) -> Iterator[Run]:
+def reclaim(folder: str | os.PathLike[str]) -> Generator[Run]:
     """Give a run that stopped, and keep other processes from writing in its folder.
 
     Raises `AutoencodeError` where the folder holds no run, is damaged, or another process trains
@@ -82,7 +82,7 @@ class Run:
         self.record = record
 
     @classmethod
-    def open(cls, folder: str | os.PathLike) -> Run:
+    def open(cls, folder: str | os.PathLike[str]) -> Run:
         """Open a run folder; raise `AutoencodeError` where it holds no run or is damaged."""
         path = Path(folder)
         if not (path / RECORD).is_file():

@@ -229,7 +229,7 @@ def damaged(path: Path, why: str) -> AutoencodeError:
 
 
 def not_written(
-    path: str | os.PathLike, error: OSError, *, action: str = "write"
+    path: str | os.PathLike[str], error: OSError, *, action: str = "write"
 ) -> AutoencodeError:
     """Return the error for a file of a run folder that could not be written."""
     kept = "what was written before is intact, and a training that had begun goes on with `resume`"

@@ -8,7 +8,7 @@ import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
@@ -34,7 +34,7 @@ NAME_LETTERS = 40
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replacing(path: Path) -> Generator[Path]:
     """Give a temporary path beside `path` to write to.
 
     It takes that name when all went well, and is gone when not. The temporary file is there, empty,
@@ -125,7 +125,7 @@ def _open_regular(path: Path, flags: int = 0) -> int:
 
 
 @contextmanager
-def locked(path: Path, *, remove: bool = False) -> Iterator[None]:
+def locked(path: Path, *, remove: bool = False) -> Generator[None]:
     """Hold a lock on the file `path`, made where there is none.
 
     The system lets go when the process ends, however it does. The file holds the number of the

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -24,7 +24,7 @@ def exit_status(error: KeyboardInterrupt) -> int:
 
 
 @contextmanager
-def noted(last_words: str = "", numbers: Sequence[int] = SIGNALS) -> Iterator[list[int]]:
+def noted(last_words: str = "", numbers: Sequence[int] = SIGNALS) -> Generator[list[int]]:
     """The signals to stop, of `numbers`, that came so far.
 
     What runs looks at them between its steps, and ends in order. An exception out of a handler, as
@@ -74,7 +74,7 @@ def let_kill() -> None:
 
 
 @contextmanager
-def ended_by_sigterm() -> Iterator[None]:
+def ended_by_sigterm() -> Generator[None]:
     """Let SIGTERM end what is under way as Ctrl-C does: by an exception, so that all is closed."""
 
     def end(*_: object) -> None:

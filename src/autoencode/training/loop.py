@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from autoencode import models
-from autoencode.config import Config
+from autoencode.config import Plan
 from autoencode.engines import Engine
 from autoencode.images import Images
 from autoencode.training.batches import feed
@@ -49,7 +49,7 @@ MIN_PATIENCE = 10
 def train(
     engine: Engine,
     images: Images,
-    config: Config,
+    plan: Plan,
     start: Position | None = None,
     good: list[np.ndarray] | None = None,
     best: list[np.ndarray] | None = None,
@@ -63,43 +63,41 @@ def train(
     or infinite, or diverges, after the learning rate has been halved three times.
     """
     good = good or engine.state()
-    return _events(engine, images, config, start or Position(), good, best or good)
+    return _events(engine, images, plan, start or Position(), good, best or good)
 
 
 def _events(
     engine: Engine,
     images: Images,
-    config: Config,
+    plan: Plan,
     position: Position,
     good: list[np.ndarray],
     best: list[np.ndarray],
 ) -> Iterator[Chunk | Epoch | Setback | BestEpoch]:
     count = len(images.train)
-    starts_as_pca = models.find(config.model).starts_as_pca
+    starts_as_pca = models.find(plan.model).starts_as_pca
     if images.holdout is not None and position == Position() and starts_as_pca:
         error = evaluate(engine, images.holdout, 0).error
         position = replace(position, best=Best(0, error))
-    rows = feed(engine, images.train, config.batch_size)
+    rows = feed(engine, images.train, plan.batch_size)
     pace = Pace()
     compiling = None
     with ThreadPoolExecutor(1) as beside:
-        while position.number <= config.epochs and not _is_exhausted(position, config):
+        while position.number <= plan.epochs and not _is_exhausted(position, plan):
             before = position
             started = time.perf_counter() - position.seconds
             # Else only the evaluation is left.
-            if position.step * config.batch_size < count:
-                rows.begin(config.seed, position.number, position.step * config.batch_size)
-                compiling = compiling or beside.submit(
-                    compile_programs, engine, rows, images, config
-                )
-            for chunk in chunks(rows, position, count, config.batch_size, pace):
+            if position.step * plan.batch_size < count:
+                rows.begin(plan.seed, position.number, position.step * plan.batch_size)
+                compiling = compiling or beside.submit(compile_programs, engine, rows, images, plan)
+            for chunk in chunks(rows, position, count, plan.batch_size, pace):
                 position = chunk.position
                 if not math.isfinite(chunk.loss):
                     break
                 yield chunk
             floor = PCA_FLOOR if starts_as_pca else 0.0
-            what = _diverged(position.total / count, position, warming_up(config), floor)
-            epoch = None if what else _epoch(engine, images, config, position, started)
+            what = _diverged(position.total / count, position, warming_up(plan), floor)
+            epoch = None if what else _epoch(engine, images, plan, position, started)
             if epoch and math.isfinite(epoch.val_loss):
                 good = engine.state()
                 position = epoch.position
@@ -108,23 +106,23 @@ def _events(
                 yield epoch
             else:
                 what = f"epoch {position.number}: {what or f'val_loss became {epoch.val_loss}'}"
-                good, position = _set_back(engine, good, before, what, config)
+                good, position = _set_back(engine, good, before, what, plan)
                 yield Setback(what, position)
     if position.best is not None:
-        yield _restore_best(engine, images, config, position, best)
+        yield _restore_best(engine, images, plan, position, best)
 
 
-def _is_exhausted(position: Position, config: Config) -> bool:
+def _is_exhausted(position: Position, plan: Plan) -> bool:
     """Whether the hold-out error has not improved for so long that it will not any more."""
     if position.best is None or position.step:
         return False
-    patience = max(MIN_PATIENCE, math.ceil(PATIENCE_SHARE * config.epochs))
-    first = 0 if config.schedule == "constant" else config.epochs // 2
+    patience = max(MIN_PATIENCE, math.ceil(PATIENCE_SHARE * plan.epochs))
+    first = 0 if plan.schedule == "constant" else plan.epochs // 2
     return position.number - 1 - max(position.best.epoch, first) >= patience
 
 
 def _restore_best(
-    engine: Engine, images: Images, config: Config, position: Position, best: list[np.ndarray]
+    engine: Engine, images: Images, plan: Plan, position: Position, best: list[np.ndarray]
 ) -> BestEpoch:
     """Give the engine the weights of the best epoch.
 
@@ -139,15 +137,15 @@ def _restore_best(
         # A training resumed here has not copied the engine's state into the model yet.
         engine.update_model()
         everything = np.concatenate([images.train, images.holdout])
-        models.initialise(config.model, engine.model, everything)
+        models.initialise(plan.model, engine.model, everything)
         engine.read_model()
-    evaluation = evaluate(engine, images.test, config.examples)
+    evaluation = evaluate(engine, images.test, plan.examples)
     return BestEpoch(chosen.epoch, loss, chosen.error, evaluation, position)
 
 
-def warming_up(config: Config) -> int:
+def warming_up(plan: Plan) -> int:
     """Return over how many epochs the loss grows by design, since the variational term does."""
-    return 0 if config.variational is None else math.ceil(config.warm_up)
+    return 0 if plan.variational is None else math.ceil(plan.warm_up)
 
 
 def _diverged(loss: float, position: Position, warming: int, floor: float = 0.0) -> str:
@@ -176,7 +174,7 @@ def _diverged(loss: float, position: Position, warming: int, floor: float = 0.0)
 
 
 def _set_back(
-    engine: Engine, good: list[np.ndarray], start: Position, what: str, config: Config
+    engine: Engine, good: list[np.ndarray], start: Position, what: str, plan: Plan
 ) -> tuple[list[np.ndarray], Position]:
     """Roll the engine back to the last good epoch, at half the learning rate.
 
@@ -189,7 +187,7 @@ def _set_back(
         raise Diverged(
             f"{what}, with the learning rate halved {HALVINGS} times: it is most likely still far "
             "too high, or the loss has no bound; try a `learning_rate` below an eighth of "
-            f"{config.learning_rate}, or another `loss`. "
+            f"{plan.learning_rate}, or another `loss`. "
             "Earlier epochs are kept."
         )
     engine.scale_learning_rate(0.5)
@@ -203,10 +201,8 @@ def _set_back(
     return engine.state(), position
 
 
-def _epoch(
-    engine: Engine, images: Images, config: Config, position: Position, started: float
-) -> Epoch:
-    evaluation = evaluate(engine, images.test, config.examples)
+def _epoch(engine: Engine, images: Images, plan: Plan, position: Position, started: float) -> Epoch:
+    evaluation = evaluate(engine, images.test, plan.examples)
     engine.update_model()
     count = len(images.train)
     loss = position.total / len(images.train)
@@ -224,7 +220,7 @@ def _epoch(
         images_per_second=count / position.seconds,
         loss=loss,
         val_loss=evaluation.error,
-        originals=np.asarray(images.test[: config.examples]),
+        originals=np.asarray(images.test[: plan.examples]),
         reconstructions=evaluation.examples,
         evaluation=evaluation,
         model=engine.model,

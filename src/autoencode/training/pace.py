@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from autoencode.config import Config
+from autoencode.config import Plan
 from autoencode.engines import Engine
 from autoencode.images import Images
 from autoencode.training.batches import Feed
@@ -22,18 +22,18 @@ CHUNK_SECONDS = 0.25
 MEASURED_STEPS = 16
 
 
-def compile_programs(engine: Engine, rows: Feed, images: Images, config: Config) -> None:
+def compile_programs(engine: Engine, rows: Feed, images: Images, plan: Plan) -> None:
     """Compile what the end of the first epoch needs while its start runs.
 
     Should that fail, it will again where it is used, and be reported there.
     """
-    rest = len(images.train) % config.batch_size or config.batch_size
+    rest = len(images.train) % plan.batch_size or plan.batch_size
     engine.compile(rows.images, rows.order, rest, next(batches_of(images.test)))
 
 
-def epoch_seconds(engine: Engine, images: Images, config: Config) -> float:
+def epoch_seconds(engine: Engine, images: Images, plan: Plan) -> float:
     """Return about how long an epoch takes, in seconds; the engine's state stays the same."""
-    size = config.batch_size
+    size = plan.batch_size
     rows = engine.place(np.asarray(images.train[: MEASURED_STEPS * size]))
     count = min(len(images.train), MEASURED_STEPS * size)
     order = engine.place(np.arange(count, dtype=np.int32))
@@ -46,7 +46,7 @@ def epoch_seconds(engine: Engine, images: Images, config: Config) -> float:
         trained = time.perf_counter()
         for part in (images.test, images.holdout):
             if part is not None:
-                evaluate(engine, part, config.examples)
+                evaluate(engine, part, plan.examples)
         return (trained - began) / steps, time.perf_counter() - trained
 
     # The first call compiles.

@@ -9,14 +9,14 @@ from __future__ import annotations
 import dataclasses
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from autoencode import models, objectives
-from autoencode.config import Config
+from autoencode.config import Config, Plan
 from autoencode.errors import UsageError
 
 TUTORIAL_MODEL = "article"
 TUTORIAL_EPOCHS = 10
-TUTORIAL_BATCH = 256
 # Training images, below which none is held out.
 MIN_HOLDOUT_SET = 20
 HOLDOUT_SHARE = 0.1
@@ -55,6 +55,8 @@ RECIPES = (
     Recipe(20_000, 64, 1500, 0.1, "none", 1.5, holds_out=True),
     Recipe(math.inf, 128, 3000, 0.0, "none", 0.5, holds_out=False),
 )
+# Of the original tutorial, whose epochs are given instead of steps.
+TUTORIAL = Recipe(math.inf, 256, 0, 0.0, "none", 0.0, holds_out=False)
 
 
 def choose_model(config: Config, *, tutorial: bool) -> str:
@@ -75,59 +77,92 @@ def choose_model(config: Config, *, tutorial: bool) -> str:
     return "dense" if is_changed or "bce" in objectives.losses(config.loss) else "residual"
 
 
-def complete(config: Config, count: int | None = None, *, tutorial: bool = True) -> Config:
-    """Return `config` with every "auto" filled in, for `count` training images.
+def resolve(config: Config, count: int | None = None) -> Plan:
+    """Return the plan of a training: `config` with every "auto" filled in for `count` images.
 
-    With `tutorial`, the settings are those of the original tutorial and of the records on MNIST:
-    10 epochs, batches of 256, all training images trained on. `count` is not needed then.
+    `count` is that of the training images. Without it, the settings are those of the original
+    tutorial and of the records on MNIST: 10 epochs, batches of 256, all images trained on. Raises
+    `UsageError` where both a time and epochs are given.
 
-    >>> complete(Config()).model, complete(Config(), 3000, tutorial=False).epochs
+    >>> resolve(Config()).model, resolve(Config(), 3000).epochs
     ('article', 35)
     """
     if config.time != "auto" and not config.is_auto("epochs"):
         raise UsageError(
             "`time` chooses the epochs, and `epochs` was given too: leave out one of the two."
         )
-    name = choose_model(config, tutorial=tutorial)
-    own = models.find(name)
-    if name == TUTORIAL_MODEL:
-        tutorial = True
+    name = choose_model(config, tutorial=count is None)
+    if count is None or name == TUTORIAL_MODEL:
+        sizes = _tutorial_sizes(config)
+        recipe = TUTORIAL
+    else:
+        recipe = next(one for one in RECIPES if count < one.count)
+        sizes = _recipe_sizes(config, recipe, count)
+    architecture = models.find(name)
+    optimizer = architecture.optimizer if config.optimizer == "auto" else config.optimizer
+    rate = _learning_rate(config, architecture, optimizer)
+    if recipe is not TUTORIAL and (architecture.starts_as_pca or config.is_auto("batch_size")):
+        rate *= min(1.0, sizes.batch_size / FULL_RATE_BATCH)
 
-    recipe = None if tutorial else next(one for one in RECIPES if count < one.count)
-    is_residual = own.starts_as_pca and not tutorial
-    batch_size = TUTORIAL_BATCH if tutorial else min(recipe.batch_size, count)
-    batch_size = batch_size if config.is_auto("batch_size") else config.batch_size
-    holdout = HOLDOUT_SHARE if recipe and recipe.holds_out and count >= MIN_HOLDOUT_SET else 0.0
-    holdout = holdout if config.is_auto("holdout") else config.holdout
-    epochs = TUTORIAL_EPOCHS
-    if not tutorial:
+    is_residual = architecture.starts_as_pca
+    # Chosen for the rates of AdamW: at the rate of sgd, 3, a step would turn weights round.
+    has_decay = is_residual and optimizer == architecture.optimizer
+    return Plan.resolved(
+        config,
+        model=name,
+        optimizer=optimizer,
+        learning_rate=rate,
+        schedule=architecture.schedule,
+        augment=recipe.augment if is_residual else "none",
+        dropout=recipe.dropout if is_residual else 0.0,
+        weight_decay=recipe.weight_decay if has_decay else 0.0,
+        holdout=sizes.holdout,
+        epochs=sizes.epochs,
+        batch_size=sizes.batch_size,
+        frame_seconds=min(1.0, GIF_SECONDS / sizes.epochs),
+    )
+
+
+class _Sizes(NamedTuple):
+    """How many images a step takes, how many passes there are, and the share held out."""
+
+    batch_size: int
+    epochs: int
+    holdout: float
+
+
+def _tutorial_sizes(config: Config) -> _Sizes:
+    return _Sizes(
+        TUTORIAL.batch_size if config.batch_size == "auto" else config.batch_size,
+        TUTORIAL_EPOCHS if config.epochs == "auto" else config.epochs,
+        0.0 if config.holdout == "auto" else config.holdout,
+    )
+
+
+def _recipe_sizes(config: Config, recipe: Recipe, count: int) -> _Sizes:
+    """Return the sizes of `recipe` for `count` training images, where `config` has none."""
+    batch_size = config.batch_size
+    if batch_size == "auto":
+        batch_size = min(recipe.batch_size, count)
+
+    holdout = config.holdout
+    if holdout == "auto":
+        holdout = HOLDOUT_SHARE if recipe.holds_out and count >= MIN_HOLDOUT_SET else 0.0
+
+    epochs = config.epochs
+    if epochs == "auto":
         steps_an_epoch = math.ceil((count - held_out(count, holdout)) / batch_size)
         epochs = min(max(MIN_EPOCHS, math.ceil(recipe.steps / steps_an_epoch)), MAX_EPOCHS)
-    epochs = epochs if config.is_auto("epochs") else config.epochs
+    return _Sizes(batch_size, epochs, holdout)
 
-    optimizer = own.optimizer if config.optimizer == "auto" else config.optimizer
-    rate = own.learning_rate if config.quantize is None else own.quantized_rate or own.learning_rate
-    if optimizer != own.optimizer:
-        rate = objectives.RATES.get(optimizer, rate)
-    if not tutorial and (own.starts_as_pca or config.is_auto("batch_size")):
-        rate *= min(1.0, batch_size / FULL_RATE_BATCH)
 
-    chosen = {
-        "model": name,
-        "optimizer": optimizer,
-        "learning_rate": rate,
-        "schedule": own.schedule,
-        "augment": recipe.augment if is_residual else "none",
-        "dropout": recipe.dropout if is_residual else 0.0,
-        # Chosen for the rates of AdamW: at the rate of sgd, 3, a step would turn weights round.
-        "weight_decay": recipe.weight_decay if is_residual and optimizer == own.optimizer else 0.0,
-        "holdout": holdout,
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "frame_seconds": min(1.0, GIF_SECONDS / epochs),
-    }
-    open_ones = {key: value for key, value in chosen.items() if config.is_auto(key)}
-    return dataclasses.replace(config, **open_ones)
+def _learning_rate(config: Config, architecture: models.Architecture, optimizer: str) -> float:
+    """Return the rate of an architecture that is trained with `optimizer`."""
+    if optimizer != architecture.optimizer and optimizer in objectives.RATES:
+        return objectives.RATES[optimizer]
+    if config.quantize is not None and architecture.quantized_rate:
+        return architecture.quantized_rate
+    return architecture.learning_rate
 
 
 def held_out(count: int, share: float) -> int:
@@ -139,7 +174,7 @@ def held_out(count: int, share: float) -> int:
     return max(1, round(count * share)) if share and count > 1 else 0
 
 
-def describe(given: Config, chosen: Config, count: int, shape: tuple[int, int, int]) -> list[str]:
+def describe(given: Config, chosen: Plan, count: int, shape: tuple[int, int, int]) -> list[str]:
     """Return a line that says what was chosen, and why; none where `given` left nothing open.
 
     Where a time was given, the epochs are reported once they are known.
@@ -169,13 +204,13 @@ def describe(given: Config, chosen: Config, count: int, shape: tuple[int, int, i
     return [f"chosen for {count:,} images of {width}x{height} {kind}: {', '.join(open_phrases)}"]
 
 
-def fit_batches(config: Config, count: int, *, given: bool = True) -> tuple[Config, list[str]]:
-    """Return `config` with a batch size that suits `count` training images, and notes of changes.
+def fit_batches(plan: Plan, count: int, *, given: bool = True) -> tuple[Plan, list[str]]:
+    """Return `plan` with a batch size that suits `count` training images, and notes of changes.
 
     A size that was `given` is never changed: raises `UsageError` where it does not suit, as
     does a lone image where the model normalises over a batch.
     """
-    size = config.batch_size
+    size = plan.batch_size
     notes = []
     if given and size > count:
         raise UsageError(
@@ -185,8 +220,8 @@ def fit_batches(config: Config, count: int, *, given: bool = True) -> tuple[Conf
     if size > count:
         size = count
         notes = [f"a batch holds all {count} training images"]
-    if config.quantize is not None or models.find(config.model).batch_normalised:
-        what = f"`model={config.model}`" if config.quantize is None else "`quantize`"
+    if plan.quantize is not None or models.find(plan.model).batch_normalised:
+        what = f"`model={plan.model}`" if plan.quantize is None else "`quantize`"
         if count == 1:
             raise UsageError(
                 f"{what} normalises over the images of a batch: "
@@ -210,4 +245,4 @@ def fit_batches(config: Config, count: int, *, given: bool = True) -> tuple[Conf
             notes.append(
                 f"a batch holds {near} images, so that none of {count} is left alone in the last"
             )
-    return dataclasses.replace(config, batch_size=size), notes
+    return dataclasses.replace(plan, batch_size=size), notes

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autoencode.config import Config
+from autoencode.config import Plan
 
 # Range of a latent unit over all test images, below which it is dead.
 DEAD = 1e-6
@@ -33,7 +33,7 @@ class TrainingSummary:
     steps were made; both are ignored where they are None.
     """
 
-    config: Config
+    config: Plan
     losses: Sequence[float]
     val_losses: Sequence[float]
     train_error: float

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Any
 
@@ -35,7 +35,7 @@ Image.core.set_block_size(2**26)
 @contextmanager
 def open_picture(
     file: Any, max_pixels: int, *, check: bool = True
-) -> Iterator[Image.Image | np.ndarray]:
+) -> Generator[Image.Image | np.ndarray]:
     """Open a picture, and turn whatever Pillow raises on broken and hostile files into
     `Unreadable`.
 

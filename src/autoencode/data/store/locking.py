@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -21,7 +21,7 @@ LOG = logging.getLogger("autoencode")
 
 
 @contextmanager
-def lock_store(path: Path, *, wait: bool = False) -> Iterator[None]:
+def lock_store(path: Path, *, wait: bool = False) -> Generator[None]:
     """Keep every other process from packing the store `path`.
 
     Where one does, raise `AutoencodeError` with its number, or with `wait` log a line and wait for
