@@ -207,6 +207,11 @@ def test_seeds_share_the_test_images_and_a_name_stands_once(folder):
             ("small.npz", "--batch-size", "449", "--models", "article,conv"),
             "leaves one of 450 alone: choose 448",
         ),
+        (("small.npz", "--models", "own.py:build"), "names a file that is not there"),
+        (
+            ("small.npz", "--models", "one/own.py:build,two/own.py:build"),
+            "received own.build from one/own.py:build and from two/own.py:build: rename",
+        ),
         (("small.npz", "--folder", "."), "is not empty and holds no comparison"),
         (
             ("small.npz", "--model", "dense"),
@@ -222,6 +227,30 @@ def test_a_wrong_call_is_one_line(folder, compared, words, message):
     assert message in done.stderr
     assert len(done.stderr.splitlines()) == 1
     assert not done.stdout  # nothing was trained
+
+
+def test_an_own_model_out_of_a_file_has_a_row(folder):
+    """A copy of a built-in model ends with the same figures."""
+    (folder / "copies").mkdir()
+    (folder / "copies" / "mine.py").write_text(
+        "from autoencode.models import article\n"
+        "def build(shape, code, width):\n"
+        "    return article.build(shape, code, width)\n"
+    )
+    words = ["small.npz", "--models", "article,copies/mine.py:build", "--codes", "2"]
+    same = ["--optimizer", "adam", "--learning-rate", "0.001", "--schedule", "constant"]
+    same += ["--batch-size", "50", "--holdout", "0", "--epochs", "3", "--seeds", "1"]
+    done = command(*words, *same, "--folder", "own", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader((folder / "own" / "leaderboard.csv").read_text().splitlines()))
+    assert [row["model"] for row in rows] == ["pca", "article", "mine.build"]
+    assert rows[1]["mse"] == rows[2]["mse"]
+    assert (folder / "own" / "mine.build-code2-seed0" / "report.html").exists()
+    # The doctor warns after the second epoch and at the end: each finding is told once.
+    for entry in ("article", "mine.build"):
+        measured = json.loads((folder / "own" / f"{entry}-code2-seed0/measures.json").read_text())
+        (finding,) = measured["findings"]
+        assert finding.startswith("it is worse than the mean image")
 
 
 def test_a_source_that_was_replaced_is_refused(folder, compared):

@@ -37,7 +37,8 @@ def compare(
     source
         As for train.
     models
-        Names of models, with commas between; PCA is always the first row.
+        Models, with commas between: auto, names, or FILE.py:FUNCTION for an own model; PCA is
+        always the first row.
     codes
         Sizes of the code, with commas between.
     seeds
@@ -51,14 +52,17 @@ def compare(
 
     config = config or Config()
     console = Screen()
+    names, own_models = _find_own(_words(models))
     entries = comparison.plan_entries(
-        source, config, _words(models), _whole_numbers("--codes", codes), seeds
+        source, config, names, _whole_numbers("--codes", codes), seeds, own_models
     )
     folder = comparison.claim_folder(folder, source, config)
     done = 0
     try:
         with signals.ended_by_sigterm():
-            for entry, found, before in comparison.run_entries(folder, source, config, entries):
+            for entry, found, before in comparison.run_entries(
+                folder, source, config, entries, own_models
+            ):
                 done += 1
                 _tell_entry(console, entry.folder, found, first=done == 1, before=before)
     except KeyboardInterrupt as error:
@@ -82,6 +86,30 @@ def _tell_entry(
     console.tell(f"{name}: test MSE {found['mse']:.5f}" + (" (was there)" if before else ""))
     for finding in found["findings"]:
         console.tell(f"  doctor: {finding}")
+
+
+def _find_own(models: list[str]) -> tuple[list[str], dict[str, str]]:
+    """Return the names of `models`, and the words of those that stand in files, by name.
+
+    Raises `UsageError` where two of them have one name.
+    """
+    from autoencode.training import own_files
+
+    names = []
+    own = {}
+    for model in models:
+        if not own_files.is_in_file(model):
+            names.append(model)
+            continue
+        name = own_files.short_name(model)
+        if own.get(name, model) != model:
+            raise UsageError(
+                f"--models takes own models with different names, received {name} from "
+                f"{own[name]} and from {model}: rename one of the functions."
+            )
+        own[name] = model
+        names.append(name)
+    return names, own
 
 
 def _words(text: str) -> list[str]:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
-from autoencode.cli import own_model
 from autoencode.cli.screen import app, bar, decoding, prepare_process, tell_skipped
 from autoencode.config import Config
 from autoencode.errors import UsageError
@@ -60,14 +59,14 @@ def train(
     gc.disable()  # until everything is imported: 0.1 s, and imports leave no garbage
     from autoencode import pipeline, runs
     from autoencode.runs import schema
-    from autoencode.training import own_parts
+    from autoencode.training import own_files, own_parts
 
     prepare = partial(pipeline.prepare, alone=True)
     with signals.ended_by_sigterm():
         if resume is None:
             config = config or Config()
-            if own_model.is_in_file(config.model):
-                own_model.register(config.model, config.engine)
+            if own_files.is_in_file(config.model):
+                own_files.register_file(config.model, config.engine)
             job = pipeline.check_job(source, config)
             with runs.claim(run, job.source.name) as folder:
                 _train(partial(prepare, job), folder, quiet=quiet, json_lines=json_lines)
@@ -76,7 +75,7 @@ def train(
         with runs.reclaim(resume) as opened:
             if config and not config.is_auto("model"):
                 recorded = opened.record["settings"]["model"]
-                own_model.register_again(config.model, opened.record["engine"], recorded)
+                own_files.register_file_again(config.model, opened.record["engine"], recorded)
             own_parts.check_own_parts(schema.settings(opened.record), resume)
             plan, resumed = pipeline.take_up(opened, _asked_epochs(config))
             job = pipeline.check_job(pipeline.source_of(opened), plan)

@@ -12,26 +12,32 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from autoencode.comparison.entries import MEASURES, Entry
+from autoencode.comparison.entries import MEASURES, NONE, Entry
 from autoencode.config import Config
 from autoencode.data.store import WAITING
 from autoencode.errors import AutoencodeError, UsageError
 
 
 def run_entries(
-    folder: Path, source: str, config: Config, entries: Sequence[Entry]
+    folder: Path,
+    source: str,
+    config: Config,
+    entries: Sequence[Entry],
+    own_models: Mapping[str, str] = NONE,
 ) -> Iterator[tuple[Entry, dict[str, Any], bool]]:
     """Train and measure what is not done yet.
 
-    Yields every entry with its measures, and whether these were there before. Raises
+    Yields every entry with its measures, and whether these were there before. `own_models` holds
+    words such as "mine.py:build" by the names that they have in `entries`: each process runs the
+    files of those that it trains. Raises
     `AutoencodeError` before anything is trained where the source holds other images than in the
     trainings before, or too few.
     """
-    job = {"folder": str(folder), "source": source}
+    job = {"folder": str(folder), "source": source, "own_models": dict(own_models)}
     models = list(dict.fromkeys(entry.model for entry in entries if entry.seed is not None))
     _run_process("check", job | {"models": models, "settings": dataclasses.asdict(config)})
 

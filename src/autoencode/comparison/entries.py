@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,6 +22,7 @@ MEASURES = "measures.json"
 LEADERBOARD = "leaderboard"
 MAX_SEEDS = 1000
 KEPT = "what is done is kept, and the same command continues"
+NONE: Mapping[str, str] = {}
 NEEDED = {"skimage": "scikit-image", "sklearn": "scikit-learn"}
 
 
@@ -53,11 +54,17 @@ class Entry:
 
 
 def plan_entries(
-    source: data.Source, config: Config, models: Sequence[str], codes: Sequence[int], seeds: int
+    source: data.Source,
+    config: Config,
+    models: Sequence[str],
+    codes: Sequence[int],
+    seeds: int,
+    own_models: Mapping[str, str] = NONE,
 ) -> list[Entry]:
     """Return the trainings of a comparison, PCA first.
 
-    Each of `models` is trained with each size in `codes`, from as many random `seeds`. Raises
+    Each of `models` is trained with each size in `codes`, from as many random `seeds`. Those whose
+    name is in `own_models` are looked for when they are trained, see `run_entries`. Raises
     `UsageError` for a wrong name or number, `AutoencodeError` where a package is missing.
     """
     for module, package in NEEDED.items():
@@ -85,7 +92,8 @@ def plan_entries(
     entries = [Entry("pca", code) for code in codes]
     for code in codes:
         for model in models:
-            pipeline.check_job(source, dataclasses.replace(config, model=model, code=code))
+            known = config if model in own_models else dataclasses.replace(config, model=model)
+            pipeline.check_job(source, dataclasses.replace(known, code=code))
             entries += [Entry(model, code, config.seed + seed) for seed in range(seeds)]
     return entries
 

@@ -29,7 +29,7 @@ from autoencode.config import Config
 from autoencode.errors import AutoencodeError
 from autoencode.images import Images, to_pixels
 from autoencode.system import signals
-from autoencode.training import evaluate
+from autoencode.training import evaluate, own_files
 
 
 def check_source(job: dict[str, Any]) -> None:
@@ -42,6 +42,7 @@ def check_source(job: dict[str, Any]) -> None:
     images = data.load(job["source"], config)
     is_tutorial = pipeline.is_tutorial(job["source"])
     for model in job["models"]:
+        _register_own(job, model)
         pipeline.fit(images, dataclasses.replace(config, model=model), tutorial=is_tutorial)
 
     held = read_settings(path)
@@ -59,6 +60,7 @@ def measure_entry(job: dict[str, Any], ended: Callable[[], bool]) -> None:
     entry = Entry(**job["entry"])
     config = Config(**job["settings"])
     folder = Path(job["folder"], entry.folder)
+    _register_own(job, entry.model)
     if entry.seed is None:
         images = data.load(job["source"], config)
         make_marked(folder)
@@ -66,6 +68,13 @@ def measure_entry(job: dict[str, Any], ended: Callable[[], bool]) -> None:
     else:
         measures = _measure_training(job["source"], config, folder, ended)
     write_file(folder / MEASURES, json.dumps(measures, indent=2).encode())
+
+
+def _register_own(job: dict[str, Any], model: str) -> None:
+    """Run the file of an own model, where `model` names one."""
+    word = job["own_models"].get(model)
+    if word is not None:
+        own_files.register_file(word, job["settings"]["engine"], model)
 
 
 def _measure_training(
@@ -76,16 +85,14 @@ def _measure_training(
         config, resumed = _resume(folder, config)
         job = pipeline.check_job(source, config)
         training = pipeline.prepare(job, alone=True, resumed=resumed)
-        findings = []
         is_stopped = False
         for event in pipeline.record(training, folder, ended):
-            if isinstance(event, pipeline.Finding):
-                findings.append(str(event))
             is_stopped = is_stopped or isinstance(event, pipeline.Stopped)
     if is_stopped:
         raise AutoencodeError("stopped early")
 
-    epochs = runs.Run.open(folder).metrics()
+    run = runs.Run.open(folder)
+    epochs = run.metrics()
     images = training.images
     engine = training.engine
     test = evaluate(engine, images.test, len(images.test))
@@ -101,7 +108,7 @@ def _measure_training(
         "engine": engine.name,
         "notes": list(images.notes),
         "skipped": len(images.skipped),
-        "findings": findings,
+        "findings": [str(pipeline.Finding(**finding)) for finding in run.findings()],
     }
 
 

@@ -1,4 +1,7 @@
-"""A model of the user's own on the command line: --model FILE.py:FUNCTION."""
+"""A model of the user's own out of a file, named by a word such as "mine.py:build".
+
+Runs the file, so only a word that the user typed may come here, never one out of a run folder.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,17 @@ def is_in_file(model: str) -> bool:
     return ".py:" in model
 
 
-def register(word: str, engine: str, name: str | None = None) -> None:
+def short_name(word: str) -> str:
+    """Return a name without folders for the model that `word` names.
+
+    >>> short_name("models/mine.py:build")
+    'mine.build'
+    """
+    file, _, function = word.rpartition(":")
+    return f"{Path(file).stem}.{function}"
+
+
+def register_file(word: str, engine: str, name: str | None = None) -> None:
     """Run the file of a `word` such as "mine.py:build", and make its function known as `name`.
 
     The function is known by the word itself where there is no `name`. The file may import Keras,
@@ -48,7 +61,7 @@ def register(word: str, engine: str, name: str | None = None) -> None:
     models.register_model(name or word, build, summary=f"own model of {file}")
 
 
-def register_again(word: str, engine: str, recorded: str) -> None:
+def register_file_again(word: str, engine: str, recorded: str) -> None:
     """Make the own model of a run known that is resumed, under the name that the run recorded.
 
     Raises `UsageError` where the run was trained with another model.
@@ -60,7 +73,7 @@ def register_again(word: str, engine: str, recorded: str) -> None:
             f"`resume` takes `model` for an own model alone, the one of the run: "
             f"expected {recorded}, received {word}."
         )
-    register(word, engine, recorded)
+    register_file(word, engine, recorded)
 
 
 def _last_parts(word: str) -> tuple[str, str]:
