@@ -14,7 +14,6 @@ import json
 import os
 import random
 import re
-import resource
 import struct
 import tempfile
 import zlib
@@ -117,7 +116,9 @@ def _fuzz_apart(work: Path, seconds: float, names: list[str]) -> dict[str, Any]:
                 bytes([READERS.index(name)]) + _whole(work, name).read_bytes()
             )
         words = [str(work), own, str(corpus), *LIMITS]
-        # A new process is said to have had as much.
+        # A new process is said to have had as much. The module is not there on Windows.
+        import resource
+
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
         words += [
             f"-rss_limit_mb={before + MOST_MEMORY}",

@@ -4,7 +4,6 @@ it.
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,6 +20,7 @@ from autoencode.data.packing import pack_dataset, packing_fingerprint
 from autoencode.data.splits import check_any_readable, recut_arrays, recut_counts
 from autoencode.images import Images, Skipped
 from autoencode.system.caches import cache_folder
+from autoencode.system.memory import total_memory
 
 # Share of the machine's memory; a larger set is packed into the cache.
 MEMORY_SHARE = 0.25
@@ -36,7 +36,7 @@ def load_dataset(dataset: Dataset, config: DataConfig, progress: Progress | None
     ready = _take_arrays(dataset, choice)
     if ready is not None:
         return ready
-    if choice.bytes > MEMORY_SHARE * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"):
+    if choice.bytes > MEMORY_SHARE * total_memory():
         return _load_through_cache(dataset, choice, config, progress)
 
     parts = {"train": choice.train, "test": choice.test}
