@@ -205,7 +205,7 @@ class Images:
         most = max(1, FINGERPRINT_BYTES // 2 // math.prod(self.shape))
         for part in (self.train, self.test):
             for index in evenly(len(part), most):
-                checksum = zlib.crc32(np.ascontiguousarray(part[index]), checksum)
+                checksum = zlib.crc32(np.ascontiguousarray(part[index]).data, checksum)
         return checksum
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -23,7 +23,7 @@ def draw_curve(
     losses: Sequence[float],
     val_losses: Sequence[float],
     pca: float | None,
-    components: int,
+    components: int | None,
     *,
     comparable: bool = True,
 ) -> Figure:
@@ -86,7 +86,7 @@ def draw_errors(errors: Mapping[str, Sequence[tuple[int, float, float]]]) -> Fig
     axes = figure.add_subplot()
     for name, points in errors.items():
         sizes, means, deviations = zip(*points, strict=True)
-        style = {"color": BASELINE, "linestyle": "--"} if name == "pca" else {}
+        style: dict[str, Any] = {"color": BASELINE, "linestyle": "--"} if name == "pca" else {}
         axes.errorbar(
             sizes, means, deviations, marker="o", markersize=4, capsize=3, label=name, **style
         )
@@ -169,7 +169,7 @@ def draw_scores(normal: np.ndarray, found: np.ndarray, threshold: float | None) 
         shares = np.full(len(scores), 1 / len(scores))
         axes.hist(
             np.maximum(scores, least),
-            edges,
+            edges.tolist(),
             weights=shares,
             color=colour,
             alpha=0.5,

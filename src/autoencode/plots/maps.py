@@ -61,7 +61,7 @@ def draw_map(
         entries = [(name, shades(index)) for index, name in enumerate(classes)]
         if has_unlabelled:
             entries.append((UNLABELLED, UNLABELLED_COLOUR))
-        _name_classes(axes, entries)
+        _name_classes(figure, axes, entries)
     elif labels is not None:
         title = f"{len(classes)} classes, too many to name: one hue each"
         title += f"; {UNLABELLED} images are grey" if has_unlabelled else ""
@@ -72,7 +72,9 @@ def draw_map(
     return figure
 
 
-def _name_classes(axes: Axes, entries: Sequence[tuple[str, tuple[float, ...]]]) -> None:
+def _name_classes(
+    figure: Figure, axes: Axes, entries: Sequence[tuple[str, tuple[float, ...]]]
+) -> None:
     """Put a legend at the right: names and colours, in smaller letters where they are wide."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -80,7 +82,7 @@ def _name_classes(axes: Axes, entries: Sequence[tuple[str, tuple[float, ...]]]) 
     places = [str(place) for place in range(len(entries))]
     style = {"fontsize": 9, "frameon": False, "labelcolor": INK}
     legend = axes.legend(handles, places, loc="upper left", bbox_to_anchor=(1, 1), **style)
-    renderer = FigureCanvasAgg(axes.figure).get_renderer()
+    renderer = FigureCanvasAgg(figure).get_renderer()
     # As labels, "_a" is skipped and "$a$" a formula.
     for text, (name, _) in zip(legend.get_texts(), entries, strict=True):
         text.set_parse_math(False)
@@ -101,4 +103,4 @@ def _place(axes: Axes, pixels: np.ndarray, point: np.ndarray, colour: np.ndarray
         dpi_cor=False,
     )
     frame = {"edgecolor": colour, "linewidth": 1.5}
-    axes.add_artist(AnnotationBbox(picture, point, pad=0.05, bboxprops=frame))
+    axes.add_artist(AnnotationBbox(picture, tuple(point), pad=0.05, bboxprops=frame))

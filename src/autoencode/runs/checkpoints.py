@@ -25,6 +25,7 @@ import numpy as np
 
 from autoencode.errors import newer, reason
 from autoencode.system.files import replacing, synchronise, synchronise_names
+from autoencode.system.json_types import is_record
 
 MAGIC = b"autoencode-state"
 VERSION = 1
@@ -61,7 +62,7 @@ def rotate_checkpoint(folder: Path, checkpoint: Checkpoint) -> None:
     header = json.dumps(
         {"sequence": checkpoint.sequence, "notes": checkpoint.notes, "arrays": listed}
     ).encode()
-    parts = [header, *(memoryview(array.reshape(-1).view(np.uint8)) for _, array in flat)]
+    parts = [header, *(array.reshape(-1).view(np.uint8).data for _, array in flat)]
     checksum = 0
     for part in parts:
         checksum = zlib.crc32(part, checksum)
@@ -82,8 +83,8 @@ def read_newest_checkpoint(folder: Path) -> tuple[Checkpoint | None, list[str]]:
 
     Raises `AutoencodeError` where one was written by a newer version.
     """
-    whole = []
-    damaged = []
+    whole: list[Checkpoint] = []
+    damaged: list[str] = []
     for name in FILES:
         try:
             whole.append(_read(folder / name))
@@ -108,13 +109,13 @@ def _read(path: Path) -> Checkpoint:
     header = json.loads(content[HEAD.size : HEAD.size + length])
     sequence = header["sequence"]
     notes = header["notes"]
-    if type(sequence) is not int or not 0 <= sequence < 2**63 or not isinstance(notes, dict):
+    if type(sequence) is not int or not 0 <= sequence < 2**63 or not is_record(notes):
         raise ValueError("its header is invalid")
     return Checkpoint(notes, _arrays(content, HEAD.size + length, header["arrays"]), sequence)
 
 
 def _arrays(content: bytes, first: int, listed: Sequence[Any]) -> dict[str, list[np.ndarray]]:
-    arrays = {}
+    arrays: dict[str, list[np.ndarray]] = {}
     for name, kind, shape in listed:
         if kind not in DTYPES or not all(type(size) is int and size >= 0 for size in shape):
             raise ValueError(f"it lists an array of {kind} {shape}")
@@ -144,7 +145,7 @@ class CheckpointWriter:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoint")
         self._change = threading.Lock()
         self._waiting: tuple[Checkpoint, Sequence[Path]] | None = None
-        self._writing: list[Future] = []
+        self._writing: list[Future[None]] = []
 
     def put(self, checkpoint: Checkpoint, before: Sequence[Path] = ()) -> None:
         """Have `checkpoint` written, once the files `before` are on the disk; sets its sequence.
@@ -153,10 +154,10 @@ class CheckpointWriter:
         """
         self._writing = [future for future in self._writing if not future.done() or future.result()]
         with self._change:
-            idle = self._waiting is None
-            earlier = () if idle else self._waiting[1]
+            waiting = self._waiting
+            earlier = () if waiting is None else waiting[1]
             self._waiting = checkpoint, [*earlier, *before]
-        if idle:
+        if waiting is None:
             self._writing.append(self._thread.submit(self._write))
 
     def wait(self) -> None:
@@ -174,6 +175,8 @@ class CheckpointWriter:
     def _write(self) -> None:
         began = time.monotonic()
         with self._change:
+            # `put` has this called once for each that it finds a place free for.
+            assert self._waiting is not None
             checkpoint, before = self._waiting
             self._waiting = None
         for path in before:

@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Literal
 
 from autoencode import runs
 from autoencode.errors import AutoencodeError, reason
@@ -25,7 +26,7 @@ class RunStatus:
     name: str
     state: str
     epoch: int = 0
-    epochs: int = 0
+    epochs: int | Literal["auto"] = 0
     loss: float | None = None
     val_loss: float | None = None
     seen: datetime | None = None

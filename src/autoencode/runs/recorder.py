@@ -58,7 +58,7 @@ class Training:
     config: Plan
     images: Images
     engine: engines.Engine
-    events: Iterator[Chunk | Epoch | Setback]
+    events: Iterator[Chunk | Epoch | Setback | BestEpoch]
     baseline: Future[Baseline]
     resumed: Resumed | None = None
     examined: Future[list[Finding]] | None = None
@@ -73,7 +73,7 @@ class Stopped:
 
 def record(
     training: Training, folder: Path, stopping: Callable[[], bool] = lambda: False
-) -> Iterator[Chunk | Epoch | Setback | Stopped | Finding]:
+) -> Generator[Chunk | Epoch | Setback | BestEpoch | Stopped | Finding]:
     """Pass on the events of `training` and write them into the run folder `folder`.
 
     `runs.claim` or `runs.reclaim` gave it. What the doctor finds comes at the end. Once

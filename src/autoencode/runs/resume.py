@@ -108,14 +108,19 @@ def _position(notes: dict[str, Any], losses: tuple[float, ...]) -> Position:
     whole = (
         type(position.number) is int and type(position.step) is int and 0 <= position.step < 2**31
     )
-    floats = (position.total, position.seconds, position.first)
-    numbers = all(isinstance(one, (int, float)) and math.isfinite(one) for one in floats)
-    texts = isinstance(position.setbacks, list) and all(
-        isinstance(one, str) for one in position.setbacks
-    )
+    numbers = all(map(_is_finite, (position.total, position.seconds, position.first)))
+    texts = isinstance(position.setbacks, list) and all(map(_is_text, position.setbacks))
     if not (whole and numbers and texts and position.number == len(losses) + 1):
         raise ValueError("it is not where a training stood")
     return dataclasses.replace(position, setbacks=tuple(position.setbacks))
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
 
 
 def _best(notes: dict[str, Any], done: int) -> Best:

@@ -171,12 +171,12 @@ def reconstructions_path(folder: Path, index: int) -> Path:
 
 def checksum(array: np.ndarray) -> int:
     """Return the CRC-32 of the shape and the bytes of an array."""
-    return zlib.crc32(np.ascontiguousarray(array), zlib.crc32(str(array.shape).encode()))
+    return zlib.crc32(np.ascontiguousarray(array).data, zlib.crc32(str(array.shape).encode()))
 
 
 def parse_metrics(lines: bytes) -> list[dict[str, Any]]:
     """Return the epochs that metrics.jsonl holds; raise `ValueError` where a line is damaged."""
-    metrics = []
+    metrics: list[dict[str, Any]] = []
     for number, text in enumerate(lines.splitlines(), start=1):
         if len(text) > schema.MAX_LINE_BYTES:
             raise ValueError(f"line {number} is too long")

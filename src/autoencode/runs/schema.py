@@ -16,6 +16,7 @@ from typing import Any
 from autoencode import errors
 from autoencode.config import Config
 from autoencode.errors import AutoencodeError, UsageError, newer, reason
+from autoencode.system.json_types import is_list, is_record
 
 # The version of the folder's format; a reader refuses a newer one.
 FORMAT = 1
@@ -51,11 +52,11 @@ def seal(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def unseal(record: Any) -> dict[str, Any]:
     """Return `record` without its checksum; raise `ValueError` unless that matches."""
-    known = isinstance(record, dict)
-    plain = {key: value for key, value in record.items() if key != CHECKSUM} if known else {}
-    if not known or record.get(CHECKSUM) != _checksum(plain):
-        raise ValueError("checksum mismatch: the file was modified or damaged")
-    return plain
+    if is_record(record):
+        plain = {key: value for key, value in record.items() if key != CHECKSUM}
+        if record.get(CHECKSUM) == _checksum(plain):
+            return plain
+    raise ValueError("checksum mismatch: the file was modified or damaged")
 
 
 def _checksum(record: Mapping[str, Any]) -> int:
@@ -73,11 +74,7 @@ def read(path: Path, check: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
         if len(content) > MAX_BYTES:
             raise ValueError(f"it holds more than {MAX_BYTES:,} bytes")
         record = json.loads(content)
-        if (
-            isinstance(record, dict)
-            and type(record.get("format")) is int
-            and record["format"] > FORMAT
-        ):
+        if is_record(record) and type(record.get("format")) is int and record["format"] > FORMAT:
             raise newer(
                 path.parent, "written", f"folder format {record['format']}, known here: {FORMAT}"
             )
@@ -89,9 +86,8 @@ def read(path: Path, check: Callable[[dict[str, Any]], Any]) -> dict[str, Any]:
 
 def check_run(record: Any) -> None:
     """Raise `ValueError` or `UsageError` unless `record` is that of a run, config.json."""
-    known = isinstance(record, dict)
     for key, kind in RUN.items():
-        if not known or key not in record:
+        if not is_record(record) or key not in record:
             raise ValueError(f"it lacks {key}")
         if not kind(record[key]):
             raise ValueError(f"its {key} is invalid")
@@ -125,37 +121,37 @@ def _count(value: Any) -> bool:
 
 
 def _texts(value: Any) -> bool:
-    return isinstance(value, list) and all(map(_text, value))
+    return is_list(value) and all(map(_text, value))
 
 
 def _text_by_name(value: Any) -> bool:
-    return isinstance(value, dict) and all(map(_text, value.values()))
+    return is_record(value) and all(map(_text, value.values()))
 
 
 def _images(value: Any) -> bool:
-    if not isinstance(value, dict) or not all(
+    if not is_record(value) or not all(
         _count(value.get(key)) for key in ("train", "test", "fingerprint")
     ):
         return False
     shape = value.get("shape")
-    return isinstance(shape, list) and len(shape) == 3 and all(map(_count, shape))
+    return is_list(shape) and len(shape) == 3 and all(map(_count, shape))
 
 
 def _ranges(value: Any) -> bool:
-    if not isinstance(value, dict) or len(value) > MAX_RANGES:
+    if not is_record(value) or len(value) > MAX_RANGES:
         return False
     limits = value.values()
     return all(
-        isinstance(one, list) and len(one) == 2 and all(map(_number, one)) and one[0] < one[1]
+        is_list(one) and len(one) == 2 and all(map(_number, one)) and one[0] < one[1]
         for one in limits
     )
 
 
-RUN = {
+RUN: dict[str, Callable[[Any], bool]] = {
     "format": _count,
     "source": _text,
     "location": lambda value: value is None or _text(value),
-    "settings": lambda value: isinstance(value, dict),
+    "settings": is_record,
     "command": _text,
     "engine": _text,
     "device": _text,
@@ -171,7 +167,7 @@ RUN = {
 
 def check_epoch(line: Any, number: int) -> None:
     """Raise `ValueError` unless `line` is that of epoch `number` in metrics.jsonl."""
-    if not isinstance(line, dict) or line.get("epoch") != number:
+    if not is_record(line) or line.get("epoch") != number:
         raise ValueError(f"line {number} is not the record of epoch {number}")
     for key in METRICS:
         if not _number(line.get(key)):
@@ -181,33 +177,27 @@ def check_epoch(line: Any, number: int) -> None:
 def check_baseline(record: Any) -> None:
     """Raise `ValueError` unless `record` is PCA's error and components, baseline.json."""
     if (
-        not isinstance(record, dict)
+        not is_record(record)
         or not _number(record.get("pca"))
         or not _count(record.get("components"))
     ):
         raise ValueError("it is not the error of PCA")
     kept = record.get("kept", {"epoch": 0, "val_loss": 0.0})
-    if (
-        not isinstance(kept, dict)
-        or not _count(kept.get("epoch"))
-        or not _number(kept.get("val_loss"))
-    ):
+    if not is_record(kept) or not _count(kept.get("epoch")) or not _number(kept.get("val_loss")):
         raise ValueError("it does not say which epoch is kept")
 
 
 def check_findings(record: Any) -> None:
     """Raise `ValueError` unless `record` is what the doctor found, doctor.json."""
-    found = record.get("findings") if isinstance(record, dict) else None
+    found = record.get("findings") if is_record(record) else None
     keys = {"what", "cause", "advice"}
-    if not isinstance(found, list) or not all(
-        _text_by_name(one) and one.keys() == keys for one in found
-    ):
+    if not is_list(found) or not all(_text_by_name(one) and one.keys() == keys for one in found):
         raise ValueError("it is not a list of findings")
 
 
 def check_state(record: Any) -> None:
     """Raise `ValueError` unless `record` is the state of a run, state.json."""
-    known = isinstance(record, dict) and record.get("state") in STATES
+    known = is_record(record) and record.get("state") in STATES
     if not known or not _text(record.get("why")) or not _count(record.get("epochs")):
         raise ValueError("it is not the state of a run")
 

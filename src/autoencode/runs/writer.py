@@ -77,7 +77,7 @@ class RunWriter:
         self.epochs = 0
         # What metrics.jsonl holds.
         self._lines = b""
-        self._drawn: list[Future] = []
+        self._drawn: list[Future[None]] = []
         self._unsynchronised: list[Path] = []
         self._last_heartbeat = 0.0
         self._drawing: ThreadPoolExecutor
@@ -235,7 +235,7 @@ class RunWriter:
         metrics = self.run.metrics()
         self._drawn.append(self._drawing.submit(render.write_gif, self.run, len(metrics)))
 
-        baseline = {"pca": result.pca, "components": result.components}
+        baseline: dict[str, Any] = {"pca": result.pca, "components": result.components}
         if result.kept:
             baseline["kept"] = result.kept
         try:
