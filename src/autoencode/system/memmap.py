@@ -12,7 +12,7 @@ import os
 import weakref
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import BinaryIO, TypeGuard
 
 import numpy as np
 
@@ -22,9 +22,10 @@ from autoencode.errors import AutoencodeError, reason
 CACHE_LINE = 64
 
 
-def is_mapped(array: np.ndarray) -> bool:
+def is_mapped(array: np.ndarray) -> TypeGuard[np.memmap]:
     """Whether `array` is read from a file through a memory map, and may be larger than memory."""
-    return isinstance(array, np.memmap)
+    # A copy of a map keeps the type, and lies in memory.
+    return isinstance(array, np.memmap) and getattr(array, "_mmap", None) is not None
 
 
 def release(array: np.ndarray) -> None:
@@ -33,7 +34,12 @@ def release(array: np.ndarray) -> None:
     The system keeps them cached.
     """
     if is_mapped(array) and hasattr(mmap, "MADV_DONTNEED"):
-        array._mmap.madvise(mmap.MADV_DONTNEED)
+        _map_of(array).madvise(mmap.MADV_DONTNEED)
+
+
+def _map_of(array: np.memmap) -> mmap.mmap:
+    # NumPy keeps the map in all views of an array, and in its types nowhere.
+    return array._mmap  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def aligned(shape: tuple[int, ...]) -> np.ndarray:
@@ -89,16 +95,16 @@ class Reader:
         self._array = array
         self._row_bytes = array[0].nbytes
         self._descriptor = None
-        if hasattr(os, "preadv"):
+        # A map of a file without a name has none either.
+        if hasattr(os, "preadv") and array.filename is not None:
             with self._told():
                 self._descriptor = os.open(array.filename, os.O_RDONLY)
             weakref.finalize(self, os.close, self._descriptor)
             # The map begins at a multiple of the granularity; a slice of the array keeps the
             # `offset` of the whole.
             begin = array.offset - array.offset % mmap.ALLOCATIONGRANULARITY
-            self._start = (
-                begin + array.ctypes.data - np.frombuffer(array._mmap, np.uint8).ctypes.data
-            )
+            mapped = np.frombuffer(_map_of(array), np.uint8)
+            self._start = begin + array.ctypes.data - mapped.ctypes.data
 
     def read(self, first: int, into: np.ndarray) -> None:
         """Fill `into`, (n, ...) and contiguous, with the rows from `first` on."""
@@ -106,7 +112,7 @@ class Reader:
             into[:] = self._array[first : first + len(into)]
             release(self._array)
             return
-        left = memoryview(into.reshape(-1))
+        left = into.reshape(-1).data
         position = self._start + first * self._row_bytes
         while len(left):
             with self._told():

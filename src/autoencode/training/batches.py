@@ -60,9 +60,11 @@ class Feed(Protocol):
 
     def ready(self, first: int) -> int:
         """Return how many rows from row `first` of the order on can be trained on in one chunk."""
+        ...
 
     def train(self, first: int, steps: int, batch_size: int, total: float) -> float:
         """Let the engine train, see `Engine.train`."""
+        ...
 
 
 class Resident:
@@ -89,7 +91,7 @@ class Resident:
 class Streamed:
     """A window of rows lies on the device, while a thread reads the next one out of the file."""
 
-    def __init__(self, engine: Engine, rows: np.ndarray, batch_size: int) -> None:
+    def __init__(self, engine: Engine, rows: np.memmap, batch_size: int) -> None:
         self.engine = engine
         self.rows = rows
         self.neighbours = max(1, NEIGHBOURS_BYTES // rows[0].size)
