@@ -109,7 +109,7 @@ def _each(noisy: np.ndarray, work: Callable[[np.ndarray], np.ndarray]) -> np.nda
 
 
 def _projected(noisy: np.ndarray, pca: metrics.PCA, count: int) -> np.ndarray:
-    fewer = metrics.PCA(pca.mean, pca.components[:, -count:], pca.shape)
+    fewer = metrics.PCA(pca.mean, pca.components[:, -count:], pca.shape, pca.deviations[-count:])
     return images.to_pixels(fewer.decode(fewer.encode(noisy)))
 
 

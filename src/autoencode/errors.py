@@ -21,7 +21,7 @@ ESCAPED = ("Cc", "Cs", "Zl", "Zp")  # categories of characters
 SETTING = re.compile(r"`([a-z]\w*)(?:=([^`]*))?`")  # in a message
 
 # What to do about an error of the system. Each is followed by "or choose another ...".
-ADVICE = {
+_ADVICE_BY_NAME = {
     "ENOSPC": "make room",
     "EDQUOT": "make room (the quota of this user is used up)",
     "EFBIG": "allow larger files (ulimit -f)",
@@ -42,7 +42,9 @@ ADVICE = {
     "EIO": "check the disk",
     "ESTALE": "check the connection to the disk",
 }
-ADVICE = {getattr(errno, name): advice for name, advice in ADVICE.items() if hasattr(errno, name)}
+ADVICE = {
+    getattr(errno, name): advice for name, advice in _ADVICE_BY_NAME.items() if hasattr(errno, name)
+}
 
 
 class AutoencodeError(Exception):
@@ -146,7 +148,7 @@ def not_written(
     >>> print(not_written("a", OSError(errno.EIO, "I/O error"), "file", "the rest is kept"))
     could not write a (I/O error): check the disk or choose another file; the rest is kept.
     """
-    advice = ADVICE.get(error.errno)
+    advice = ADVICE.get(error.errno or 0)
     if error.errno == errno.ENOENT and os.path.isdir(os.path.dirname(path) or "."):
         advice = "try again (a file was removed meanwhile)"
     choice = f"choose another {elsewhere}"

@@ -34,7 +34,7 @@ class PCA:
     mean: np.ndarray
     components: np.ndarray
     shape: tuple[int, int, int]
-    deviations: np.ndarray | None = None
+    deviations: np.ndarray
 
     @classmethod
     def fit(cls, images: np.ndarray, components: int, passes: int = PASSES) -> PCA:
@@ -259,7 +259,8 @@ def _iterated(
     on a few directions.
     """
     features = images[0].size
-    total = sum(block.sum(0, dtype=np.float64) for block in _blocks(images))
+    sums = (block.sum(0, dtype=np.float64) for block in _blocks(images))
+    total = sum(sums, start=np.zeros(features))
     mean = (total / len(images)).astype(np.float32)
     width = min(components + SPARE, features)
     basis = np.random.default_rng(0).standard_normal((features, width)).astype(np.float32)

@@ -68,9 +68,10 @@ class _Notebook:
     """A bar and the pictures of the last epoch, in place, below the cell."""
 
     def begin(self) -> None:
-        from IPython.display import HTML, display
+        from IPython.display import HTML, DisplayHandle
 
-        self._handle = display(HTML("<p>compiling ...</p>"), display_id=True)
+        self._handle = DisplayHandle()
+        self._handle.display(HTML("<p>compiling ...</p>"))
 
     def update(self, label: str, share: float, pictures: str) -> None:
         from IPython.display import HTML

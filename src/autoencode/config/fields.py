@@ -30,8 +30,7 @@ def _field_texts(node: ast.ClassDef) -> dict[str, str]:
     """Return the string that stands under each annotated name in the body of a class."""
     texts = {}
     for field, text in pairwise(node.body):
-        is_field = isinstance(field, ast.AnnAssign) and isinstance(field.target, ast.Name)
-        is_text = isinstance(text, ast.Expr) and isinstance(text.value, ast.Constant)
-        if is_field and is_text:
-            texts[field.target.id] = text.value.value
+        match field, text:
+            case ast.AnnAssign(target=ast.Name(name)), ast.Expr(ast.Constant(str(words))):
+                texts[name] = words
     return texts

@@ -23,9 +23,9 @@ def join_numbers(name: str, value: Any) -> Any:
     """
     sign, counts = JOINED[name]
     kinds = (int, float) if name == "range" else (int,)
-    parts = [value] if isinstance(value, int) else value
-    if hasattr(parts, "tolist"):
-        parts = parts.tolist()
+    parts = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, int):
+        parts = [value]
     if not isinstance(parts, (tuple, list)) or len(parts) not in counts:
         return value
 

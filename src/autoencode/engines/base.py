@@ -68,9 +68,11 @@ class Engine(Protocol):
         reads the images order[first + i * batch_size:][:batch_size]; `images` is a placed uint8
         (N, H, W, C), `order` a placed int32 (N,).
         """
+        ...
 
     def reconstruct(self, images: np.ndarray) -> Reconstruction:
         """Return what the model makes of uint8 (N, H, W, C)."""
+        ...
 
     def update_model(self) -> None:
         """Write the trained weights into `model`."""
@@ -83,6 +85,7 @@ class Engine(Protocol):
 
         Trainable weights, the others, the optimizer's variables.
         """
+        ...
 
     def restore(self, state: list[np.ndarray]) -> None:
         """Take back what `state` gave."""

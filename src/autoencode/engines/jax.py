@@ -103,23 +103,26 @@ class Engine:
         batch_size: int,
         total: float = 0.0,
     ) -> float:
-        total = np.float32(total)
+        summed: Any = np.float32(total)
         if self._is_looped:
-            self._state, total = self._chunk(
-                self._state, images, order, first, steps, total, batch_size=batch_size
+            self._state, summed = self._chunk(
+                self._state, images, order, first, steps, summed, batch_size=batch_size
             )
         else:
             for start in range(first, first + steps * batch_size, batch_size):
-                self._state, total = self._single(
-                    self._state, images, order, start, total, batch_size=batch_size
+                self._state, summed = self._single(
+                    self._state, images, order, start, summed, batch_size=batch_size
                 )
-        return float(total)
+        return float(summed)
 
     def reconstruct(self, images: np.ndarray) -> Reconstruction:
         values = list(chain(*self._state))
         trained = [values[index] for index in self._trained]
         others = [values[index] for index in self._others]
-        return Reconstruction(*map(np.asarray, self._reconstruct(trained, others, images)))
+        pixels, errors, codes, least, largest = map(
+            np.asarray, self._reconstruct(trained, others, images)
+        )
+        return Reconstruction(pixels, errors, codes, float(least), float(largest))
 
     def update_model(self) -> None:
         for variable, value in zip(self._variables, chain(*self._state), strict=True):

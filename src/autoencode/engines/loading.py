@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Iterator
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
 from autoencode.engines.selection import BACKEND, MODULES, announce, set_by_user
 
@@ -20,6 +21,8 @@ STOOD_IN_FOR = (
     "scipy.sparse.linalg",
     "jax.experimental.pallas.ops.tpu.splash_attention",  # Keras's attention on a TPU
 )
+# As the import system takes it: a module that is None seems not installed.
+_modules: dict[str, Any] = sys.modules
 
 
 def load(name: str, *, alone: bool = False) -> ModuleType:
@@ -71,7 +74,7 @@ def without_tensorflow() -> Iterator[None]:
     """Make TensorFlow seem not installed, unless it is imported already."""
     hidden = "tensorflow" not in sys.modules
     if hidden:
-        sys.modules["tensorflow"] = None
+        _modules["tensorflow"] = None
     try:
         yield
     finally:
@@ -108,7 +111,7 @@ def _light_import(engine: str) -> Iterator[None]:
     if engine == "tensorflow":
         del kept_out["requests"]
     kept_out = {name: module for name, module in kept_out.items() if name not in sys.modules}
-    sys.modules.update(kept_out)  # None makes an import fail as if nothing were installed
+    _modules.update(kept_out)
     try:
         yield
     finally:

@@ -1,5 +1,7 @@
 """Keras's optimizers and schedules by name, with the settings that the field prefers."""
 
+from typing import Any
+
 import keras
 
 from autoencode.config import Plan
@@ -47,7 +49,7 @@ class Scaled(schedules.LearningRateSchedule):
     """A learning rate or its schedule, times a factor that is a variable of the optimizer."""
 
     def __init__(self, rate: float | schedules.LearningRateSchedule) -> None:
-        self.rate = rate
+        self.rate: Any = rate
 
     def __call__(self, step):
         """Return the learning rate of a step."""

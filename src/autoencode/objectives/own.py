@@ -45,7 +45,7 @@ def register_loss(name: str, loss: Callable[..., Any] | None = None) -> Callable
     return loss
 
 
-def adopt_loss(loss: object) -> str:
+def adopt_loss(loss: Any) -> str:
     """Register the function `loss` under its own name, and return that; a text stays as it is."""
     if isinstance(loss, str):
         return loss
@@ -77,7 +77,7 @@ def _shortest(rate: Any) -> float:
     return float(f"{float(rate):.7g}")
 
 
-def adopt_optimizer(optimizer: object) -> tuple[str, float, str]:
+def adopt_optimizer(optimizer: Any) -> tuple[str, float, str]:
     """Register a Keras optimizer, and return its name, its learning rate and schedule.
 
     Raises `UsageError` for anything else. Every training uses a copy of it.

@@ -23,10 +23,10 @@ def evaluate(engine: Engine, images: np.ndarray, examples: int) -> Evaluation:
 
     The reconstructions of the first `examples` are kept.
     """
-    first = []
-    codes = []
-    errors = []
-    extremes = []
+    first: list[np.ndarray] = []
+    codes: list[np.ndarray] = []
+    errors: list[np.ndarray] = []
+    extremes: list[float] = []
     for batch in batches_of(images):
         reconstructed = engine.reconstruct(batch)
         if sum(map(len, first)) < examples:

@@ -124,7 +124,7 @@ def _find_identical(sample: np.ndarray) -> Finding | None:
     # The variance of all values is that between images, pixel by pixel, and that of the mean image.
     rows = sample.reshape(count, -1)
     mean_image = rows.mean(0, dtype=np.float32)
-    differences = rows - mean_image
+    differences: np.ndarray = rows - mean_image
     between = float(np.vdot(differences, differences)) / rows.size
     total = between + float(mean_image.var(dtype=np.float64))
     if between >= INDISTINCT * total:

@@ -98,18 +98,20 @@ def _events(
             floor = PCA_FLOOR if starts_as_pca else 0.0
             what = _diverged(position.total / count, position, warming_up(plan), floor)
             epoch = None if what else _epoch(engine, images, plan, position, started)
-            if epoch and math.isfinite(epoch.val_loss):
+            if epoch and not math.isfinite(epoch.val_loss):
+                what = f"val_loss became {epoch.val_loss}"
+            if epoch and not what:
                 good = engine.state()
                 position = epoch.position
                 if position.best is not None and position.best.epoch == epoch.number:
                     best = good
                 yield epoch
             else:
-                what = f"epoch {position.number}: {what or f'val_loss became {epoch.val_loss}'}"
+                what = f"epoch {position.number}: {what}"
                 good, position = _set_back(engine, good, before, what, plan)
                 yield Setback(what, position)
     if position.best is not None:
-        yield _restore_best(engine, images, plan, position, best)
+        yield _restore_best(engine, images, plan, position, position.best, best)
 
 
 def _is_exhausted(position: Position, plan: Plan) -> bool:
@@ -122,13 +124,17 @@ def _is_exhausted(position: Position, plan: Plan) -> bool:
 
 
 def _restore_best(
-    engine: Engine, images: Images, plan: Plan, position: Position, best: list[np.ndarray]
+    engine: Engine,
+    images: Images,
+    plan: Plan,
+    position: Position,
+    chosen: Best,
+    best: list[np.ndarray],
 ) -> BestEpoch:
-    """Give the engine the weights of the best epoch.
+    """Give the engine the weights `best` of the best epoch, `chosen`.
 
     Where that is the start, they are PCA of all training images.
     """
-    chosen = position.best
     loss = position.losses[chosen.epoch - 1] if chosen.epoch else None
     if chosen.epoch:
         engine.restore(best)
@@ -136,8 +142,8 @@ def _restore_best(
     else:
         # A training resumed here has not copied the engine's state into the model yet.
         engine.update_model()
-        everything = np.concatenate([images.train, images.holdout])
-        models.initialise(plan.model, engine.model, everything)
+        parts = [part for part in (images.train, images.holdout) if part is not None]
+        models.initialise(plan.model, engine.model, np.concatenate(parts))
         engine.read_model()
     evaluation = evaluate(engine, images.test, plan.examples)
     return BestEpoch(chosen.epoch, loss, chosen.error, evaluation, position)

@@ -98,7 +98,7 @@ def describe_command(config: Config, source: str) -> str:
 
     A comment names the own parts that a command cannot hand over.
     """
-    parts = []
+    parts: list[str] = []
     if config.model not in ("auto", *models.ARCHITECTURES) and ".py:" not in config.model:
         parts.append("model")
     parts += objectives.find_own(config)
