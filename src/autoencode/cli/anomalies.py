@@ -23,6 +23,8 @@ from autoencode.errors import UsageError
 if TYPE_CHECKING:
     import numpy as np
 
+    from autoencode.runs import Run
+
 MAX_FOLD_SECONDS = 60  # of one training, beyond which five more need --folds
 
 
@@ -70,8 +72,8 @@ def anomalies(
         threshold.check_false_alarms(false_alarms)
         if command.files.format == ".parquet":
             code_files.load_parquet()  # before the work, not after
-        by_run = normal is None and command.saved.run is not None
-        if folds and not by_run:
+        run = command.saved.run if normal is None else None
+        if folds and run is None:
             received = f"--normal {normal}" if normal else model
             raise UsageError(
                 "--folds trains on what a run was trained on, by its settings: "
@@ -89,8 +91,8 @@ def anomalies(
             false_alarms,
             config=config,
             progress=command.progress,
-            can_fold=by_run,
-            score_by_folds=_choose_folds(command, folds) if by_run else None,
+            can_fold=run is not None,
+            score_by_folds=None if run is None else _choose_folds(command, run, folds),
         )
         ranked = ranking.rank_anomalies(opened, stream, calibration)
         strangest = ranking.find_differences(opened, stream, ranked.order[:examples])
@@ -123,9 +125,9 @@ def anomalies(
 
 
 def _choose_folds(
-    command: ModelCommand, given: bool | None
+    command: ModelCommand, run: Run, given: bool | None
 ) -> Callable[[np.ndarray], np.ndarray] | None:
-    """What scores normal images by models trained on the others.
+    """What scores normal images of `run` by models trained on the others.
 
     None where it is not wanted, or would take long without being asked for.
     """
@@ -134,7 +136,6 @@ def _choose_folds(
     from autoencode.runs import schema
     from autoencode.training import own_parts, planning
 
-    run = command.saved.run
     seconds = sum(epoch["seconds"] for epoch in run.metrics())
     if given is False or (given is None and seconds > MAX_FOLD_SECONDS):
         return None

@@ -13,7 +13,7 @@ import zipfile
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from PIL import Image
@@ -37,7 +37,7 @@ NUMBER = re.compile(r"[+-]?\d+(\.\d+)?([eE][+-]?\d+)?")
 class Spool:
     """Images of one shape, uint8 (H, W, C), that come batch by batch; see `spooled`."""
 
-    def __init__(self, file: BinaryIO, shape: tuple[int, int, int], folder: Path) -> None:
+    def __init__(self, file: IO[bytes], shape: tuple[int, int, int], folder: Path) -> None:
         self.shape = shape
         self.count = 0
         self._file = file
@@ -49,7 +49,7 @@ class Spool:
             self._file.write(np.ascontiguousarray(images).data)
         self.count += len(images)
 
-    def copy(self, file: BinaryIO) -> None:
+    def copy(self, file: IO[bytes]) -> None:
         """Write the pixels of all images to `file`."""
         self._file.seek(0)
         shutil.copyfileobj(self._file, file, 2**20)
@@ -66,7 +66,7 @@ def spooled(shape: tuple[int, int, int], folder: Path) -> Generator[Spool]:
     ...     spool.count
     3
     """
-    with tempfile.SpooledTemporaryFile(BYTES_IN_MEMORY, dir=folder) as file:
+    with tempfile.SpooledTemporaryFile(BYTES_IN_MEMORY, dir=str(folder)) as file:
         yield Spool(file, shape, folder)
 
 
@@ -85,7 +85,7 @@ def write_arrays(path: Path, arrays: Mapping[str, np.ndarray | Spool]) -> None:
                     _write_array(member, array)
 
 
-def _write_array(file: BinaryIO, array: np.ndarray | Spool) -> None:
+def _write_array(file: IO[bytes], array: np.ndarray | Spool) -> None:
     is_spool = isinstance(array, Spool)
     dtype = "|u1" if is_spool else array.dtype.str
     shape = (array.count, *array.shape) if is_spool else array.shape
@@ -174,8 +174,14 @@ def write_skipped(path: Path, skipped: Sequence[Skipped]) -> None:
 
 
 @contextmanager
-def _written(path: Path, mode: str = "wb", **options: str) -> Generator[Any]:
-    with _writing(path), replacing(path) as temporary, temporary.open(mode, **options) as file:
+def _written(
+    path: Path, mode: str = "wb", *, encoding: str | None = None, newline: str | None = None
+) -> Generator[Any]:
+    with (
+        _writing(path),
+        replacing(path) as temporary,
+        temporary.open(mode, encoding=encoding, newline=newline) as file,
+    ):
         yield file
 
 

@@ -133,6 +133,6 @@ def _read_end(word: str, opened: Opened, stream: Stream | None, fit: str | None)
     """The image, uint8 (H, W, C), at a picture's path, or at an index of `stream`."""
     from autoencode.inference import generation
 
-    if word.isdecimal():
+    if stream is not None and word.isdecimal():
         return stream.image(int(word))
     return generation.read_picture(opened, word, fit)

@@ -120,12 +120,13 @@ def write_denoised(
     with ExitStack() as stack:
         denoised = stack.enter_context(spooled(shape, files.folder))
         arrays: dict[str, np.ndarray | Spool] = {"images": denoised}
-        if with_noise:
-            arrays["noisy"] = stack.enter_context(spooled(shape, files.folder))
+        noisy = stack.enter_context(spooled(shape, files.folder)) if with_noise else None
+        if noisy is not None:
+            arrays["noisy"] = noisy
         for batch in batches:
             denoised.add(batch.images)
-            if with_noise:
-                arrays["noisy"].add(batch.inputs)
+            if noisy is not None:
+                noisy.add(batch.inputs)
                 before.append(batch.input_errors)
                 after.append(batch.errors)
             _keep_first(rows["clean"], batch.originals, examples)

@@ -45,11 +45,13 @@ def run_entries(
         path = folder / entry.folder / MEASURES
         measures = read_measures(path)
         was_done = measures is not None
-        if not was_done:
+        if measures is None:
             settings = dataclasses.asdict(_config_of(entry, config))
             words = {"entry": dataclasses.asdict(entry), "settings": settings}
             _run_process("measure", job | words)
             measures = read_measures(path)
+            # The process ended well, so it wrote them.
+            assert measures is not None
         yield entry, measures, was_done
 
 
@@ -85,6 +87,8 @@ def _run_process(kind: str, job: dict[str, Any]) -> None:
         words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     ) as process:
         try:
+            # It is a pipe, as asked for above.
+            assert process.stderr is not None
             errors = _read_errors(process.stderr)
             process.wait()
         except KeyboardInterrupt:

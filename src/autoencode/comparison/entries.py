@@ -87,8 +87,8 @@ def plan_entries(
                 parameter=name,
             )
 
-    models = dict.fromkeys(models)
-    codes = dict.fromkeys(codes)
+    models = list(dict.fromkeys(models))
+    codes = list(dict.fromkeys(codes))
     entries = [Entry("pca", code) for code in codes]
     for code in codes:
         for model in models:

@@ -15,6 +15,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
+from typing import IO
 
 from autoencode.data import formats
 from autoencode.data.decode import MAX_BYTES, NOT_REGULAR, Unreadable
@@ -146,14 +147,21 @@ def _tar_head(archive: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     if formats.ending_of(member.name) not in WITH_HEAD:
         return b""
     with suppress(*BROKEN):
-        return archive.extractfile(member).read(formats.HEAD_BYTES)
+        return _open_member(archive, member).read(formats.HEAD_BYTES)
     return b""
+
+
+def _open_member(archive: tarfile.TarFile, member: tarfile.TarInfo) -> IO[bytes]:
+    file = archive.extractfile(member)
+    # Only regular files are listed, and these have content.
+    assert file is not None
+    return file
 
 
 def _tar_content(archive: tarfile.TarFile, member: tarfile.TarInfo) -> Content:
     if member.size > MAX_BYTES:
         return Unreadable(f"it holds {member.size:,} bytes, more than {MAX_BYTES:,}")
-    content = archive.extractfile(member).read()
+    content = _open_member(archive, member).read()
     if len(content) != member.size:
         return Unreadable("the archive ends in the middle of it")
     return content

@@ -71,7 +71,7 @@ class ArrayDataset(Dataset):
         """Return the name of each, or else its split and position."""
         ends = np.searchsorted(indices, self._starts)
         pieces = zip(self.arrays, self._starts, ends[:-1], ends[1:], strict=False)
-        positions = [
+        positions: list[tuple[str, int]] = [
             (split, position)
             for split, start, first, last in pieces
             for position in (indices[first:last] - start).tolist()
@@ -156,10 +156,11 @@ class ArrayDataset(Dataset):
 
     def value_notes(self, scale: Scale, why: str) -> list[str]:
         """Return what is to be known of the values, or that scaled pixels do not match `scale`."""
-        if not self.is_scaled or self.known_scale.record() == scale.record():
+        known = self.known_scale
+        if known is None or not self.is_scaled or known.record() == scale.record():
             return super().value_notes(scale, why)
         note = (
-            f"{self.name} was scaled at {self.known_scale.describe()} when it was made, "
+            f"{self.name} was scaled at {known.describe()} when it was made, "
             f"and {why} {scale.describe()}: name the source that it was made of"
         )
         return [note]

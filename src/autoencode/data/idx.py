@@ -94,6 +94,7 @@ def parse_name(name: str) -> tuple[str, str]:
     ('', 'train')
     """
     found = NAME.match(name)
+    assert found is not None
     kind = "" if found[3] == "images" else "_labels"
     return found[1].rstrip("-_."), PART[found[2]] + kind
 

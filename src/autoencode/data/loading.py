@@ -63,8 +63,10 @@ def load_dataset(dataset: Dataset, config: DataConfig, progress: Progress | None
         arrays, labels = recut_arrays(arrays, labels, counts)
     return Images(
         dataset.name,
-        **arrays,
-        **labels,
+        train=arrays["train"],
+        test=arrays["test"],
+        train_labels=labels.get("train_labels"),
+        test_labels=labels.get("test_labels"),
         classes=classes,
         notes=(*choice.notes, *note, *dataset.value_notes(choice.plan.scale, PROBED)),
         skipped=tuple(skipped),
@@ -123,8 +125,10 @@ def _take_arrays(dataset: Dataset, choice: Choice) -> Images | None:
     labels, classes = dataset.labels({"train": choice.train, "test": choice.test})
     return Images(
         dataset.name,
-        **{part: _contiguous(array) for part, array in arrays.items()},
-        **labels,
+        train=_contiguous(arrays["train"]),
+        test=_contiguous(arrays["test"]),
+        train_labels=labels.get("train_labels"),
+        test_labels=labels.get("test_labels"),
         classes=classes,
         notes=choice.notes,
         skipped=tuple(dataset.skipped),

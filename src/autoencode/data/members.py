@@ -86,9 +86,11 @@ class Container(Protocol):
 
     def read(self, numbers: Sequence[int]) -> Iterator[Content]:
         """Give the files at ascending `numbers`."""
+        ...
 
     def stamp(self) -> list:
         """What changes when a file does, as JSON: sizes and times."""
+        ...
 
 
 class Listing:

@@ -101,8 +101,12 @@ def _label_at(source: Any, index: int) -> Any:
 
 
 def _open_iterable(name: str, source: Iterable[Any], options: DataConfig) -> Dataset:
-    is_arrays = isinstance(source, tuple) and all(hasattr(part, "shape") for part in source)
-    if is_arrays and len(source) == 2 and all(len(part.shape) > 2 for part in source):
+    is_pair_of_arrays = (
+        isinstance(source, tuple)
+        and len(source) == 2
+        and all(hasattr(part, "shape") and len(part.shape) > 2 for part in source)
+    )
+    if is_pair_of_arrays:
         raise UsageError(
             "a pair of arrays does not say which is which: hand over {'train': a, 'test': b}, or "
             "{'images': a, 'labels': b}."
@@ -146,7 +150,7 @@ def _open_batches(
     All that a loader gives may be batches (N, H, W) too.
     """
     items = list(items)
-    shape = getattr(split_item(items[0])[0], "shape", ()) if items else ()
+    shape = _shape_of(split_item(items[0])[0] if items else None)
     is_grey = False
     if is_loader and bands is None and len(shape) == 3:
         is_grey = shape[0] not in CHANNELS and shape[2] not in CHANNELS
@@ -158,12 +162,16 @@ def _open_batches(
     return dataset
 
 
+def _shape_of(image: Any) -> tuple[int, ...]:
+    return getattr(image, "shape", ())
+
+
 def _unbatched(items: Iterable[Any], axes: int) -> list[Any]:
     """Items one by one, where those with so many `axes` are batches."""
     found: list[Any] = []
     for item in items:
         image, label = split_raw_item(item)
-        if len(getattr(image, "shape", ())) != axes:
+        if len(_shape_of(image)) != axes:
             found.append((image, plain_label(label)))
             continue
 

@@ -224,14 +224,14 @@ def as_dataset(images: Images) -> Dataset:
 
     found = [
         {part: getattr(images, f"{part}{kind}") for part in images.parts}
-        for kind in ("", "_labels", "_names")
+        for kind in ("_labels", "_names")
     ]
-    rows, labels, names = (
+    labels, names = (
         held if all(one is not None for one in held.values()) else None for held in found
     )
     scale = Scale.from_record(images.ranges) if images.ranges else Scale({"uint8": EIGHT_BITS})
     dataset = ArrayDataset(
-        images.name, rows, labels or {}, images.classes, names, images.notes, scale
+        images.name, images.parts, labels or {}, images.classes, names, images.notes, scale
     )
     dataset.ready = images
     dataset.skipped += images.skipped

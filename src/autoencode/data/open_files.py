@@ -103,7 +103,10 @@ def _open_idx_groups(
 
 def open_idx_set(path: Path, config: DataConfig) -> Dataset:
     """Return the set of IDX files whose names begin with `path`, as `find_idx_set` finds it."""
-    name, files = find_idx_set(path)
+    found = find_idx_set(path)
+    # `path` was looked for before.
+    assert found is not None
+    name, files = found
     return _open_idx(name, files, config)
 
 

@@ -40,7 +40,7 @@ SPLIT_COLUMNS = ("split", "set", "subset", "partition")
 
 def open_paths(
     name: str, paths: Sequence[Any], labels: Sequence[Any] | None, options: DataConfig
-) -> Dataset:
+) -> FileDataset:
     """Return the dataset of picture files that were named one by one.
 
     Raises `UsageError` where one is not there.
@@ -125,7 +125,8 @@ def _part_missing(
 
 def _file_of_row(folder: Path, text: str | None) -> Path:
     """Where the file lies that a row names, in a table of Windows too."""
-    path = folder / Path(text or "").expanduser()
-    if "\\" in (text or "") and not os.path.exists(path):
-        return folder / Path(text.replace("\\", "/"))
+    name = text or ""
+    path = folder / Path(name).expanduser()
+    if "\\" in name and not os.path.exists(path):
+        return folder / Path(name.replace("\\", "/"))
     return path

@@ -144,7 +144,7 @@ class Stream:
         names = {"names": np.array(self.names())}
         return names if labels is None else names | {"labels": labels, "classes": np.array(classes)}
 
-    def images(self, indices: Sequence[int]) -> np.ndarray:
+    def images(self, indices: Sequence[int] | np.ndarray) -> np.ndarray:
         """Return images, uint8 (n, H, W, C), by ascending `indices` among those that were read."""
         return np.concatenate(
             [images for images, _, _ in self._dataset.chunks(self.kept[indices], self._plan)]

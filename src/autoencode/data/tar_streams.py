@@ -11,7 +11,7 @@ import tarfile
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from autoencode.data.decode import MAX_BYTES
 from autoencode.errors import AutoencodeError
@@ -37,7 +37,8 @@ def open_tar(path: Path) -> Generator[tarfile.TarFile]:
                 (opener for magic, opener in UNPACKERS.items() if head.startswith(magic)), None
             )
         file = _Bounded(packed if unpack is None else unpack(packed), path.stat().st_size)
-        with tarfile.open(fileobj=file, mode="r:") as archive:
+        # To read, tarfile needs neither `write` nor `close`, which its type asks for.
+        with tarfile.open(fileobj=cast("IO[bytes]", file), mode="r:") as archive:
             yield archive
 
 

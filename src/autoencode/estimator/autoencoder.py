@@ -22,7 +22,7 @@ from autoencode.estimator.scikit_learn import (
     validate_data,
 )
 from autoencode.images import evenly
-from autoencode.inference import anomalies, sampling, trained
+from autoencode.inference import sampling, trained
 
 MAX_SEED = 2**32 - 1
 
@@ -197,13 +197,13 @@ class Autoencoder(
         the training codes. `seed` is by default the one of `fit`.
         """
         model = self._trained_model()
-        seed = self._fitted["seed"] if seed is None else seed
+        chosen_seed: Any = self._fitted["seed"] if seed is None else seed
         check_whole("n_samples", n_samples, 1, 2**31 - 1)
-        check_whole("seed", seed, 0, MAX_SEED)
+        check_whole("seed", chosen_seed, 0, MAX_SEED)
 
         learnt = self._codes if self._fitted["variational"] is None else None
         with raising_invalid():
-            codes = sampling.new_codes(model.code, int(n_samples), int(seed), learnt)
+            codes = sampling.new_codes(model.code, int(n_samples), int(chosen_seed), learnt)
             return self._layout.to_rows(model.decode(codes))
 
     def __sklearn_is_fitted__(self) -> bool:
@@ -223,14 +223,6 @@ class Autoencoder(
         return Layout(
             self.image_shape_, self.rows_shape_, self.takes_pixels_, self.pixel_range_, scale
         )
-
-    def _take_model(self, model: Any) -> None:
-        self.model_ = model
-        self._trained = trained.Trained(model)
-
-    def _learn_normality(self, codes: np.ndarray) -> None:
-        self._codes = codes
-        self._normality = anomalies.Normality(codes)
 
     def _trained_model(self) -> trained.Trained:
         check_is_fitted(self)

@@ -41,7 +41,7 @@ def raising_invalid() -> Generator[None]:
 def check_whole(name: str, value: Any, least: int, largest: int) -> None:
     """Raise `InvalidError` unless `value` is a whole number from `least` to `largest`."""
     is_whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
-    if not is_whole or not least <= value <= largest:
+    if not is_whole or not least <= int(value) <= largest:
         raise InvalidError(
             f"{name} must be a whole number from {least} to {largest}, received {value!r}."
         )

@@ -90,7 +90,8 @@ class Parameters(BaseEstimator):
 def check_contamination(share: Any) -> None:
     """Raise `InvalidError` unless `share` is a number above 0 and at most 0.5."""
     is_number = isinstance(share, numbers.Real) and not isinstance(share, bool)
-    if not is_number or not 0 < share <= 0.5:
+    # The type of `numbers.Real` lacks half of the comparisons that such numbers have.
+    if not is_number or not 0 < share <= 0.5:  # pyright: ignore[reportOperatorIssue]
         raise InvalidError(f"contamination must be above 0 and at most 0.5, received {share!r}.")
 
 

@@ -12,6 +12,7 @@ from autoencode import data
 from autoencode.data import streaming
 from autoencode.errors import AutoencodeError
 from autoencode.estimator.checks import InvalidError
+from autoencode.estimator.parameters import Parameters
 from autoencode.estimator.scikit_learn import check_is_fitted
 from autoencode.inference import anomalies, detection, saved_model
 from autoencode.inference.saved_model import Saved
@@ -36,7 +37,12 @@ def describe_run(saved: Saved, model: Trained) -> dict[str, Any]:
     that they are stored as, and images are returned as pixels, uint8.
     """
     height, width, channels = model.shape
-    metrics = saved.run.metrics()
+    run = saved.run
+    scale = saved.scale
+    # The path is that of a run folder, and then both are known.
+    assert run is not None
+    assert scale is not None
+    metrics = run.metrics()
     return {
         "image_shape_": list(model.shape),
         "rows_shape_": [height, width] if channels == 1 else list(model.shape),
@@ -45,7 +51,7 @@ def describe_run(saved: Saved, model: Trained) -> dict[str, Any]:
         "n_features_in_": height,
         "_n_features_out": model.code,
         "history_": {name: [line[name] for line in metrics] for name in HISTORY},
-        "_ranges": saved.scale.record(),
+        "_ranges": scale.record(),
         "_run_folder": str(saved.file.parent.resolve()),
     }
 
@@ -83,12 +89,23 @@ def measure_training_images(saved: Saved, model: Trained) -> tuple[np.ndarray, n
     return np.concatenate(codes), np.concatenate(errors)
 
 
-class RunFolderMixin:
+class RunFolderMixin(Parameters):
     """An estimator with the model of a run folder, whose training images are read when needed."""
 
     # How values of each type are read, see `Layout`, and where the training images are found.
     _ranges: dict[str, list[float]] | None = None
     _run_folder: str | None = None
+
+    # The parameters that the model was fitted with.
+    _fitted: dict[str, Any]
+
+    def _take_model(self, model: Any) -> None:
+        self.model_ = model
+        self._trained = Trained(model)
+
+    def _learn_normality(self, codes: np.ndarray) -> None:
+        self._codes = codes
+        self._normality = anomalies.Normality(codes)
 
     def _open_run(self, folder: Path) -> Self:
         """Take the model and the settings of a run; raise `AutoencodeError` where it has none."""

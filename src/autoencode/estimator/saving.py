@@ -9,7 +9,7 @@ import numpy as np
 
 from autoencode import engines
 from autoencode.errors import AutoencodeError
-from autoencode.estimator.run_folders import find_run_folder
+from autoencode.estimator.run_folders import RunFolderMixin, find_run_folder
 from autoencode.estimator.scikit_learn import check_is_fitted
 from autoencode.inference import keras_file
 
@@ -28,7 +28,7 @@ STATE = (
 MADE = ("model_", "_trained", "_codes", "_normality")
 
 
-class SavingMixin:
+class SavingMixin(RunFolderMixin):
     """`save`, `load` and pickles: the model as a .keras file, with all else as JSON in it."""
 
     def save(self, path: str | Path) -> None:
@@ -67,7 +67,8 @@ class SavingMixin:
 
     def __getstate__(self) -> dict[str, Any]:
         """Return what a pickle holds: the model as the bytes of a .keras file, and all else."""
-        state = super().__getstate__()
+        # scikit-learn's is a dict; only that of `object`, which it calls, says that it may be more.
+        state: dict[str, Any] = super().__getstate__()  # pyright: ignore[reportAssignmentType]
         if "model_" not in self.__dict__:
             return state
         kept = {name: value for name, value in state.items() if name not in MADE}

@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import warnings
 from collections.abc import Iterable, Iterator
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -76,7 +77,8 @@ def codes_to_levels(codes: np.ndarray, bits: int) -> dict[str, np.ndarray]:
     >>> codes_to_levels(np.array([[-1.0, 1.0]]), 8)["levels"]
     array([[  0, 255]], dtype=uint8)
     """
-    levels = np.round((codes + 1) / 2 * (2**bits - 1))
+    most: int = 2**bits - 1
+    levels = np.round((codes + 1) / 2 * most)
     dtype = np.uint8 if bits <= 8 else np.uint16
     return {"levels": levels.astype(dtype), "bits": np.array(bits)}
 
@@ -87,12 +89,12 @@ def load_parquet() -> ModuleType:
     Raises `AutoencodeError` with the install command where it is missing.
     """
     try:
-        import pyarrow.parquet
+        import_module("pyarrow.parquet")
     except ImportError as error:
         raise AutoencodeError(
             "Parquet files need pyarrow; install it with: pip install 'autoencode[parquet]'"
         ) from error
-    return pyarrow
+    return import_module("pyarrow")
 
 
 def _no_codes(path: Path) -> AutoencodeError:

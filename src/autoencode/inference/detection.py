@@ -78,7 +78,7 @@ def measure_detections(
     if not is_normal.any() or not groups:
         return []
 
-    detections = []
+    detections: list[Detection] = []
     groups.append((ALL_DEFECTS, np.any([is_defect for _, is_defect in groups], axis=0)))
     for name, is_defect in groups:
         chosen = is_normal | is_defect

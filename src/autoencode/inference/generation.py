@@ -76,9 +76,9 @@ def interpolate(
     `first` and `last` are uint8 (H, W, C). The way leads between their codes, straight or, if
     `spherical`, along the sphere; the first and last images are the reconstructions of both.
     """
-    ends = opened.encode(np.stack([first, last]))
+    first_code, last_code = opened.encode(np.stack([first, last]))
     interpolate_codes = interpolate_sphere if spherical else interpolate_line
-    codes = interpolate_codes(*ends, np.linspace(0, 1, steps))
+    codes = interpolate_codes(first_code, last_code, np.linspace(0, 1, steps))
     return to_pixels(opened.decode(codes.astype(np.float32)))
 
 

@@ -9,7 +9,7 @@ import re
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from autoencode import models
 from autoencode.errors import AutoencodeError, not_written, reason
@@ -87,12 +87,12 @@ def read_notes(path: Path) -> dict[str, Any]:
         with zipfile.ZipFile(path) as archive:
             _check_members(archive, path.stat().st_size)
             archive.getinfo(CONFIG)
-            notes = json.loads(archive.read(NOTES)) if NOTES in archive.namelist() else {}
+            notes = _stored_notes(archive)
     except Exception as error:  # as in `model_from`
         raise AutoencodeError(
             f"{path} is not a model ({reason(error)}): expected a whole .keras file."
         ) from error
-    return notes if isinstance(notes, dict) else {}
+    return notes if _is_object(notes) else {}
 
 
 def model_bytes(model: keras.Model, notes: dict[str, Any]) -> bytes:
@@ -120,7 +120,7 @@ def model_from(content: bytes) -> tuple[keras.Model, dict[str, Any]]:
             damaged = archive.testzip()
             if damaged is not None:
                 raise ValueError(f"the checksum of {damaged} does not match")
-            notes = json.loads(archive.read(NOTES)) if NOTES in archive.namelist() else {}
+            notes = _stored_notes(archive)
             config = _uncompiled(json.loads(archive.read(CONFIG)))
             weights = archive.read(WEIGHTS)
         _check_layers(config)
@@ -144,6 +144,20 @@ def model_from(content: bytes) -> tuple[keras.Model, dict[str, Any]]:
         ) from error
 
 
+def _stored_notes(archive: zipfile.ZipFile) -> Any:
+    return json.loads(archive.read(NOTES)) if NOTES in archive.namelist() else {}
+
+
+def _is_object(value: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether a value out of JSON is an object."""
+    return isinstance(value, dict)
+
+
+def _is_array(value: Any) -> TypeGuard[list[Any]]:
+    """Whether a value out of JSON is an array."""
+    return isinstance(value, list)
+
+
 def _check_members(archive: zipfile.ZipFile, size: int) -> None:
     """Raise `ValueError` where a .keras file of `size` bytes would fill memory."""
     check_unpacked(sum(member.file_size for member in archive.infolist()), size)
@@ -154,17 +168,17 @@ def _check_members(archive: zipfile.ZipFile, size: int) -> None:
 
 def _uncompiled(config: Any) -> Any:
     """Return a model's configuration without how it, or a model inside it, was compiled."""
-    if isinstance(config, dict):
+    if _is_object(config):
         kept = config.keys() - {"compile_config"}
         return {name: _uncompiled(part) for name, part in config.items() if name in kept}
-    if isinstance(config, list):
+    if _is_array(config):
         return [_uncompiled(part) for part in config]
     return config
 
 
 def _check_layers(config: Any) -> None:
     """Raise `AutoencodeError` where a configuration names what is not in `LAYERS` and not plain."""
-    if isinstance(config, dict):
+    if _is_object(config):
         name = config.get("class_name")
         module = str(config.get("module"))
         layer = module in ("keras.layers", "keras") or module.startswith("keras.src.")
@@ -175,7 +189,7 @@ def _check_layers(config: Any) -> None:
             _check_dtype(config["config"]["dtype"])
         parts = list(config.values())
     else:
-        parts = config if isinstance(config, list) else []
+        parts = config if _is_array(config) else []
     for part in parts:
         _check_layers(part)
 
@@ -191,7 +205,7 @@ def _refusal(config: dict[str, Any]) -> AutoencodeError:
     kind = config.get("class_name")
     module = str(config.get("module"))
     inner = config.get("config")
-    name = inner.get("name") if isinstance(inner, dict) else inner
+    name = inner.get("name") if _is_object(inner) else inner
     if kind in ("Lambda", "__lambda__"):
         what = "a lambda function" if kind == "__lambda__" else f"the layer {name!r}, a Lambda"
         return AutoencodeError(
@@ -216,7 +230,7 @@ def _check_weights(weights: bytes) -> None:
 
     with h5py.File(io.BytesIO(weights), "r") as file:
         waiting = [file]
-        seen = set()
+        seen: set[Any] = set()
         announced = 0
         while waiting:
             group = waiting.pop()

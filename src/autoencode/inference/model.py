@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 import numpy as np
 
@@ -43,7 +43,7 @@ def load(model: str | os.PathLike[str] | keras.Model, engine: str = "auto") -> M
     >>> model.encode("pictures/").values.shape  # doctest: +SKIP
     (300, 16)
     """
-    if isinstance(model, (str, os.PathLike)):
+    if _is_path(model):
         return Model(saved_model.open_model(saved_model.find_model(model), engine))
     saved = Saved(getattr(model, "name", "model"), Path("model.keras"), None, {}, None)
     return Model(Opened(saved, Trained(model)))
@@ -243,9 +243,17 @@ class Model:
 
     def _read_one(self, image: data.Source, reading: dict[str, Any]) -> np.ndarray:
         """A single image, uint8 (H, W, C)."""
-        is_array = isinstance(image, np.ndarray) and image.shape in (self.shape, self.shape[:2])
+        is_array = _is_array(image) and image.shape in (self.shape, self.shape[:2])
         stream = self._stream(image[np.newaxis] if is_array else image, **reading)
         images = np.concatenate(list(stream.batches(self._opened.trained.batch_size)))
         if len(images) != 1:
             raise UsageError(f"interpolate goes between single images, received {len(images):,}.")
         return images[0]
+
+
+def _is_path(model: Any) -> TypeGuard[str | os.PathLike[str]]:
+    return isinstance(model, (str, os.PathLike))
+
+
+def _is_array(image: Any) -> TypeGuard[np.ndarray]:
+    return isinstance(image, np.ndarray)

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 
@@ -84,8 +85,12 @@ def grid_points(points: np.ndarray, side: int) -> np.ndarray:
     [[0.01, 0.99], [0.99, 0.99], [0.01, 0.01], [0.99, 0.01]]
     """
     (left, bottom), (right, top) = np.quantile(points, REACH, axis=0)
-    x, y = np.meshgrid(np.linspace(left, right, side), np.linspace(top, bottom, side))
+    x, y = np.meshgrid(_steps(left, right, side), _steps(top, bottom, side))
     return np.stack([x, y], axis=-1).reshape(-1, 2)
+
+
+def _steps(first: np.floating[Any], last: np.floating[Any], count: int) -> np.ndarray:
+    return np.linspace(first, last, count)
 
 
 def spread_points(points: np.ndarray, side: int) -> list[int]:
@@ -125,12 +130,12 @@ def _take_code(codes: np.ndarray) -> Plane:
 
 def _fit_pca(codes: np.ndarray) -> Plane:
     mean, axes, shares = metrics.plane(codes)
-    names = tuple(
+    first, second = (
         f"component {number}, {share:.0%} of the variance"
         for number, share in enumerate(shares, start=1)
     )
     points = ((codes - mean) @ axes).astype(np.float32)
-    return Plane(points, names, lambda points: points @ axes.T + mean)
+    return Plane(points, (first, second), lambda points: points @ axes.T + mean)
 
 
 def _fit_umap(codes: np.ndarray) -> Plane:

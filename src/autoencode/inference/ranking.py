@@ -21,17 +21,17 @@ def rank_anomalies(opened: Opened, stream: Stream, calibration: Calibration) -> 
     Where the labels tell normal images from defects, the result holds `detections`, see
     `detection.measure_detections`.
     """
-    scores = []
-    errors = []
-    distances = []
+    batch_scores: list[np.ndarray] = []
+    errors: list[np.ndarray] = []
+    distances: list[np.ndarray] = []
     for images in stream.batches(opened.trained.batch_size):
         codes = opened.encode(images)
         floats = opened.decode(codes)
         code_distances = calibration.normality.distances(codes)
-        scores.append(anomalies.scores(images, floats, code_distances))
+        batch_scores.append(anomalies.scores(images, floats, code_distances))
         errors.append(metrics.squared_errors(images, floats))
         distances.append(code_distances)
-    scores = np.concatenate(scores)
+    scores = np.concatenate(batch_scores)
 
     rows = row_fields(stream)
     detections = []

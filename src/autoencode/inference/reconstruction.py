@@ -92,9 +92,9 @@ def _reconstruct(
 
 
 def _collect(stream: Stream, batches: Iterator[ReconstructedBatch]) -> Reconstruction:
-    inputs = []
-    images = []
-    errors = []
+    inputs: list[np.ndarray] = []
+    images: list[np.ndarray] = []
+    errors: list[np.ndarray] = []
     for batch in batches:
         inputs.append(batch.inputs)
         images.append(batch.images)

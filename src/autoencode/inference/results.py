@@ -179,7 +179,8 @@ class AnomalyRanking(Rows):
     def _describe(self) -> str:
         if self.threshold is None:
             return f"{len(self):,} images, no threshold"
-        return f"{len(self):,} images, {self.anomalies.sum():,} above {self.threshold:.4g}"
+        above = np.count_nonzero(self.scores > self.threshold)
+        return f"{len(self):,} images, {above:,} above {self.threshold:.4g}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -66,7 +66,7 @@ class Rows:
         """Return the columns of `to_pandas`, by name, each of one value an image."""
         columns: Columns = {"name": list(self.names)}
         if self.labels is not None:
-            columns["label"] = self.label_names
+            columns["label"] = name_labels(self.labels, self.classes)
         return columns
 
     def to_pandas(self) -> pandas.DataFrame:
@@ -83,7 +83,8 @@ def name_labels(labels: np.ndarray, classes: Sequence[str]) -> list[str]:
     >>> name_labels(np.array([1, -1]), ["cat", "dog"])
     ['dog', 'unlabelled']
     """
-    return [classes[label] if label >= 0 else UNLABELLED for label in labels.tolist()]
+    numbers: list[int] = labels.tolist()
+    return [classes[number] if number >= 0 else UNLABELLED for number in numbers]
 
 
 def read_rows(stream: Stream) -> Rows:

@@ -7,6 +7,7 @@ while another thread opens the source.
 from __future__ import annotations
 
 import dataclasses
+import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -124,7 +125,7 @@ class Opened:
         return numbers
 
 
-def find_model(model: str | Path) -> Saved:
+def find_model(model: str | os.PathLike[str]) -> Saved:
     """Return what is known of `model`, a run folder or a .keras file, without loading a framework.
 
     A file in a run folder is that run's. Raises `UsageError` where there is nothing,

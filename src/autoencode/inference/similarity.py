@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from autoencode.errors import AutoencodeError, UsageError
 from autoencode.inference.results import Codes, Similarity
 
 
-def load_neighbours() -> type:
+def load_neighbours() -> type[Any]:
     """Return scikit-learn's `NearestNeighbors`; raise `AutoencodeError` where it is missing."""
     try:
         from sklearn.neighbors import NearestNeighbors
@@ -32,10 +34,11 @@ def find_similar(asked: Codes, searched: Codes, count: int) -> Similarity:
     check_count(count, searched)
     neighbours = load_neighbours()(n_neighbors=count).fit(searched.values)
     distances, indices = neighbours.kneighbors(asked.values)
+    rows: list[list[int]] = indices.tolist()
     return Similarity(
         indices=indices,
         distances=distances,
-        found=tuple(tuple(searched.names[index] for index in row) for row in indices),
+        found=tuple(tuple(searched.names[index] for index in row) for row in rows),
         names=asked.names,
         labels=asked.labels,
         classes=asked.classes,

@@ -20,6 +20,8 @@ def describe_run(saved: Saved) -> dict[str, Any]:
     are the doctor's.
     """
     run = saved.run
+    # Of a file that lies in no run folder, `describe_file` tells.
+    assert run is not None
     metrics = run.metrics()
     kept = run.kept()
     loss = metrics[kept["epoch"] - 1]["loss"] if kept["epoch"] else None

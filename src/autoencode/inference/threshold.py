@@ -159,8 +159,9 @@ def set_threshold(
     )
     count = len(dataset) if normal is None else len(normal)
     are_too_few = len(held_out) < count_needed(false_alarms) <= count
-    by_folds = score_by_folds is not None and are_too_few
-    if by_folds:
+    by_folds = False
+    if score_by_folds is not None and are_too_few:
+        by_folds = True
         test = read(part="all")
         held_out = score_by_folds(np.concatenate(list(test.batches(size))))
 

@@ -85,6 +85,9 @@ def _run_file(path: Path) -> Any:
     """Return the module that `path` makes when it is run; files beside it can be imported."""
     # Under a name of its own: a file called math.py must not take the place of that module.
     spec = importlib.util.spec_from_file_location(f"autoencode_own_{path.stem}", path)
+    # Python finds how to run any file that ends in .py, as this one does.
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
     # Stays there: what the function imports when it is called is beside the file too.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from autoencode.data.decode.tiff import first_of, is_signed
+from autoencode.data.decode.tiff import first_of, is_signed, read_tag
 
 
 def stored_values(picture: Image.Image) -> np.ndarray | None:
@@ -20,7 +20,7 @@ def stored_values(picture: Image.Image) -> np.ndarray | None:
     if picture.mode.startswith("I;16"):
         values = values.astype(np.uint16, copy=False)
         # Pillow inverts 8 bits alone.
-        is_negative = picture.format == "TIFF" and picture.tag_v2.get(262) == 0
+        is_negative = picture.format == "TIFF" and read_tag(picture, 262) == 0
         return ~values if is_negative else values
     if picture.mode == "I":
         return values.astype(_integer_dtype(picture), copy=False)
@@ -40,6 +40,6 @@ def _integer_dtype(picture: Image.Image) -> str:
         return "uint16"
     if picture.format != "TIFF":
         return "int32"
-    if first_of(picture.tag_v2.get(258, 32)) == 16:
+    if first_of(read_tag(picture, 258, 32)) == 16:
         return "int16" if is_signed(picture) else "uint16"
     return "int32" if is_signed(picture) else "uint32"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageFile
 
 from autoencode.data.decode.array_images import channels_last, fit_array, frame_of, is_one_image
 from autoencode.data.decode.channels import make_plain
@@ -22,7 +22,7 @@ from autoencode.data.decode.opening import open_picture
 from autoencode.data.decode.orientation import apply_orientation, read_orientation, swaps_sides
 from autoencode.data.decode.plan import Plan, Tally
 from autoencode.data.decode.resizing import fit, inner_size
-from autoencode.data.decode.tiff import REDUCED, in_native_order
+from autoencode.data.decode.tiff import REDUCED, in_native_order, read_tag
 
 
 def decode(file: Any, plan: Plan, tally: Tally | None = None) -> np.ndarray:
@@ -33,7 +33,11 @@ def decode(file: Any, plan: Plan, tally: Tally | None = None) -> np.ndarray:
     transparency laid on white, other depths than 8 bits are scaled as the plan says, of an
     animation the first frame is taken.
     """
-    return next(decode_frames(file, (0,), plan, tally))
+    decoded = next(decode_frames(file, (0,), plan, tally))
+    # Of several pages alone, a reason stands in the place of one.
+    if isinstance(decoded, Unreadable):
+        raise decoded
+    return decoded
 
 
 def decode_frames(
@@ -72,7 +76,7 @@ def seek_frame(picture: Image.Image, frame: int, plan: Plan) -> None:
     if frame:
         picture.seek(frame)
         check_pixels(picture, plan.max_pixels)
-    if picture.format == "TIFF":
+    if picture.format == "TIFF" and isinstance(picture, ImageFile.ImageFile):
         picture.tile = [in_native_order(tile) for tile in picture.tile]
 
 
@@ -111,6 +115,6 @@ def count_frames(file: Any, bands: tuple[int, ...] | None = None) -> tuple[list[
         frames = []
         for frame in range(count):
             picture.seek(frame)
-            if not int(picture.tag_v2.get(254, 0)) & REDUCED:
+            if not int(read_tag(picture, 254, 0)) & REDUCED:
                 frames.append(frame)
         return frames, count - len(frames)

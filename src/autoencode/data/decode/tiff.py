@@ -59,7 +59,12 @@ def describe_tiff(file: Any) -> str:
 
 def is_signed(picture: Image.Image) -> bool:
     """Return whether a TIFF says that its integers have a sign; without a word they have none."""
-    return picture.format == "TIFF" and first_of(picture.tag_v2.get(339, 1)) == 2
+    return picture.format == "TIFF" and first_of(read_tag(picture, 339, 1)) == 2
+
+
+def read_tag(picture: Any, tag: int, default: Any = None) -> Any:
+    """Return a tag of a TIFF; of Pillow's pictures, those alone have any."""
+    return picture.tag_v2.get(tag, default)
 
 
 def first_of(value: Any) -> Any:

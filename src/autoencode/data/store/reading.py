@@ -106,7 +106,7 @@ def map_images(path: Path, footer: dict[str, Any], end: int) -> Images:
     lone = next(iter(rows.values()))
     rows = {part: rows.get(part, lone) for part in ("train", "test")}
 
-    labels = {}
+    labels: dict[str, Any] = {}
     if footer["labels"]:
         for part, count in counts.items():
             stored = np.fromfile(path, "<i4", count, offset=first)
@@ -122,9 +122,11 @@ def map_images(path: Path, footer: dict[str, Any], end: int) -> Images:
     ranges = footer.get("ranges", {})
     return Images(
         footer["name"],
-        **rows,
+        train=rows["train"],
+        test=rows["test"],
+        train_names=names.get("train_names"),
+        test_names=names.get("test_names"),
         **labels,
-        **names,
         classes=tuple(footer["classes"]),
         skipped=tuple(Skipped(*pair) for pair in footer["skipped"]),
         unused=tuple(Unused(why, int(count), tuple(where)) for why, count, where in unused),

@@ -1,0 +1,4 @@
+# pyarrow has no types of its own: whatever comes from it is Any here.
+from typing import Any
+
+def __getattr__(name: str) -> Any: ...
