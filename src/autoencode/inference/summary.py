@@ -24,7 +24,8 @@ def describe_run(saved: Saved) -> dict[str, Any]:
     assert run is not None
     metrics = run.metrics()
     kept = run.kept()
-    loss = metrics[kept["epoch"] - 1]["loss"] if kept["epoch"] else None
+    kept_epoch: int = kept["epoch"]
+    loss = metrics[kept_epoch - 1]["loss"] if kept_epoch else None
     recorded = {name: run.record[name] for name in RECORDED}
     return {
         "name": saved.name,
@@ -34,7 +35,7 @@ def describe_run(saved: Saved) -> dict[str, Any]:
         **recorded,
         "settings": saved.settings,
         "epochs": len(metrics),
-        "kept_epoch": kept["epoch"],
+        "kept_epoch": kept_epoch,
         "loss": loss,
         "val_loss": kept["val_loss"],
         "pca": run.baseline().get("pca"),
