@@ -12,7 +12,7 @@ import os
 import weakref
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import BinaryIO, TypeGuard
+from typing import IO, TypeGuard
 
 import numpy as np
 
@@ -56,7 +56,7 @@ def aligned(shape: tuple[int, ...]) -> np.ndarray:
     return memory[first : first + size].reshape(shape)
 
 
-def check_npy(file: BinaryIO, size: int) -> None:
+def check_npy(file: IO[bytes], size: int) -> None:
     """Raise `ValueError` where the header of an .npy `file` of `size` bytes announces more.
 
     Then rewind the file. NumPy would make room for what the header announces before it reads.

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from autoencode.errors import AutoencodeError, UsageError, reason
@@ -48,14 +49,14 @@ def register_file(word: str, engine: str, name: str | None = None) -> None:
     if not path.is_file():
         raise UsageError(f"`model={word}` names a file that is not there: {path.resolve()}.")
     engines.load(engines.choose(engine), alone=True)
-    module = _run_file(path)
-    if not hasattr(module, function):
-        defined = [key for key, value in vars(module).items() if callable(value)]
+    contents: dict[str, Any] = vars(_run_file(path))
+    if function not in contents:
+        defined = [key for key, value in contents.items() if callable(value)]
         known = ", ".join(key for key in defined if not key.startswith("_")) or "none"
         raise UsageError(
             f"`model={word}` names a function that {path.name} does not define: it has {known}."
         )
-    build = getattr(module, function)
+    build = contents[function]
     if callable(build) and not hasattr(build, "layers"):
         build = _fail_in_one_line(build, path)
     models.register_model(name or word, build, summary=f"own model of {file}")
@@ -81,7 +82,7 @@ def _last_parts(word: str) -> tuple[str, str]:
     return Path(file).name, function
 
 
-def _run_file(path: Path) -> Any:
+def _run_file(path: Path) -> ModuleType:
     """Return the module that `path` makes when it is run; files beside it can be imported."""
     # Under a name of its own: a file called math.py must not take the place of that module.
     spec = importlib.util.spec_from_file_location(f"autoencode_own_{path.stem}", path)
@@ -122,7 +123,7 @@ def _line_of(error: BaseException, path: Path) -> str:
     """Where in `path` an error came from: " in line 7"; nothing where it is not known."""
     if isinstance(error, SyntaxError) and error.lineno:
         return f" in line {error.lineno}"
-    lines = []
+    lines: list[int] = []
     trace = error.__traceback__
     while trace is not None:
         if Path(trace.tb_frame.f_code.co_filename).resolve() == path.resolve():
