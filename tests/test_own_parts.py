@@ -1,5 +1,6 @@
 """Own models, losses and optimizers: the same numbers as the built-in ones that they copy."""
 
+import html
 import subprocess
 import sys
 
@@ -199,6 +200,50 @@ def test_callbacks_see_every_event():
 
 class Unnamed(keras.Model):
     """A model without a graph."""
+
+
+@keras.saving.register_keras_serializable("own")
+class Doubled(layers.Layer):
+    def call(self, inputs):
+        return 2.0 * inputs
+
+
+class Unsaved(layers.Layer):
+    def __init__(self, factor):
+        super().__init__()
+        self.factor = factor
+
+    def call(self, inputs):
+        return self.factor() * inputs
+
+
+def with_layer(layer):
+    def build(shape, code, width):
+        encoder = keras.Sequential(
+            [keras.Input(shape), layers.Flatten(), layer, layers.Dense(code)]
+        )
+        return encoder, shallow(shape, code)[1]
+
+    return build
+
+
+def test_a_model_that_will_not_be_opened_is_noted_before_it_trains():
+    run = autoencode.train(IMAGES, model=with_layer(Doubled()), run="run", **SAME)
+    report = html.unescape((run.path / "report.html").read_text("utf-8"))
+    assert "the class 'Doubled', which is no part of Keras" in report
+    with pytest.raises(AutoencodeError, match="needs the class 'Doubled'"):
+        _ = run.model
+    # Whoever knows the class opens it with Keras itself.
+    reopened = keras.saving.load_model(run.path / "model.keras")
+    assert reopened.get_layer("encoder").count_params() == 64 * 4 + 4
+
+
+def test_a_model_that_cannot_be_saved_is_refused_before_it_trains(tmp_path):
+    build = with_layer(Unsaved(lambda: 2.0))
+    assert len(list(autoencode.watch(IMAGES, model=build, **SAME))) == SAME["epochs"]
+    with pytest.raises(AutoencodeError, match=r"cannot be saved .* a method get_config"):
+        autoencode.train(IMAGES, model=build, run="run", **SAME)
+    assert not list(tmp_path.iterdir())
 
 
 def module_of_torch():

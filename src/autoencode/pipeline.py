@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from autoencode import data, engines, metrics, models, objectives, runs
-from autoencode.config import Config
+from autoencode.config import Config, Plan
 from autoencode.data import Source, preprocessing
 from autoencode.errors import AutoencodeError
 from autoencode.images import Images
@@ -107,6 +107,7 @@ def prepare(
         engine = start(job.engine, images, plan)
         if plan.time != "auto":
             engine, images, plan = fit_time(job.engine, engine, images, plan)
+        images = _note_unopenable(images, plan, engine)
     return Training(
         source=job.source.name,
         location=job.source.absolute_path,
@@ -118,6 +119,20 @@ def prepare(
         baseline=baseline,
         examined=examined,
     )
+
+
+def _note_unopenable(images: Images, plan: Plan, engine: engines.Engine) -> Images:
+    """Note before an own model is trained that the file of it will not be opened."""
+    if plan.model in models.ARCHITECTURES:
+        return images
+    why = models.describe_unopenable(engine.model)
+    if not why:
+        return images
+    note = (
+        f"the model {plan.model} trains, but encode, reconstruct and the like will not open it "
+        f"from its file: {why}"
+    )
+    return dataclasses.replace(images, notes=(*images.notes, note))
 
 
 def _prepare_resumed(

@@ -15,8 +15,9 @@ import pytest
 from autoencode import AutoencodeError, engines
 from autoencode.cli import app
 from autoencode.inference import saved_model
-from autoencode.inference.keras_file import LAYERS, read_model
+from autoencode.inference.keras_file import read_model
 from autoencode.inference.trained import Trained
+from autoencode.models import LAYERS
 
 SHAPE = (8, 8, 3)
 COUNT = 9

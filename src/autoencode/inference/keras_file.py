@@ -5,15 +5,15 @@ from __future__ import annotations
 import io
 import json
 import math
-import re
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 
 from autoencode import models
 from autoencode.errors import AutoencodeError, not_written, reason
 from autoencode.system.files import check_unpacked, replacing
+from autoencode.system.json_types import is_list, is_record
 
 if TYPE_CHECKING:
     import keras
@@ -24,28 +24,6 @@ CONFIG = "config.json"
 WEIGHTS = "model.weights.h5"
 MAX_TEXT = 2**25  # bytes of JSON: Python makes twenty times as many of the worst
 MAX_OUTPUT = 2**26  # numbers that a layer may make of one image
-# The layers that a model from a file may have. Others can run code or read files, whatever Keras's
-# safe mode allows.
-LAYERS = {
-    "Activation", "Add", "Average", "AveragePooling2D", "BatchNormalization", "Concatenate",
-    "Conv2D", "Conv2DTranspose", "Cropping2D", "Dense", "DepthwiseConv2D", "Dropout", "ELU",
-    "Flatten", "GaussianDropout", "GaussianNoise", "GlobalAveragePooling2D", "GroupNormalization",
-    "InputLayer", "LayerNormalization", "LeakyReLU", "MaxPooling2D", "Maximum", "Minimum",
-    "Multiply", "PReLU", "Permute", "RMSNormalization", "ReLU", "Rescaling", "Reshape",
-    "SeparableConv2D", "Softmax", "SpatialDropout2D", "Subtract", "UnitNormalization",
-    "UpSampling2D", "ZeroPadding2D",
-}  # fmt: skip
-# What else stands in a model's configuration: by module, since none of it takes a path or code.
-PLAIN = (
-    "keras.initializers",
-    "keras.regularizers",
-    "keras.constraints",
-    "keras.activations",
-    "keras.src.ops.",
-)
-MODELS = {"Functional", "Sequential", "Model", "DTypePolicy"}
-# Values that JSON has no form for, and a dict that stands for no object.
-VALUES = {None, "__keras_tensor__", "__numpy__", "__tensor__", "__slice__", "__ellipsis__"}
 
 
 def write_model(model: keras.Model, path: Path, notes: dict[str, Any]) -> None:
@@ -92,7 +70,7 @@ def read_notes(path: Path) -> dict[str, Any]:
         raise AutoencodeError(
             f"{path} is not a model ({reason(error)}): expected a whole .keras file."
         ) from error
-    return notes if _is_object(notes) else {}
+    return notes if is_record(notes) else {}
 
 
 def model_bytes(model: keras.Model, notes: dict[str, Any]) -> bytes:
@@ -123,7 +101,7 @@ def model_from(content: bytes) -> tuple[keras.Model, dict[str, Any]]:
             notes = _stored_notes(archive)
             config = _uncompiled(json.loads(archive.read(CONFIG)))
             weights = archive.read(WEIGHTS)
-        _check_layers(config)
+        models.check_layers(config)
         _check_weights(weights)
         # Keras takes a configuration apart that it reads: this text stays whole.
         text = json.dumps(config)
@@ -148,16 +126,6 @@ def _stored_notes(archive: zipfile.ZipFile) -> Any:
     return json.loads(archive.read(NOTES)) if NOTES in archive.namelist() else {}
 
 
-def _is_object(value: Any) -> TypeGuard[dict[str, Any]]:
-    """Whether a value out of JSON is an object."""
-    return isinstance(value, dict)
-
-
-def _is_array(value: Any) -> TypeGuard[list[Any]]:
-    """Whether a value out of JSON is an array."""
-    return isinstance(value, list)
-
-
 def _check_members(archive: zipfile.ZipFile, size: int) -> None:
     """Raise `ValueError` where a .keras file of `size` bytes would fill memory."""
     check_unpacked(sum(member.file_size for member in archive.infolist()), size)
@@ -168,60 +136,12 @@ def _check_members(archive: zipfile.ZipFile, size: int) -> None:
 
 def _uncompiled(config: Any) -> Any:
     """Return a model's configuration without how it, or a model inside it, was compiled."""
-    if _is_object(config):
+    if is_record(config):
         kept = config.keys() - {"compile_config"}
         return {name: _uncompiled(part) for name, part in config.items() if name in kept}
-    if _is_array(config):
+    if is_list(config):
         return [_uncompiled(part) for part in config]
     return config
-
-
-def _check_layers(config: Any) -> None:
-    """Raise `AutoencodeError` where a configuration names what is not in `LAYERS` and not plain."""
-    if _is_object(config):
-        name = config.get("class_name")
-        module = str(config.get("module"))
-        layer = module in ("keras.layers", "keras") or module.startswith("keras.src.")
-        known = name in LAYERS | MODELS if layer else name in VALUES
-        if not known and not module.startswith(PLAIN):
-            raise _refusal(config)
-        if name in ("__numpy__", "__tensor__"):
-            _check_dtype(config["config"]["dtype"])
-        parts = list(config.values())
-    else:
-        parts = config if _is_array(config) else []
-    for part in parts:
-        _check_layers(part)
-
-
-def _check_dtype(dtype: Any) -> None:
-    """Raise `ValueError` unless an array in a model is of numbers: texts would fill memory."""
-    if not isinstance(dtype, str) or not re.fullmatch(r"bool|(bfloat|float|u?int)\d{1,2}", dtype):
-        raise ValueError(f"it holds an array of {dtype!s:.40}, expected numbers")
-
-
-def _refusal(config: dict[str, Any]) -> AutoencodeError:
-    """The error for a part of a model that is not opened: what it is, and why."""
-    kind = config.get("class_name")
-    module = str(config.get("module"))
-    inner = config.get("config")
-    name = inner.get("name") if _is_object(inner) else inner
-    if kind in ("Lambda", "__lambda__"):
-        what = "a lambda function" if kind == "__lambda__" else f"the layer {name!r}, a Lambda"
-        return AutoencodeError(
-            f"it holds code that would be run ({what}), and no code out of a model's file is run: "
-            "build it with other layers or keras.ops, and save it again."
-        )
-    if kind == "function" or not module.startswith("keras"):
-        what = f"function {name!r}" if kind == "function" else f"class {kind!r}"
-        return AutoencodeError(
-            f"it needs the {what}, which is no part of Keras and whose code the file does not "
-            "hold: build it with layers of Keras alone, and save it again."
-        )
-    return AutoencodeError(
-        f"it has a part of a kind that is not opened, {kind} of {module}: "
-        f"expected the layers {', '.join(sorted(LAYERS))}."
-    )
 
 
 def _check_weights(weights: bytes) -> None:

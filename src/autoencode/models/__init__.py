@@ -5,6 +5,12 @@ the encoder and the decoder. Models from elsewhere are in `own`. Those files imp
 are imported only after an engine has been chosen.
 """
 
+from autoencode.models.file_layers import (
+    LAYERS,
+    check_layers,
+    check_saving,
+    describe_unopenable,
+)
 from autoencode.models.registry import (
     ARCHITECTURES,
     Architecture,
@@ -22,9 +28,13 @@ from autoencode.models.registry import (
 
 __all__ = [
     "ARCHITECTURES",
+    "LAYERS",
     "Architecture",
     "adopt_model",
     "build",
+    "check_layers",
+    "check_saving",
+    "describe_unopenable",
     "find",
     "initialise",
     "known_models",

@@ -76,11 +76,14 @@ def record(
 ) -> Generator[Chunk | Epoch | Setback | BestEpoch | Stopped | Finding]:
     """Pass on the events of `training` and write them into the run folder `folder`.
 
-    `runs.claim` or `runs.reclaim` gave it. What the doctor finds comes at the end. Once
+    `runs.claim` or `runs.reclaim` gave it. Raises `AutoencodeError` at once for an own model that
+    cannot be saved. What the doctor finds comes at the end. Once
     `stopping()` is true after an event, a checkpoint is written, `Stopped` is yielded, and the
     folder is finished with the epochs so far. Closing this generator early does the same; Ctrl-C
     leaves a finished folder with the checkpoint of its last epoch.
     """
+    if training.config.model not in models.ARCHITECTURES:
+        models.check_saving(training.engine.model)
     recorder = Recorder(training, folder)
     try:
         with memory_told(training.config):
