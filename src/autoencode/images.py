@@ -17,6 +17,8 @@ from autoencode.errors import AutoencodeError
 FINGERPRINT_BYTES = 2**20
 # The label of an image of no class.
 UNLABELLED = -1
+# Runs of neighbours that training images are held out as.
+HOLDOUT_RUNS = 10
 # Images on the contact sheet of a notebook.
 SHOWN_IN_NOTEBOOK = 40
 # Files or folders that are named in one line.
@@ -129,6 +131,10 @@ class Images:
     def hold_out(self, count: int, seed: int) -> Images:
         """Return these images with `count` of the training images, drawn by `seed`, in `holdout`.
 
+        They are drawn as runs of neighbours, ten at most and one in each tenth of the images: tiles
+        of one photograph or frames of one film follow each other, and single ones would have near
+        twins among the training images. `count` is at most half of the images.
+
         >>> pixels = np.zeros((8, 4, 4, 1), "uint8")
         >>> images = Images("noise", pixels, pixels[:2])
         >>> len(images.hold_out(2, seed=0).train)
@@ -136,9 +142,8 @@ class Images:
         """
         if not count:
             return self
-        order = np.random.default_rng([seed, count]).permutation(len(self.train))
-        held = np.sort(order[:count])
-        kept = np.sort(order[count:])
+        held = _draw_runs(len(self.train), count, np.random.default_rng([seed, count]))
+        kept = np.setdiff1d(np.arange(len(self.train)), held)
         labels = self.train_labels
         names = self.train_names
         return replace(
@@ -239,3 +244,15 @@ def check_images(images: np.ndarray, what: str = "images") -> None:
             f"{what}: expected at least one image of at least one pixel with 1 or 3 channels, "
             f"received {received}."
         )
+
+
+def _draw_runs(total: int, count: int, random: np.random.Generator) -> np.ndarray:
+    """Return `count` of `total` indices, sorted: runs of neighbours, one in each of equal parts."""
+    runs = min(HOLDOUT_RUNS, count)
+    lengths = [len(part) for part in np.array_split(np.arange(count), runs)]
+    borders = np.linspace(0, total, runs + 1).astype(int)
+    drawn = []
+    for first, end, length in zip(borders, borders[1:], lengths, strict=False):
+        begin = random.integers(first, end - length + 1)
+        drawn.append(np.arange(begin, begin + length))
+    return np.concatenate(drawn)

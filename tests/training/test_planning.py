@@ -4,6 +4,8 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autoencode import Config, Images, UsageError, pipeline
 from autoencode.training import assembly, planning
@@ -164,3 +166,32 @@ def test_cross_entropy_by_a_clipped_model_is_noted(model, loss, is_noted):
 )
 def test_weight_decay_is_chosen_for_the_optimizer_that_it_was_measured_with(options, expected):
     assert planning.resolve(Config(**options), 10_000).weight_decay == expected
+
+
+@given(st.integers(2, 400), st.floats(0.01, 0.5), st.integers(0, 99))
+def test_images_are_held_out_in_runs_over_the_whole_order(total, share, seed):
+    count = planning.held_out(total, share)
+    numbers = np.arange(total, dtype=np.uint32).view(np.uint8).reshape(total, 2, 2, 1)
+    images = Images("numbered", numbers, numbers[:1]).hold_out(count, seed)
+    held, kept = (part.reshape(-1).view(np.uint32) for part in (images.holdout, images.train))
+    assert sorted([*held, *kept]) == list(range(total))
+    assert len(held) == count
+    assert np.count_nonzero(np.diff(held) > 1) < 10
+    # As many from each half.
+    assert abs(np.count_nonzero(held < total / 2) - count / 2) <= count / 10 + 1
+
+
+def test_what_is_held_out_of_a_film_has_no_twins_among_the_training_images():
+    """Frames that follow each other differ by a step: single ones lie between their neighbours."""
+    random = np.random.default_rng(0)
+    walk = np.cumsum(random.normal(0, 4, (1000, 8, 8, 1)), axis=0)
+    frames = (walk % 256).astype(np.uint8)
+    images = Images("film", frames, frames[:1]).hold_out(100, seed=0)
+    single = np.sort(random.permutation(1000)[:100])
+
+    def distance(held, kept):
+        difference = held.reshape(len(held), 1, -1).astype(float) - kept.reshape(1, len(kept), -1)
+        return np.median(np.abs(difference).mean(-1).min(1))
+
+    apart = distance(images.holdout, images.train)
+    assert apart > 1.5 * distance(frames[single], np.delete(frames, single, axis=0))

@@ -169,7 +169,7 @@ class BestEpoch:
     def __str__(self) -> str:
         if self.epoch == 0:
             return (
-                "no epoch reconstructs the held-out images 2 % better than PCA: the model is PCA, "
+                "no epoch reconstructs the held-out images 5 % better than PCA: the model is PCA, "
                 f"fitted on all training images, val_loss {self.evaluation.error:.4f}"
             )
         return (
