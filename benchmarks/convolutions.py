@@ -30,7 +30,7 @@ from autoencode import Config, engines, pipeline
 from autoencode.training import planning
 how, engine_name = sys.argv[1:3]
 side, channels, batch, count, passes = map(int, sys.argv[3:])
-engines.load(engine_name, alone=True)
+engines.load(engine_name, own_process=True)
 shape = (side, side, channels)
 images = np.random.default_rng(0).integers(0, 256, (count, *shape), "uint8")
 config = planning.resolve(Config(model="conv", batch_size=batch))

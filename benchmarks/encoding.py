@@ -46,7 +46,7 @@ from pathlib import Path
 from autoencode.inference import saved_model
 from autoencode.data import store
 rows = store.open_store(Path(sys.argv[1])).train
-opened = saved_model.open_model(saved_model.find_model(sys.argv[2]), alone=True)
+opened = saved_model.open_model(saved_model.find_model(sys.argv[2]), own_process=True)
 started = time.perf_counter()
 codes = opened.encode(rows)
 print(json.dumps(time.perf_counter() - started))

@@ -32,7 +32,7 @@ from autoencode import Config, Images, engines, pipeline, training
 from autoencode.training import planning
 from autoencode.data import store
 where, path, epochs, model = sys.argv[1:]
-engines.load("jax", alone=True)
+engines.load("jax", own_process=True)
 images = store.open_store(Path(path))
 if where == "memory":
     images = Images("rows", np.array(images.train), np.array(images.test))

@@ -96,7 +96,7 @@ def resume(
         settings = schema.settings(opened.record)
         own_parts.register_again(settings, opened.folder, given)
         own_parts.check_own_parts(settings, opened.folder)
-        plan, resumed = pipeline.take_up(opened, epochs)
+        plan, resumed = pipeline.plan_resume(opened, epochs)
         job = pipeline.check_job(pipeline.source_of(opened) if source is None else source, plan)
         training = pipeline.prepare(job, resumed=resumed)
         _follow(training, opened.folder, callbacks, progress)

@@ -199,7 +199,7 @@ class Images:
             ("test images", f"{len(self.test):,}"),
             ("size", f"{width}x{height} {'grey' if channels == 1 else 'RGB'}"),
         ]
-        shown = self.train[evenly(len(self.train), SHOWN_IN_NOTEBOOK)]
+        shown = self.train[evenly_spaced(len(self.train), SHOWN_IN_NOTEBOOK)]
         return html.card_element(self.name, facts, html.sheet_element(shown))
 
     def fingerprint(self) -> int:
@@ -209,16 +209,16 @@ class Images:
         checksum = 0
         most = max(1, FINGERPRINT_BYTES // 2 // math.prod(self.shape))
         for part in (self.train, self.test):
-            for index in evenly(len(part), most):
+            for index in evenly_spaced(len(part), most):
                 checksum = zlib.crc32(np.ascontiguousarray(part[index]).data, checksum)
         return checksum
 
 
-def evenly(count: int, most: int) -> list[int]:
+def evenly_spaced(count: int, most: int) -> list[int]:
     """Return at most `most` of the indices below `count`, ascending, spread evenly from the first
     to the last.
 
-    >>> evenly(9, 3)
+    >>> evenly_spaced(9, 3)
     [0, 4, 8]
     """
     return np.unique(np.linspace(0, count - 1, min(count, most)).astype(int)).tolist()

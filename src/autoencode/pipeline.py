@@ -16,7 +16,7 @@ from autoencode.errors import AutoencodeError
 from autoencode.images import Images
 from autoencode.runs.description import describe_epoch
 from autoencode.runs.recorder import Stopped, Training, memory_told, record
-from autoencode.runs.resume import Resumed, restore, take_up
+from autoencode.runs.resume import Resumed, plan_resume, restore
 from autoencode.training import Epoch, own_parts, planning, train
 from autoencode.training.assembly import assemble, fit, fit_time, start
 from autoencode.training.findings import Finding
@@ -31,9 +31,9 @@ __all__ = [
     "describe_epoch",
     "fit",
     "fit_time",
+    "plan_resume",
     "record",
     "start",
-    "take_up",
 ]
 
 
@@ -75,15 +75,15 @@ def check_job(source: Source, config: Config) -> Job:
 def prepare(
     job: Job,
     *,
-    alone: bool = False,
+    own_process: bool = False,
     progress: data.Progress | None = None,
     resumed: Resumed | None = None,
 ) -> Training:
     """Load images and framework side by side, build the model, and return the training.
 
-    `alone` is for the command's own process, see `engines.load`; `progress` is called with how many
-    pictures of how many are decoded; `resumed`, with the plan from `take_up` as settings of the
-    job, is what a stopped training resumes from.
+    `own_process` is that of `engines.load`; `progress` is called with how many pictures of how many
+    are decoded; `resumed`, with the plan from `plan_resume` as settings of the job, is what a
+    stopped training resumes from.
     """
     config = job.config
     # A source may come through Keras, which must then find the same engine.
@@ -96,7 +96,7 @@ def prepare(
     baseline = beside.submit(_measure_baseline, loading, config.code)
     beside.submit(_import_for_the_end)
     beside.shutdown(wait=False)
-    engines.load(job.engine, alone=alone)
+    engines.load(job.engine, own_process=own_process)
 
     with memory_told(config):
         images = loading.result()
@@ -212,7 +212,7 @@ def resume(folder: str | Path, epochs: int | None = None, source: Source | None 
     where the run was trained on an array. Raises `AutoencodeError` for what the caller can mend.
     """
     with runs.reclaim(folder) as opened:
-        plan, resumed = take_up(opened, epochs)
+        plan, resumed = plan_resume(opened, epochs)
         job = check_job(source_of(opened) if source is None else source, plan)
         for _ in record(prepare(job, resumed=resumed), opened.folder):
             pass

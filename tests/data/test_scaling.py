@@ -56,7 +56,7 @@ def test_auto_takes_one_range_for_all_values(tmp_path, name, form):
 @pytest.mark.parametrize("count", [40, 220])
 def test_one_cloud_in_one_picture_of_many_gives_all_the_same_scale(tmp_path, form, count):
     values = draw(0.1, 0.9, "float32", count)
-    seen = autoencode.images.evenly(count, LOOKED_AT)
+    seen = autoencode.images.evenly_spaced(count, LOOKED_AT)
     odd = next((index for index in range(1, count) if index not in seen), count - 3)
     values[odd, 0, 0] = 1.05
     found, said = read(FORMS[form](values, tmp_path))

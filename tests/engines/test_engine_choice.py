@@ -95,7 +95,7 @@ def test_the_variable_is_the_users_again_once_keras_is_imported(before):
 
 def test_a_command_process_saves_without_tensorflow_and_does_not_hide_it():
     code = (
-        "import sys; from autoencode import engines, models; engines.load('jax', alone=True);"
+        "import sys; from autoencode import engines, models; engines.load('jax', own_process=True);"
         "models.save(models.build('article', (4, 4, 1), 2), sys.argv[1]);"
         "print('tensorflow' in sys.modules); import tensorflow; print(tensorflow.__name__)"
     )

@@ -54,7 +54,7 @@ failed = {}
 for file in sorted(folder.glob("*.keras")):
     truth = np.load(file.with_suffix(".npz"))
     try:
-        opened = saved_model.open_model(saved_model.find_model(file), engine, alone=True)
+        opened = saved_model.open_model(saved_model.find_model(file), engine, own_process=True)
         codes = opened.encode(images)
         np.testing.assert_allclose(codes, truth["codes"], rtol=1e-3, atol=1e-4)
         made = opened.decode(codes)

@@ -410,7 +410,7 @@ def _damage_run(whole: Path, draw: random.Random) -> str:
     try:
         run = runs.Run.open(folder)
         render.render_run(run)
-        _, resumed = resume.take_up(run, epochs=9)
+        _, resumed = resume.plan_resume(run, epochs=9)
     except AutoencodeError as error:
         if "\n" in str(error):
             raise ValueError("more than one line") from error
@@ -500,7 +500,7 @@ os.environ["CANARY"] = sys.argv[1]
 os.environ["KERAS_BACKEND"] = "jax"
 import hostile, faults
 from autoencode import AutoencodeError, engines
-engines.load("jax", alone=True)
+engines.load("jax", own_process=True)
 faults.resource_of_models()
 for name in sys.argv[2:]:
     with tempfile.TemporaryDirectory() as folder, faults.limited(120):

@@ -38,7 +38,7 @@ RUN_FILES = {
         lambda run: run.originals(),
     ),
     "state": ("state.json", lambda run: run.state()),
-    "checkpoint": ("checkpoint/0.checkpoint", lambda run: resume.take_up(run, epochs=9)),
+    "checkpoint": ("checkpoint/0.checkpoint", lambda run: resume.plan_resume(run, epochs=9)),
 }
 SOURCES = {kind: f"set.{kind}" for kind in ("store", "npz", "npy", "zip", "tar")}
 SOURCES |= {"idx": "set-idx3-ubyte", "idx.gz": "set-idx3-ubyte.gz"}

@@ -116,7 +116,7 @@ def test_from_a_damaged_checkpoint_it_falls_back_to_the_one_before(
     content = bytearray(newest.read_bytes())
     content[place] ^= 1
     newest.write_bytes(content)
-    _, resumed = resume.take_up(runs.Run.open(folder))
+    _, resumed = resume.plan_resume(runs.Run.open(folder))
     # The newest waiting checkpoint is written, not every one.
     assert resumed.position.number in (
         2,
@@ -147,7 +147,7 @@ def test_more_epochs_go_on_from_the_last(whole, tmp_path):
         pipeline.resume(folder, source=faults.IMAGES)
     with pytest.raises(UsageError, match="`epochs=2` is less than the 3"):
         pipeline.resume(folder, 2, source=faults.IMAGES)
-    _, resumed = resume.take_up(runs.Run.open(folder), 4)
+    _, resumed = resume.plan_resume(runs.Run.open(folder), 4)
     assert any("cosine schedule now ends after epoch 4" in note for note in resumed.notes)
     pipeline.resume(folder, 4, source=faults.IMAGES)
     run = runs.Run.open(folder)
@@ -357,7 +357,7 @@ def test_an_exploding_loss_goes_back_and_halves_the_learning_rate(batch_size, ep
             engine, faults.IMAGES, planning.resolve(Config(epochs=4, batch_size=batch_size))
         )
     )
-    setbacks = [event for event in events if isinstance(event, training.Setback)]
+    setbacks = [event for event in events if isinstance(event, training.Rollback)]
     epochs = [event for event in events if isinstance(event, training.Epoch)]
     assert engine.rate == 0.55
     assert [event.position.number for event in setbacks] == [epoch]
@@ -402,7 +402,7 @@ def test_a_loss_that_is_no_number_is_told_and_recorded(tmp_path, single_steps, m
 
     monkeypatch.setattr(batches.Resident, "train", spoil)
     events = list(pipeline.record(prepare(faults.IMAGES, faults.CONFIG), tmp_path))
-    (setback,) = [event for event in events if isinstance(event, training.Setback)]
+    (setback,) = [event for event in events if isinstance(event, training.Rollback)]
     assert setback.what == "epoch 2: the loss became nan"
     run = runs.Run.open(tmp_path)
     assert len(run.metrics()) == 3
@@ -466,7 +466,7 @@ def test_a_second_signal_stops_at_once_and_loses_nothing_that_is_told(tmp_path, 
     run = runs.Run.open(tmp_path / "run")
     assert run.state()["state"] == "stopped"
     assert not (run.folder / "report.html").exists()
-    resumed = resume.take_up(run)[1]
+    resumed = resume.plan_resume(run)[1]
     assert (
         f"after step {resumed.position.step} of epoch" in line
         or f"after epoch {resumed.position.number - 1};" in line

@@ -34,7 +34,7 @@ def info(
     if saved.run is not None:
         description = summary.describe_run(saved)
     else:
-        opened = saved_model.open_model(saved, engine, alone=True)
+        opened = saved_model.open_model(saved, engine, own_process=True)
         description = summary.describe_file(saved, opened.trained)
     if json_object:
         print(json.dumps(description))

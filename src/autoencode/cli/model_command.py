@@ -96,7 +96,7 @@ class ModelCommand:
         """Return the model, opened."""
         from autoencode.inference import saved_model
 
-        opened = saved_model.open_model(self.saved, self.engine, alone=True)
+        opened = saved_model.open_model(self.saved, self.engine, own_process=True)
         self._print_assumed(opened)
         return opened
 
@@ -115,7 +115,7 @@ class ModelCommand:
             config=reading.config(self.saved),
             most=most,
             progress=self.progress,
-            alone=True,
+            own_process=True,
         )
         self._print_assumed(opened)
         self.streams.append(stream)

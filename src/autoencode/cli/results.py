@@ -12,7 +12,7 @@ from autoencode.cli import file_formats
 from autoencode.cli.file_formats import SHEET_IMAGES, Spool, spooled
 from autoencode.cli.output_files import OutputFiles
 from autoencode.data.streaming import Stream
-from autoencode.images import evenly
+from autoencode.images import evenly_spaced
 from autoencode.inference import projection as projections
 from autoencode.inference.code_files import codes_to_levels
 from autoencode.inference.results import (
@@ -51,7 +51,7 @@ def write_codes(files: OutputFiles, codes: Codes) -> None:
     else:
         levels = codes_to_levels(values, codes.bits)
         file_formats.write_arrays(files.file, levels | _row_arrays(codes))
-    drawn = values[evenly(len(values), DRAWN_CODES)]
+    drawn = values[evenly_spaced(len(values), DRAWN_CODES)]
     file_formats.write_figure(files.beside(), charts.draw_codes(drawn, len(values)))
 
 

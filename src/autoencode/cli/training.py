@@ -61,7 +61,7 @@ def train(
     from autoencode.runs import schema
     from autoencode.training import own_files, own_parts
 
-    prepare = partial(pipeline.prepare, alone=True)
+    prepare = partial(pipeline.prepare, own_process=True)
     with signals.ended_by_sigterm():
         if resume is None:
             config = config or Config()
@@ -77,7 +77,7 @@ def train(
                 recorded = opened.record["settings"]["model"]
                 own_files.register_file_again(config.model, opened.record["engine"], recorded)
             own_parts.check_own_parts(schema.settings(opened.record), resume)
-            plan, resumed = pipeline.take_up(opened, _asked_epochs(config))
+            plan, resumed = pipeline.plan_resume(opened, _asked_epochs(config))
             job = pipeline.check_job(pipeline.source_of(opened), plan)
             prepare = partial(prepare, job, resumed=resumed)
             _train(prepare, resume, quiet=quiet, json_lines=json_lines)

@@ -84,7 +84,7 @@ def _measure_training(
     with runs.hold(folder):
         config, resumed = _resume(folder, config)
         job = pipeline.check_job(source, config)
-        training = pipeline.prepare(job, alone=True, resumed=resumed)
+        training = pipeline.prepare(job, own_process=True, resumed=resumed)
         is_stopped = False
         for event in pipeline.record(training, folder, ended):
             is_stopped = is_stopped or isinstance(event, pipeline.Stopped)
@@ -119,7 +119,7 @@ def _resume(folder: Path, config: Config) -> tuple[Config, pipeline.Resumed | No
     """
     if not (folder / runs.RECORD).exists():
         return config, None
-    return pipeline.take_up(runs.Run.open(folder), measuring=True)
+    return pipeline.plan_resume(runs.Run.open(folder), measuring=True)
 
 
 def _measure_pca(images: Images, components: int, folder: Path) -> dict[str, Any]:

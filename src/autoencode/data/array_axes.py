@@ -9,7 +9,7 @@ import numpy as np
 
 from autoencode.data.decode import CHANNELS, OPAQUE_SHARE, alpha_share, channels_last, is_alpha
 from autoencode.errors import AutoencodeError
-from autoencode.images import evenly
+from autoencode.images import evenly_spaced
 from autoencode.system.memmap import release
 
 # Images whose fourth channel is looked at.
@@ -137,7 +137,7 @@ def check_channels(array: np.ndarray, what: str, bands: tuple[int, ...] | None =
 
 def _has_alpha(array: np.ndarray) -> bool:
     shares = []
-    for index in evenly(len(array), LOOKED_AT):
+    for index in evenly_spaced(len(array), LOOKED_AT):
         shares.append(alpha_share(array[index]))
         release(array)
     return float(np.mean(shares)) >= OPAQUE_SHARE

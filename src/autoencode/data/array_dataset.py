@@ -15,7 +15,7 @@ from autoencode.data.decode import Plan, Probe, Tally
 from autoencode.data.extents import EIGHT_BITS, Extent, add_extent, fills, kind_of, measure_extent
 from autoencode.data.scaling import Scale
 from autoencode.errors import AutoencodeError
-from autoencode.images import UNLABELLED, Images, evenly
+from autoencode.images import UNLABELLED, Images, evenly_spaced
 from autoencode.system.memmap import release
 
 # Bytes of an array that are given at a time: 10,699 rows of MNIST.
@@ -184,7 +184,7 @@ class ArrayDataset(Dataset):
     def sample_values(self, plan: Plan) -> dict[str, np.ndarray]:
         """Draw from evenly spaced images."""
         drawn: dict[str, list[np.ndarray]] = {}
-        for array, positions, _ in self._pieces(np.array(evenly(len(self), SAMPLED_IMAGES))):
+        for array, positions, _ in self._pieces(np.array(evenly_spaced(len(self), SAMPLED_IMAGES))):
             for position in positions:
                 values = decode.select_colours(array[position][np.newaxis], plan).reshape(-1)
                 step = max(1, len(values) // SAMPLED_VALUES)
@@ -195,7 +195,7 @@ class ArrayDataset(Dataset):
     def identity(self) -> Any:
         """A checksum of some rows: the whole may be larger than memory."""
         checksum = hashlib.sha256()
-        for array, positions, _ in self._pieces(np.array(evenly(len(self), 1000))):
+        for array, positions, _ in self._pieces(np.array(evenly_spaced(len(self), 1000))):
             for position in positions:
                 checksum.update(array[position].tobytes())
                 release(array)

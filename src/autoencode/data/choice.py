@@ -12,7 +12,7 @@ from autoencode.data.dataset import Dataset
 from autoencode.data.decode import Plan
 from autoencode.data.pictures import describe_nothing
 from autoencode.data.splits import Split, split_dataset
-from autoencode.images import evenly
+from autoencode.images import evenly_spaced
 
 # Images that decide size and colour.
 LOOKED_AT = 200
@@ -51,7 +51,7 @@ class Choice:
 def choose_plan(dataset: Dataset, config: DataConfig) -> Choice:
     """Look at `dataset` and decide; raise `AutoencodeError` where there is nothing to train on."""
     looked = preprocessing.look_plan(config)
-    probes = dataset.sample(evenly(len(dataset), LOOKED_AT), looked) if len(dataset) else []
+    probes = dataset.sample(evenly_spaced(len(dataset), LOOKED_AT), looked) if len(dataset) else []
     probes = probes or dataset.sample(range(len(dataset)), looked)
     if not probes:
         raise describe_nothing(dataset, looked)

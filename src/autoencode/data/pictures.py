@@ -28,7 +28,7 @@ from autoencode.data.parallel import (
     sample_file,
 )
 from autoencode.errors import AutoencodeError
-from autoencode.images import UNLABELLED, Skipped, evenly
+from autoencode.images import UNLABELLED, Skipped, evenly_spaced
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +138,7 @@ class PictureDataset(Dataset):
     def sample_values(self, plan: Plan) -> dict[str, np.ndarray]:
         """Draw from evenly spaced images."""
         drawn: dict[str, list[np.ndarray]] = {}
-        files = self._files(np.array(evenly(len(self), SAMPLED_IMAGES)))
+        files = self._files(np.array(evenly_spaced(len(self), SAMPLED_IMAGES)))
         for values in on_all_cores(lambda file: sample_file(file, plan), files, file_size):
             for kind, some in values.items():
                 drawn.setdefault(kind, []).append(some)

@@ -19,7 +19,7 @@ from autoencode.data.pictures import describe_nothing
 from autoencode.data.scaling import Scale
 from autoencode.data.splits import split_dataset
 from autoencode.errors import AutoencodeError, UsageError, unknown
-from autoencode.images import describe_unused, evenly
+from autoencode.images import describe_unused, evenly_spaced
 
 PARTS = ("all", "train", "test")
 
@@ -197,10 +197,10 @@ def stream(
     if among is not None:
         indices = np.intersect1d(indices, among, assume_unique=True)
     if most is not None and len(indices):
-        indices = indices[evenly(len(indices), most)]
+        indices = indices[evenly_spaced(len(indices), most)]
 
     if scale is None or config.range != "auto":
-        probes = dataset.sample(evenly(len(dataset), LOOKED_AT), looked)
+        probes = dataset.sample(evenly_spaced(len(dataset), LOOKED_AT), looked)
         scale, scale_notes = dataset.choose_scale(config.range, looked, probes)
         notes += scale_notes
     height, width, channels = shape

@@ -21,7 +21,7 @@ from autoencode.data.extents import Extent, add_extent
 from autoencode.data.loading import load_dataset
 from autoencode.data.open import Source, open_dataset
 from autoencode.errors import not_written
-from autoencode.images import Images, Skipped, evenly
+from autoencode.images import Images, Skipped, evenly_spaced
 from autoencode.plots import grids
 from autoencode.system.files import replacing
 
@@ -108,7 +108,7 @@ def summarise(
     dataset = open_dataset(source, config)
     probes = []
     if len(dataset):
-        looked_at = evenly(len(dataset), LOOKED_AT)
+        looked_at = evenly_spaced(len(dataset), LOOKED_AT)
         probes = dataset.sample(looked_at, preprocessing.look_plan(config))
     images = load_dataset(dataset, config, progress)
     hashes = Counter(
@@ -126,7 +126,7 @@ def summarise(
         grey=sum(probe.grey for probe in probes),
         extents=extents,
         duplicates=sum(hashes.values()) - len(hashes),
-        shown=np.asarray(images.train[evenly(len(images.train), SHOWN)]),
+        shown=np.asarray(images.train[evenly_spaced(len(images.train), SHOWN)]),
     )
 
 

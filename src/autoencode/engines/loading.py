@@ -25,11 +25,11 @@ STOOD_IN_FOR = (
 _modules: dict[str, Any] = sys.modules
 
 
-def load(name: str, *, alone: bool = False) -> ModuleType:
+def load(name: str, *, own_process: bool = False) -> ModuleType:
     """Import the engine `name` and Keras on its backend, and return the engine's module.
 
-    `alone` is for a process that is the command's own: what Keras would import there without need
-    is kept from it.
+    `own_process` is for a process that is the command's own: what Keras would import there without
+    need is kept from it.
     """
     announce(name)
     # Arrays of TensorFlow and PyTorch, and Keras's variables on JAX, cause it whenever they are
@@ -37,12 +37,12 @@ def load(name: str, *, alone: bool = False) -> ModuleType:
     warnings.filterwarnings("ignore", COPY_WARNING, DeprecationWarning)
     with contextlib.ExitStack() as around:
         around.callback(_restore_backend)
-        if alone:
+        if own_process:
             around.enter_context(_light_import(name))
-        if alone and name == "tensorflow":
+        if own_process and name == "tensorflow":
             around.enter_context(_stderr_closed())
         module = import_module(MODULES[name])
-    if alone and name != "tensorflow":
+    if own_process and name != "tensorflow":
         _save_without_tensorflow()
     return module
 

@@ -21,7 +21,7 @@ from autoencode.estimator.scikit_learn import (
     check_is_fitted,
     validate_data,
 )
-from autoencode.images import evenly
+from autoencode.images import evenly_spaced
 from autoencode.inference import sampling, trained
 
 MAX_SEED = 2**32 - 1
@@ -111,7 +111,7 @@ class Autoencoder(
             self._n_features_out = self._fitted["code"]
             self._take_model(model)
 
-            kept = pixels[evenly(len(pixels), trained.KEPT_CODES)]
+            kept = pixels[evenly_spaced(len(pixels), trained.KEPT_CODES)]
             self._learn_normality(self._trained.encode(kept))
             scores = -self._normality.scores(self._trained, pixels)
             self.offset_ = float(np.quantile(scores, float(self.contamination)))

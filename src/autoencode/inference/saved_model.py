@@ -148,13 +148,13 @@ def find_model(model: str | os.PathLike[str]) -> Saved:
     return Saved(name, file, run, settings, codes)
 
 
-def open_model(saved: Saved, engine: str = "auto", *, alone: bool = False) -> Opened:
-    """Load the framework and return the model, ready to be used; `alone` as in `engines.load`.
+def open_model(saved: Saved, engine: str = "auto", *, own_process: bool = False) -> Opened:
+    """Load the framework and return the model, ready to be used.
 
-    Raises `AutoencodeError` where it is damaged, would run code, or has no layers `encoder` and
-    `decoder` that images go through, see `models.halves`.
+    `own_process` is that of `engines.load`. Raises `AutoencodeError` where the model is damaged,
+    would run code, or has no layers `encoder` and `decoder`, see `models.halves`.
     """
-    engines.load(engines.choose(engine), alone=alone)
+    engines.load(engines.choose(engine), own_process=own_process)
     model, _ = read_model(saved.file)
     try:
         return Opened(saved, Trained(model))
@@ -171,7 +171,7 @@ def open_with_source(
     config: DataConfig | None = None,
     most: int | None = None,
     progress: Progress | None = None,
-    alone: bool = False,
+    own_process: bool = False,
 ) -> tuple[Opened, Stream]:
     """Return the model, opened, and the images of `source` as it expects them, not yet read.
 
@@ -187,7 +187,7 @@ def open_with_source(
     engines.announce(engines.choose(engine))
     with ThreadPoolExecutor(1) as executor:
         pending = executor.submit(data.open_dataset, source, config)
-        opened = open_model(saved, engine, alone=alone)
+        opened = open_model(saved, engine, own_process=own_process)
         dataset = pending.result()
     stream = streaming.stream(
         dataset,

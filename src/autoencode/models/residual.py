@@ -15,7 +15,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from autoencode.images import evenly
+from autoencode.images import evenly_spaced
 from autoencode.metrics import PCA
 
 COMPONENTS = 256  # 512 gain nothing: 0.0142 on 3,400 emoji at a code of 16 with either
@@ -101,7 +101,7 @@ def initialise(model: keras.Model, images: np.ndarray) -> None:
     encoder = model.get_layer("encoder")
     decoder = model.get_layer("decoder")
     code = decoder.input_shape[1]
-    sample = images[evenly(len(images), SAMPLED)]
+    sample = images[evenly_spaced(len(images), SAMPLED)]
     live = SMALL_COMPONENTS if len(images) < SMALL_SET else COMPONENTS
 
     mean, directions, deviations = _components(sample, max(code, live))

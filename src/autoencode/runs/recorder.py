@@ -25,7 +25,7 @@ from autoencode.training import (
     Epoch,
     Evaluation,
     Position,
-    Setback,
+    Rollback,
     doctor,
     evaluate,
     train_error,
@@ -58,7 +58,7 @@ class Training:
     config: Plan
     images: Images
     engine: engines.Engine
-    events: Iterator[Chunk | Epoch | Setback | BestEpoch]
+    events: Iterator[Chunk | Epoch | Rollback | BestEpoch]
     baseline: Future[Baseline]
     resumed: Resumed | None = None
     examined: Future[list[Finding]] | None = None
@@ -73,7 +73,7 @@ class Stopped:
 
 def record(
     training: Training, folder: Path, stopping: Callable[[], bool] = lambda: False
-) -> Generator[Chunk | Epoch | Setback | BestEpoch | Stopped | Finding]:
+) -> Generator[Chunk | Epoch | Rollback | BestEpoch | Stopped | Finding]:
     """Pass on the events of `training` and write them into the run folder `folder`.
 
     `runs.claim` or `runs.reclaim` gave it. Raises `AutoencodeError` at once for an own model that
@@ -152,7 +152,7 @@ class Recorder:
             resumed.run, resumed.lines, again, originals, resumed.sequence
         )
 
-    def note(self, event: Chunk | Epoch | Setback | BestEpoch) -> None:
+    def note(self, event: Chunk | Epoch | Rollback | BestEpoch) -> None:
         """Write what there is to write of `event`."""
         self._position = event.position
         if isinstance(event, BestEpoch):
@@ -163,7 +163,7 @@ class Recorder:
         if isinstance(event, Epoch):
             self._last = event
             self.writer.write_epoch(describe_epoch(event), event.originals, event.reconstructions)
-        if isinstance(event, (Epoch, Setback)):
+        if isinstance(event, (Epoch, Rollback)):
             self._good = self.engine.state()
         best = event.position.best
         if isinstance(event, Epoch) and best is not None and best.epoch == event.number:

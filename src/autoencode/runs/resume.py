@@ -40,7 +40,7 @@ class Resumed:
     notes: tuple[str, ...] = ()
 
 
-def take_up(
+def plan_resume(
     run: runs.Run, epochs: int | None = None, *, measuring: bool = False
 ) -> tuple[Plan, Resumed]:
     """Return the plan of a run that stopped, and what it resumes from.

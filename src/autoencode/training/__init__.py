@@ -9,7 +9,7 @@ from autoencode.training.events import (
     Epoch,
     Evaluation,
     Position,
-    Setback,
+    Rollback,
 )
 from autoencode.training.loop import train, warming_up
 from autoencode.training.pace import epoch_seconds
@@ -22,7 +22,7 @@ __all__ = [
     "Epoch",
     "Evaluation",
     "Position",
-    "Setback",
+    "Rollback",
     "epoch_seconds",
     "evaluate",
     "train",

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from autoencode.engines import Engine
-from autoencode.images import Images, evenly
+from autoencode.images import Images, evenly_spaced
 from autoencode.system.memmap import release
 from autoencode.training.events import Evaluation
 
@@ -52,7 +52,7 @@ def train_error(engine: Engine, images: Images) -> float:
     As many as there are test images are taken at most, drawn evenly.
     """
     most = max(1, MAX_TRAIN_VALUES // math.prod(images.shape))
-    drawn = images.train[evenly(len(images.train), min(len(images.test), most))]
+    drawn = images.train[evenly_spaced(len(images.train), min(len(images.test), most))]
     release(images.train)
     return evaluate(engine, drawn, 0).error
 

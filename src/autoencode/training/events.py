@@ -63,7 +63,7 @@ class Chunk:
 
 
 @dataclass(frozen=True)
-class Setback:
+class Rollback:
     """The loss became NaN or infinite, or diverged, and the training was rolled back.
 
     The engine is at the end of the last good epoch, at half the learning rate.

@@ -6,7 +6,7 @@ from collections import Counter
 
 import numpy as np
 
-from autoencode.images import Images, evenly
+from autoencode.images import Images, evenly_spaced
 from autoencode.training.findings import Finding
 
 # How many images are examined, how many bytes of them at most, and how many whatever their size.
@@ -43,7 +43,7 @@ def examine_images(images: Images) -> list[Finding]:
     every value of the 50 images examined is 0
     """
     count = max(MIN_EXAMINED, MAX_EXAMINED_BYTES // images.train[0].size)
-    sample = np.asarray(images.train[evenly(len(images.train), min(MAX_EXAMINED, count))])
+    sample = np.asarray(images.train[evenly_spaced(len(images.train), min(MAX_EXAMINED, count))])
     findings = [
         _find_uniform(sample) or _find_dark_or_bright(sample),
         _find_identical(sample),

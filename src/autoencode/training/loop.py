@@ -24,7 +24,7 @@ from autoencode.training.events import (
     Diverged,
     Epoch,
     Position,
-    Setback,
+    Rollback,
 )
 from autoencode.training.pace import Pace, chunks, compile_programs
 
@@ -54,7 +54,7 @@ def train(
     start: Position | None = None,
     good: list[np.ndarray] | None = None,
     best: list[np.ndarray] | None = None,
-) -> Iterator[Chunk | Epoch | Setback | BestEpoch]:
+) -> Iterator[Chunk | Epoch | Rollback | BestEpoch]:
     """Return an iterator over the epochs of a training, their chunks before them, and rollbacks.
 
     With held-out images, `BestEpoch` comes last, unless the iteration is stopped early. To resume
@@ -74,7 +74,7 @@ def _events(
     position: Position,
     good: list[np.ndarray],
     best: list[np.ndarray],
-) -> Iterator[Chunk | Epoch | Setback | BestEpoch]:
+) -> Iterator[Chunk | Epoch | Rollback | BestEpoch]:
     count = len(images.train)
     starts_as_pca = models.find(plan.model).starts_as_pca
     if images.holdout is not None and position == Position() and starts_as_pca:
@@ -109,8 +109,8 @@ def _events(
                 yield epoch
             else:
                 what = f"epoch {position.number}: {what}"
-                good, position = _set_back(engine, good, before, what, plan)
-                yield Setback(what, position)
+                good, position = _roll_back(engine, good, before, what, plan)
+                yield Rollback(what, position)
     if position.best is not None:
         yield _restore_best(engine, images, plan, position, position.best, best)
 
@@ -180,7 +180,7 @@ def _diverged(loss: float, position: Position, warming: int, floor: float = 0.0)
     return ""
 
 
-def _set_back(
+def _roll_back(
     engine: Engine, good: list[np.ndarray], start: Position, what: str, plan: Plan
 ) -> tuple[list[np.ndarray], Position]:
     """Roll the engine back to the last good epoch, at half the learning rate.

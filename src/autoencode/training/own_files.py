@@ -48,7 +48,7 @@ def register_file(word: str, engine: str, name: str | None = None) -> None:
     path = Path(file)
     if not path.is_file():
         raise UsageError(f"`model={word}` names a file that is not there: {path.resolve()}.")
-    engines.load(engines.choose(engine), alone=True)
+    engines.load(engines.choose(engine), own_process=True)
     contents: dict[str, Any] = vars(_run_file(path))
     if function not in contents:
         defined = [key for key, value in contents.items() if callable(value)]
