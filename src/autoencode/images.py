@@ -19,6 +19,7 @@ FINGERPRINT_BYTES = 2**20
 UNLABELLED = -1
 # Runs of neighbours that training images are held out as.
 HOLDOUT_RUNS = 10
+SHORTEST_RUN = 3
 # Images on the contact sheet of a notebook.
 SHOWN_IN_NOTEBOOK = 40
 # Files or folders that are named in one line.
@@ -131,9 +132,10 @@ class Images:
     def hold_out(self, count: int, seed: int) -> Images:
         """Return these images with `count` of the training images, drawn by `seed`, in `holdout`.
 
-        They are drawn as runs of neighbours, ten at most and one in each tenth of the images: tiles
-        of one photograph or frames of one film follow each other, and single ones would have near
-        twins among the training images. `count` is at most half of the images.
+        They are drawn as runs of three neighbours or more, ten runs at most, spread over all
+        images: tiles of one photograph or frames of one film follow each other, and single ones
+        would have near twins among the training images. `count` is at most half of the images, or
+        half rounded up.
 
         >>> pixels = np.zeros((8, 4, 4, 1), "uint8")
         >>> images = Images("noise", pixels, pixels[:2])
@@ -248,7 +250,7 @@ def check_images(images: np.ndarray, what: str = "images") -> None:
 
 def _draw_runs(total: int, count: int, random: np.random.Generator) -> np.ndarray:
     """Return `count` of `total` indices, sorted: runs of neighbours, one in each of equal parts."""
-    runs = min(HOLDOUT_RUNS, count)
+    runs = min(HOLDOUT_RUNS, math.ceil(count / SHORTEST_RUN))
     lengths = [len(part) for part in np.array_split(np.arange(count), runs)]
     borders = np.linspace(0, total, runs + 1).astype(int)
     drawn = []

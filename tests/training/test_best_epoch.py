@@ -10,6 +10,8 @@ from sklearn.datasets import load_digits
 from sklearn.decomposition import PCA
 
 from autoencode import Config, Images, pipeline, runs, training
+from autoencode.training import Position, loop, planning
+from autoencode.training.events import Best
 
 DIGITS = np.round(load_digits().images * (255 / 16)).astype(np.uint8)[..., None]
 SMALL = Images("digits", DIGITS[:120], DIGITS[1000:1100])
@@ -175,3 +177,29 @@ def test_a_training_killed_after_its_last_epoch_ends_with_the_same_model(tmp_pat
     first, second = (weights_in(path / "model.keras") for path in (whole, folder))
     for left, right in zip(first, second, strict=True):
         np.testing.assert_array_equal(left, right)
+
+
+def test_small_gains_keep_a_training_going_and_pca_in_the_end():
+    """Patience counts from the lowest error; the margin over PCA decides at the end alone."""
+    plan = planning.resolve(Config(model="residual", schedule="constant", epochs=60))
+    best = Best(0, 1.0, start=1.0)
+    for number in range(1, 41):
+        best = loop._best_of(best, number, 1.0 - 0.001 * number)
+        assert not loop._is_exhausted(Position(number + 1, best=best), plan)
+    assert best == Best(40, 0.96, start=1.0)
+    assert loop._is_exhausted(Position(59, best=best), plan)
+    assert not loop._is_clearly_better(best, 1.0, held_out=100)
+
+
+@pytest.mark.parametrize(
+    ("error", "images", "better"),
+    [
+        (0.94, 20, True),
+        (0.96, 2000, False),
+        (0.94, 10, False),
+        (0.89, 10, True),
+        (0.81, 5, False),
+    ],
+)
+def test_few_held_out_images_must_show_more(error, images, better):
+    assert loop._is_clearly_better(Best(3, error, start=1.0), 1.0, images) == better

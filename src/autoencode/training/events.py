@@ -39,11 +39,13 @@ class Position:
 class Best:
     """The epoch with the lowest error on the held-out images so far, and that error.
 
-    Epoch 0 is the untrained model, where it starts as PCA.
+    Epoch 0 is the untrained model, where it starts as PCA; `start` is its error, None where it does
+    not.
     """
 
     epoch: int
     error: float
+    start: float | None = None
 
 
 @dataclass(frozen=True)
@@ -155,9 +157,9 @@ class Epoch:
 class BestEpoch:
     """The end of a training with held-out images: the engine has the weights of the best epoch.
 
-    `epoch` is 0 where no epoch was better than PCA, and the model is PCA, fitted on all training
-    images. `loss` is that epoch's, None for epoch 0; `holdout_loss` the mean squared error over
-    the held-out images, `evaluation` what the model makes of the test images.
+    `epoch` is 0 where no epoch was clearly better than PCA, and the model is PCA, fitted on all
+    training images. `loss` is that epoch's, None for epoch 0; `holdout_loss` the mean squared error
+    over the held-out images, `evaluation` what the model makes of the test images.
     """
 
     epoch: int
@@ -169,7 +171,7 @@ class BestEpoch:
     def __str__(self) -> str:
         if self.epoch == 0:
             return (
-                "no epoch reconstructs the held-out images 5 % better than PCA: the model is PCA, "
+                "no epoch is clearly better than PCA on the held-out images: the model is PCA, "
                 f"fitted on all training images, val_loss {self.evaluation.error:.4f}"
             )
         return (

@@ -36,10 +36,11 @@ DIVERGED_TIMES = 10.0
 ABOVE_FIRST = 1.25
 # Below that loss, 30 dB, a model that starts as PCA has not diverged: its start may be perfect.
 PCA_FLOOR = 1e-3
-# An epoch counts as better than PCA, as which some models start, where its hold-out error is that
-# much lower: images held out of photographs are like those trained on, and flatter by 8 to 12 %
-# (docs/performance.md, "Defaults"). PCA is then fitted on all training images once more.
-BEATS_START = 0.95
+# The best epoch is kept, and not PCA, as which some models start, where its hold-out error is that
+# much lower: images held out of photographs are like those trained on, and flatter by 5 to 12 %
+# (docs/performance.md, "Defaults"). Of fewer than 20, one alone may make that difference. PCA is
+# fitted on all training images once more.
+CLEARLY_BETTER = 0.05
 # Training stops when the hold-out error has not improved for that share of all epochs, and for ten.
 # Epochs in the first half of a falling learning rate do not count: there the error often rises
 # above that of the start, and falls below it at lower rates (0.95 of PCA's on photograph patches).
@@ -79,7 +80,7 @@ def _events(
     starts_as_pca = models.find(plan.model).starts_as_pca
     if images.holdout is not None and position == Position() and starts_as_pca:
         error = evaluate(engine, images.holdout, 0).error
-        position = replace(position, best=Best(0, error))
+        position = replace(position, best=Best(0, error, start=error))
     rows = feed(engine, images.train, plan.batch_size)
     pace = Pace()
     compiling = None
@@ -129,25 +130,32 @@ def _restore_best(
     images: Images,
     plan: Plan,
     position: Position,
-    chosen: Best,
-    best: list[np.ndarray],
+    best: Best,
+    state: list[np.ndarray],
 ) -> BestEpoch:
-    """Give the engine the weights `best` of the best epoch, `chosen`.
+    """Give the engine the weights to keep: `state`, those of the `best` epoch, or PCA's.
 
-    Where that is the start, they are PCA of all training images.
+    PCA is fitted on all training images, those held out too.
     """
-    loss = position.losses[chosen.epoch - 1] if chosen.epoch else None
-    if chosen.epoch:
-        engine.restore(best)
-        engine.update_model()
-    else:
+    held_out = images.holdout
+    # Or there is no best epoch.
+    assert held_out is not None
+    if best.start is not None and not _is_clearly_better(best, best.start, len(held_out)):
         # A training resumed here has not copied the engine's state into the model yet.
         engine.update_model()
-        parts = [part for part in (images.train, images.holdout) if part is not None]
-        models.initialise(plan.model, engine.model, np.concatenate(parts))
+        models.initialise(plan.model, engine.model, np.concatenate([images.train, held_out]))
         engine.read_model()
+        evaluation = evaluate(engine, images.test, plan.examples)
+        return BestEpoch(0, None, best.start, evaluation, position)
+    engine.restore(state)
+    engine.update_model()
     evaluation = evaluate(engine, images.test, plan.examples)
-    return BestEpoch(chosen.epoch, loss, chosen.error, evaluation, position)
+    return BestEpoch(best.epoch, position.losses[best.epoch - 1], best.error, evaluation, position)
+
+
+def _is_clearly_better(best: Best, start: float, held_out: int) -> bool:
+    """Whether the error on so many held-out images fell far enough below that at the start."""
+    return best.error < (1 - max(CLEARLY_BETTER, 1 / held_out)) * start
 
 
 def warming_up(plan: Plan) -> int:
@@ -217,8 +225,7 @@ def _epoch(engine: Engine, images: Images, plan: Plan, position: Position, start
     best = position.best
     if images.holdout is not None:
         holdout_loss = evaluate(engine, images.holdout, 0).error
-        if _is_better(holdout_loss, best):
-            best = Best(position.number, holdout_loss)
+        best = _best_of(best, position.number, holdout_loss)
     return Epoch(
         number=position.number,
         steps=position.step,
@@ -242,7 +249,8 @@ def _epoch(engine: Engine, images: Images, plan: Plan, position: Position, start
     )
 
 
-def _is_better(error: float, best: Best | None) -> bool:
+def _best_of(best: Best | None, epoch: int, error: float) -> Best:
+    """Return the better one of the best epoch so far and one with that hold-out error."""
     if best is None:
-        return True
-    return error < (best.error if best.epoch else BEATS_START * best.error)
+        return Best(epoch, error)
+    return replace(best, epoch=epoch, error=error) if error < best.error else best
