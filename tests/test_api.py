@@ -87,6 +87,12 @@ def test_it_is_the_training_of_the_same_settings_elsewhere(run):
     assert keywords == epochs[:1]
 
 
+def test_an_opened_set_is_a_source_too(run):
+    opened = autoencode.data.open_dataset(IMAGES)
+    again = [epoch.val_loss for epoch in autoencode.watch(opened, **SETTINGS)]
+    assert again == [line["val_loss"] for line in run.metrics]
+
+
 def test_a_callback_that_fails_leaves_a_run_to_resume(run, tmp_path):
     def stop_after_one(event):
         if isinstance(event, autoencode.Epoch):

@@ -133,10 +133,10 @@ def open_dataset(source: Source, config: DataConfig | None = None) -> Dataset:
     """
     from autoencode.data.dataset import Dataset
 
-    if isinstance(source, Dataset):
-        return source
     config = config or DataConfig()
     location = locate(source)
+    if isinstance(location.source, Dataset):
+        return location.source
     dataset = _open(location, config)
     _check_bands(dataset, config)
     if location.note:
