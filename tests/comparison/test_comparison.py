@@ -207,10 +207,14 @@ def test_seeds_share_the_test_images_and_a_name_stands_once(folder):
             ("small.npz", "--batch-size", "449", "--models", "article,conv"),
             "leaves one of 450 alone: choose 448",
         ),
-        (("small.npz", "--models", "own.py:build"), "names a file that is not there"),
+        (
+            ("small.npz", "--models", "own.py:build"),
+            "--models own.py:build names a file that is not",
+        ),
+        (("small.npz", "--models", "own.py"), "'own.py' is a file: name the function in it too"),
         (
             ("small.npz", "--models", "one/own.py:build,two/own.py:build"),
-            "received own.build from one/own.py:build and from two/own.py:build: rename",
+            "--models holds two own models called own.build, one/own.py:build and two/own.py:build",
         ),
         (("small.npz", "--folder", "."), "is not empty and holds no comparison"),
         (
@@ -222,6 +226,9 @@ def test_seeds_share_the_test_images_and_a_name_stands_once(folder):
     ],
 )
 def test_a_wrong_call_is_one_line(folder, compared, words, message):
+    for name in ("one", "two"):
+        (folder / name).mkdir(exist_ok=True)
+        (folder / name / "own.py").write_text("def build(shape, code, width): ...\n")
     done = command(*words, cwd=folder)
     assert done.returncode in (1, 2)
     assert message in done.stderr
@@ -229,28 +236,68 @@ def test_a_wrong_call_is_one_line(folder, compared, words, message):
     assert not done.stdout  # nothing was trained
 
 
-def test_an_own_model_out_of_a_file_has_a_row(folder):
-    """A copy of a built-in model ends with the same figures."""
+COPY = """
+from autoencode.models import article
+def build(shape, code, width):
+    return article.build(shape, code, width)
+"""
+OWN = ("small.npz", "--models", "article,copies/mine.py:build", "--codes", "2", "--seeds", "1")
+SAME = (
+    *("--optimizer", "adam", "--learning-rate", "0.001", "--schedule", "constant"),
+    *("--batch-size", "50", "--holdout", "0", "--epochs", "3", "--folder", "own"),
+)
+
+
+@pytest.fixture(scope="module")
+def with_own(folder):
     (folder / "copies").mkdir()
-    (folder / "copies" / "mine.py").write_text(
-        "from autoencode.models import article\n"
-        "def build(shape, code, width):\n"
-        "    return article.build(shape, code, width)\n"
-    )
-    words = ["small.npz", "--models", "article,copies/mine.py:build", "--codes", "2"]
-    same = ["--optimizer", "adam", "--learning-rate", "0.001", "--schedule", "constant"]
-    same += ["--batch-size", "50", "--holdout", "0", "--epochs", "3", "--seeds", "1"]
-    done = command(*words, *same, "--folder", "own", cwd=folder)
+    (folder / "copies" / "mine.py").write_text(COPY)
+    done = command(*OWN, *SAME, cwd=folder)
     assert done.returncode == 0, done.stderr
-    rows = list(csv.DictReader((folder / "own" / "leaderboard.csv").read_text().splitlines()))
+    return folder / "own"
+
+
+def test_an_own_model_out_of_a_file_has_a_row(with_own):
+    """A copy of a built-in model ends with the same figures."""
+    rows = list(csv.DictReader((with_own / "leaderboard.csv").read_text().splitlines()))
     assert [row["model"] for row in rows] == ["pca", "article", "mine.build"]
     assert rows[1]["mse"] == rows[2]["mse"]
-    assert (folder / "own" / "mine.build-code2-seed0" / "report.html").exists()
+    run = with_own / "mine.build-code2-seed0"
+    assert (run / "report.html").exists()
+    # It repeats the training, and `train --resume` knows the model by it.
+    assert "--model copies/mine.py:build" in runs.Run.open(run).record["command"]
     # The doctor warns after the second epoch and at the end: each finding is told once.
     for entry in ("article", "mine.build"):
-        measured = json.loads((folder / "own" / f"{entry}-code2-seed0/measures.json").read_text())
+        measured = json.loads((with_own / f"{entry}-code2-seed0/measures.json").read_text())
         (finding,) = measured["findings"]
         assert finding.startswith("it is worse than the mean image")
+
+
+def test_a_changed_file_is_another_model(folder, with_own):
+    path = folder / "copies" / "mine.py"
+    path.write_text(COPY + "# changed\n")
+    done = command(*OWN, *SAME, cwd=folder)
+    path.write_text(COPY)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "own holds trainings of mine.build from a file with other content" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("import sys\nsys.exit(0)\n", "failed in line 2: SystemExit: 0"),
+        ("def build(shape, code, width):\n    return 1, 2\n", "build"),
+        ("def built(shape, code, width): ...\n", "does not define: it has built"),
+    ],
+)
+def test_an_own_model_that_fails_is_found_before_anything_is_trained(folder, content, message):
+    (folder / "bad.py").write_text(content)
+    words = ("small.npz", "--models", "article,bad.py:build", "--codes", "2", "--epochs", "1")
+    done = command(*words, "--folder", f"bad-{len(content)}", cwd=folder)
+    assert done.returncode in (1, 2)
+    assert message in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not list((folder / f"bad-{len(content)}").glob("*-code*"))
 
 
 def test_a_source_that_was_replaced_is_refused(folder, compared):

@@ -52,19 +52,17 @@ def compare(
 
     config = config or Config()
     console = Screen()
-    names, own_models = _find_own(_words(models))
     entries = comparison.plan_entries(
-        source, config, names, _whole_numbers("--codes", codes), seeds, own_models
+        source, config, _words(models), _whole_numbers("--codes", codes), seeds
     )
-    folder = comparison.claim_folder(folder, source, config)
+    folder = comparison.claim_folder(folder, source, config, entries)
     done = 0
+    told: set[str] = set()
     try:
         with signals.ended_by_sigterm():
-            for entry, found, before in comparison.run_entries(
-                folder, source, config, entries, own_models
-            ):
+            for entry, found, before in comparison.run_entries(folder, source, config, entries):
                 done += 1
-                _tell_entry(console, entry.folder, found, first=done == 1, before=before)
+                _tell_entry(console, entry.folder, found, told, before=before)
     except KeyboardInterrupt as error:
         print(
             f"autoencode: stopped early, {done} of {len(entries)} done; the same command goes on",
@@ -77,39 +75,19 @@ def compare(
 
 
 def _tell_entry(
-    console: Screen, name: str, found: dict[str, Any], *, first: bool, before: bool
+    console: Screen, name: str, found: dict[str, Any], told: set[str], *, before: bool
 ) -> None:
-    for note in found["notes"] if first else ():
-        console.tell(note)
-    if first and found["skipped"]:
-        console.tell(f"{found['skipped']:,} skipped, see: autoencode look")
+    """Tell what an entry measured, and what it notes that was not `told` yet."""
+    notes = list(found["notes"])
+    if found["skipped"]:
+        notes.append(f"{found['skipped']:,} skipped, see: autoencode look")
+    for note in notes:
+        if note not in told:
+            console.tell(note)
+    told.update(notes)
     console.tell(f"{name}: test MSE {found['mse']:.5f}" + (" (was there)" if before else ""))
     for finding in found["findings"]:
         console.tell(f"  doctor: {finding}")
-
-
-def _find_own(models: list[str]) -> tuple[list[str], dict[str, str]]:
-    """Return the names of `models`, and the words of those that stand in files, by name.
-
-    Raises `UsageError` where two of them have one name.
-    """
-    from autoencode.training import own_files
-
-    names = []
-    own = {}
-    for model in models:
-        if not own_files.is_in_file(model):
-            names.append(model)
-            continue
-        name = own_files.short_name(model)
-        if own.get(name, model) != model:
-            raise UsageError(
-                f"--models takes own models with different names, received {name} from "
-                f"{own[name]} and from {model}: rename one of the functions."
-            )
-        own[name] = model
-        names.append(name)
-    return names, own
 
 
 def _words(text: str) -> list[str]:

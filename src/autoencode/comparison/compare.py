@@ -12,11 +12,11 @@ import json
 import logging
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from autoencode.comparison.entries import MEASURES, NONE, Entry
+from autoencode.comparison.entries import MEASURES, Entry
 from autoencode.config import Config
 from autoencode.data.store import WAITING
 from autoencode.errors import AutoencodeError, UsageError
@@ -27,19 +27,20 @@ def run_entries(
     source: str,
     config: Config,
     entries: Sequence[Entry],
-    own_models: Mapping[str, str] = NONE,
 ) -> Iterator[tuple[Entry, dict[str, Any], bool]]:
     """Train and measure what is not done yet.
 
-    Yields every entry with its measures, and whether these were there before. `own_models` holds
-    words such as "mine.py:build" by the names that they have in `entries`: each process runs the
-    files of those that it trains. Raises
-    `AutoencodeError` before anything is trained where the source holds other images than in the
-    trainings before, or too few.
+    Yields every entry with its measures, and whether these were there before. The file of an own
+    model is run, in each process that trains it. Raises `AutoencodeError` before anything is
+    trained where the source holds other images than in the trainings before, or too few, or where
+    an own model cannot be built or saved.
     """
-    job = {"folder": str(folder), "source": source, "own_models": dict(own_models)}
-    models = list(dict.fromkeys(entry.model for entry in entries if entry.seed is not None))
-    _run_process("check", job | {"models": models, "settings": dataclasses.asdict(config)})
+    job = {"folder": str(folder), "source": source}
+    for checked in _checked_together(entries):
+        models = list(dict.fromkeys(entry.model for entry in checked))
+        codes = list(dict.fromkeys(entry.code for entry in checked))
+        words = {"models": models, "codes": codes, "settings": dataclasses.asdict(config)}
+        _run_process("check", job | words)
 
     for entry in entries:
         path = folder / entry.folder / MEASURES
@@ -50,9 +51,18 @@ def run_entries(
             words = {"entry": dataclasses.asdict(entry), "settings": settings}
             _run_process("measure", job | words)
             measures = read_measures(path)
-            # The process ended well, so it wrote them.
-            assert measures is not None
+        if measures is None:
+            raise AutoencodeError(f"{entry.folder} ended without measures: run the command again.")
         yield entry, measures, was_done
+
+
+def _checked_together(entries: Sequence[Entry]) -> list[list[Entry]]:
+    """Return the trainings by the process that checks them: each own model has its own."""
+    together: dict[str, list[Entry]] = {"": []}
+    for entry in entries:
+        if entry.seed is not None:
+            together.setdefault(entry.model if entry.is_own else "", []).append(entry)
+    return list(together.values())
 
 
 def _config_of(entry: Entry, config: Config) -> Config:

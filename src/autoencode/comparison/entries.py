@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -16,13 +16,13 @@ from autoencode.config import Config
 from autoencode.errors import AutoencodeError, UsageError, not_written, reason
 from autoencode.system import marks
 from autoencode.system.files import replacing, synchronise
+from autoencode.training import own_files
 
 SETTINGS = "comparison.json"
 MEASURES = "measures.json"
 LEADERBOARD = "leaderboard"
 MAX_SEEDS = 1000
 KEPT = "what is done is kept, and the same command continues"
-NONE: Mapping[str, str] = {}
 NEEDED = {"skimage": "scikit-image", "sklearn": "scikit-learn"}
 
 
@@ -35,9 +35,15 @@ class Entry:
     seed: int | None = None
 
     @property
+    def is_own(self) -> bool:
+        """Whether the model stands in a file of the user's own."""
+        return own_files.is_in_file(self.model)
+
+    @property
     def folder(self) -> str:
         """Where its run lies within the comparison."""
-        return f"{self.model}-code{self.code}" + ("" if self.seed is None else f"-seed{self.seed}")
+        model = own_files.short_name(self.model) if self.is_own else self.model
+        return f"{model}-code{self.code}" + ("" if self.seed is None else f"-seed{self.seed}")
 
     @classmethod
     def parse(cls, folder: str) -> Entry | None:
@@ -59,13 +65,12 @@ def plan_entries(
     models: Sequence[str],
     codes: Sequence[int],
     seeds: int,
-    own_models: Mapping[str, str] = NONE,
 ) -> list[Entry]:
     """Return the trainings of a comparison, PCA first.
 
-    Each of `models` is trained with each size in `codes`, from as many random `seeds`. Those whose
-    name is in `own_models` are looked for when they are trained, see `run_entries`. Raises
-    `UsageError` for a wrong name or number, `AutoencodeError` where a package is missing.
+    Each of `models`, names or words such as "mine.py:build", is trained with each size in `codes`,
+    from as many random `seeds`. No file is run yet. Raises `UsageError` for a wrong name or number,
+    `AutoencodeError` where a package is missing.
     """
     for module, package in NEEDED.items():
         if find_spec(module) is None:
@@ -87,30 +92,63 @@ def plan_entries(
                 parameter=name,
             )
 
-    models = list(dict.fromkeys(models))
+    models = _without_doubles(models)
     codes = list(dict.fromkeys(codes))
     entries = [Entry("pca", code) for code in codes]
     for code in codes:
         for model in models:
-            known = config if model in own_models else dataclasses.replace(config, model=model)
+            is_own = own_files.is_in_file(model)
+            known = config if is_own else dataclasses.replace(config, model=model)
             pipeline.check_job(source, dataclasses.replace(known, code=code))
             entries += [Entry(model, code, config.seed + seed) for seed in range(seeds)]
     return entries
 
 
-def claim_folder(folder: Path | None, source: str, config: Config) -> Path:
+def _without_doubles(models: Sequence[str]) -> list[str]:
+    """Return `models`, each once; raise `UsageError` where two own ones would share a folder."""
+    kept: dict[str, str] = {}
+    for model in models:
+        if not own_files.is_in_file(model):
+            kept[model] = model
+            continue
+        name = own_files.short_name(model)
+        before = kept.setdefault(name, model)
+        files = {own_files.find_file(word, "models")[0].resolve() for word in (before, model)}
+        if len(files) == 2:
+            raise UsageError(
+                f"`models` holds two own models called {name}, {before} and {model}: "
+                "rename one of the files or functions."
+            )
+    return list(kept.values())
+
+
+def claim_folder(
+    folder: Path | None, source: str, config: Config, entries: Sequence[Entry] = ()
+) -> Path:
     """Make `folder` that of a comparison, or continue the one that it holds, and return its path.
 
     By default, it is comparison-SOURCE. Raises `AutoencodeError` where it holds another comparison
-    or other files.
+    or other files, or was made of other own models than those of `entries`.
     """
     folder = folder or Path(f"comparison-{runs.plain_name(source)}")
-    wanted = {"source": source, "settings": json.loads(json.dumps(_shared_settings(config)))}
+    own_models = {
+        own_files.short_name(entry.model): own_files.fingerprint(entry.model)
+        for entry in entries
+        if entry.is_own
+    }
+    wanted = {
+        "source": source,
+        "settings": json.loads(json.dumps(_shared_settings(config))),
+        "own_models": own_models,
+    }
     path = folder / SETTINGS
     try:
         names = [file.name for file in folder.iterdir()] if folder.exists() else []
         if SETTINGS in names and any(map(Entry.parse, names)):
-            _check_same(folder, read_settings(path), wanted)
+            held = read_settings(path)
+            _check_same(folder, held, wanted)
+            held["own_models"] = held.get("own_models", {}) | own_models
+            write_file(path, json.dumps(held, indent=2).encode())
             return folder
         # These two are what a call leaves that was refused after it had claimed the folder.
         if set(names) - {SETTINGS, marks.MARKER}:
@@ -157,6 +195,14 @@ def _check_same(folder: Path, before: dict[str, Any], now: dict[str, Any]) -> No
             f"{folder} holds a comparison of {before.get('source')}, and not of {now['source']}: "
             "choose another `folder`."
         )
+
+    known = before.get("own_models", {})
+    for name, fingerprint in now["own_models"].items():
+        if known.get(name, fingerprint) != fingerprint:
+            raise AutoencodeError(
+                f"{folder} holds trainings of {name} from a file with other content: "
+                "bring that file back, or choose another `folder`."
+            )
 
     differences = []
     for field in dataclasses.fields(Config):

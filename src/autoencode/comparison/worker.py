@@ -28,6 +28,7 @@ from autoencode.comparison.leaderboard import EXAMPLES
 from autoencode.config import Config
 from autoencode.errors import AutoencodeError
 from autoencode.images import Images, to_pixels
+from autoencode.models import check_saving
 from autoencode.system import signals
 from autoencode.training import evaluate, own_files
 
@@ -35,15 +36,24 @@ from autoencode.training import evaluate, own_files
 def check_source(job: dict[str, Any]) -> None:
     """Raise `AutoencodeError` where the source holds other images than in the trainings before.
 
-    Raises `UsageError` where a batch size does not suit them.
+    Raises `UsageError` where a batch size does not suit them, and for an own model that cannot be
+    built or saved.
     """
     config = Config(**job["settings"])
     path = Path(job["folder"], SETTINGS)
     images = data.load(job["source"], config)
     is_tutorial = pipeline.is_tutorial(job["source"])
     for model in job["models"]:
-        _register_own(job, model)
-        pipeline.fit(images, dataclasses.replace(config, model=model), tutorial=is_tutorial)
+        chosen = dataclasses.replace(config, model=model)
+        if not own_files.is_in_file(model):
+            pipeline.fit(images, chosen, tutorial=is_tutorial)
+            continue
+        own_files.register_file(model, config.engine, setting="models")
+        for code in job["codes"]:
+            sized = dataclasses.replace(chosen, code=code)
+            fitted, plan = pipeline.fit(images, sized, tutorial=is_tutorial)
+            graph = pipeline.assemble(plan, fitted.shape, len(fitted.train))
+            check_saving(graph.model)
 
     held = read_settings(path)
     fingerprint = images.fingerprint()
@@ -60,7 +70,8 @@ def measure_entry(job: dict[str, Any], ended: Callable[[], bool]) -> None:
     entry = Entry(**job["entry"])
     config = Config(**job["settings"])
     folder = Path(job["folder"], entry.folder)
-    _register_own(job, entry.model)
+    if entry.is_own:
+        _register_own(entry.model, folder, config.engine)
     if entry.seed is None:
         images = data.load(job["source"], config)
         make_marked(folder)
@@ -70,11 +81,11 @@ def measure_entry(job: dict[str, Any], ended: Callable[[], bool]) -> None:
     write_file(folder / MEASURES, json.dumps(measures, indent=2).encode())
 
 
-def _register_own(job: dict[str, Any], model: str) -> None:
-    """Run the file of an own model, where `model` names one."""
-    word = job["own_models"].get(model)
-    if word is not None:
-        own_files.register_file(word, job["settings"]["engine"], model)
+def _register_own(model: str, folder: Path, engine: str) -> None:
+    """Run the file of an own model, on the engine of the training that `folder` holds, if any."""
+    if (folder / runs.RECORD).exists():
+        engine = runs.Run.open(folder).record["engine"]
+    own_files.register_file(model, engine, setting="models")
 
 
 def _measure_training(

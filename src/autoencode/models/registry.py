@@ -162,9 +162,13 @@ def find(name: str) -> Architecture:
 
 
 def _unknown(name: str) -> UsageError:
-    error = unknown("model", name, known_models())
+    if name.endswith(".py"):
+        return UsageError(
+            f"{name!r} is a file: name the function in it too, `model={name}:FUNCTION`.",
+            parameter="model",
+        )
     if ".py:" not in name:
-        return error
+        return unknown("model", name, known_models())
     return UsageError(
         f"{name!r} names a function in a file, whose code is run only where it is typed: give "
         f"`model={name}` on the command line, or hand over the function itself in Python.",

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from autoencode import engines, runs
+from autoencode import engines, models, runs
 from autoencode.config import Plan
 from autoencode.errors import AutoencodeError, UsageError, reason
 from autoencode.images import Images
@@ -149,9 +149,15 @@ def restore(engine: engines.Engine, images: Images, resumed: Resumed) -> None:
             f"({counts}{same}): "
             "bring the same images back, or train into a new folder."
         )
+    model = resumed.run.record["settings"]["model"]
     expected = [(array.shape, array.dtype) for array in engine.state()]
     for state in filter(None, (resumed.state, resumed.good, resumed.best)):
         if [(array.shape, array.dtype) for array in state] != expected:
+            if model not in models.ARCHITECTURES:
+                raise AutoencodeError(
+                    f"{model} now builds another model than {resumed.run.folder} was trained "
+                    "with: bring it back as it was, or train into a new folder."
+                )
             raise schema.damaged(
                 resumed.run.folder / runs.CHECKPOINT, "it is the state of another model"
             )

@@ -5,6 +5,7 @@ Runs the file, so only a word that the user typed may come here, never one out o
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import sys
 from collections.abc import Callable
@@ -35,7 +36,27 @@ def short_name(word: str) -> str:
     return f"{Path(file).stem}.{function}"
 
 
-def register_file(word: str, engine: str, name: str | None = None) -> None:
+def find_file(word: str, setting: str = "model") -> tuple[Path, str]:
+    """Return the path of the file that `word` names, and the name of the function.
+
+    Raises `UsageError`, which names the `setting`, where there is no such file.
+    """
+    file, _, function = word.rpartition(":")
+    path = Path(file)
+    if not path.is_file():
+        raise UsageError(f"`{setting}={word}` names a file that is not there: {path.resolve()}.")
+    return path, function
+
+
+def fingerprint(word: str) -> str:
+    """Return the SHA-256 of the file that `word` names; what it imports is not looked at."""
+    path, _ = find_file(word)
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def register_file(
+    word: str, engine: str, name: str | None = None, *, setting: str = "model"
+) -> None:
     """Run the file of a `word` such as "mine.py:build", and make its function known as `name`.
 
     The function is known by the word itself where there is no `name`. The file may import Keras,
@@ -44,22 +65,19 @@ def register_file(word: str, engine: str, name: str | None = None) -> None:
     """
     from autoencode import engines, models
 
-    file, _, function = word.rpartition(":")
-    path = Path(file)
-    if not path.is_file():
-        raise UsageError(f"`model={word}` names a file that is not there: {path.resolve()}.")
+    path, function = find_file(word, setting)
     engines.load(engines.choose(engine), own_process=True)
     contents: dict[str, Any] = vars(_run_file(path))
     if function not in contents:
         defined = [key for key, value in contents.items() if callable(value)]
         known = ", ".join(key for key in defined if not key.startswith("_")) or "none"
         raise UsageError(
-            f"`model={word}` names a function that {path.name} does not define: it has {known}."
+            f"`{setting}={word}` names a function that {path.name} does not define: it has {known}."
         )
     build = contents[function]
     if callable(build) and not hasattr(build, "layers"):
         build = _fail_in_one_line(build, path)
-    models.register_model(name or word, build, summary=f"own model of {file}")
+    models.register_model(name or word, build, summary=f"own model of {path.name}")
 
 
 def register_file_again(word: str, engine: str, recorded: str) -> None:
@@ -95,12 +113,13 @@ def _run_file(path: Path) -> ModuleType:
     sys.path.insert(0, str(path.resolve().parent))
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    # A script without a main guard may end the process.
+    except (Exception, SystemExit) as error:
         raise _failure(error, path) from error
     return module
 
 
-def _failure(error: Exception, path: Path) -> AutoencodeError:
+def _failure(error: BaseException, path: Path) -> AutoencodeError:
     return AutoencodeError(
         f"{path} failed{_line_of(error, path)}: {type(error).__name__}: {reason(error)}"
     )
@@ -113,7 +132,7 @@ def _fail_in_one_line(function: Callable[..., Any], path: Path) -> Callable[...,
             return function(*args, **kwargs)
         except AutoencodeError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise _failure(error, path) from error
 
     return call
