@@ -1,4 +1,4 @@
-"""Reconstruction error on ten real image sets: renews results/sets.json.
+"""Reconstruction error on eleven real image sets: renews results/sets.json.
 
 Run as `python benchmarks/sets.py`. Sets come from this package, scikit-learn, scikit-image and the
 npm registry (an emoji set by Twitter, 61 MB, downloaded once into --data). Each set is split by a
@@ -31,6 +31,8 @@ RESULT = Path(__file__).parent / "results" / "sets.json"
 EMOJI = "https://registry.npmjs.org/emoji-datasource-twitter/-/emoji-datasource-twitter-16.0.0.tgz"
 PHOTOGRAPHS = ("astronaut", "coffee", "chelsea", "rocket")
 PATCHES = 4000
+# Pixels of the side of a square.
+SQUARE = 128
 SPLIT_SEED = 2
 MODELS = ("auto", "article", "dense", "conv")
 CODES = (2, 8, 16, 64)
@@ -164,13 +166,7 @@ def icons(folder: Path) -> Images:
 @lru_cache
 def patches(folder: Path, side: int) -> Images:
     """RGB patches of photographs of natural scenes; the lower quarter of each is for testing."""
-    import skimage.data
-    from sklearn.datasets import load_sample_images
-
-    photographs = [
-        *load_sample_images().images,
-        *(getattr(skimage.data, name)() for name in PHOTOGRAPHS),
-    ]
+    photographs = _photographs()
     random = np.random.default_rng(SPLIT_SEED)
     parts = {"train": [], "test": []}
     for index in range(PATCHES):
@@ -186,6 +182,31 @@ def patches(folder: Path, side: int) -> Images:
     return Images(f"patches {side}", np.stack(parts["train"]), np.stack(parts["test"]))
 
 
+@lru_cache
+def tiles(folder: Path, side: int) -> Images:
+    """RGB patches out of squares of photographs, one square in ten for testing.
+
+    Patches of one square overlap and follow each other, as tiles of a scan do.
+    """
+    random = np.random.default_rng(SPLIT_SEED)
+    squares = [
+        photograph[top : top + SQUARE, left : left + SQUARE, :3]
+        for photograph in _photographs()
+        for top in range(0, photograph.shape[0] - SQUARE + 1, SQUARE)
+        for left in range(0, photograph.shape[1] - SQUARE + 1, SQUARE)
+    ]
+    tested = set(random.permutation(len(squares))[: len(squares) // 10])
+    parts = {"train": [], "test": []}
+    for index, square in enumerate(squares):
+        for _ in range(PATCHES // len(squares)):
+            size = int(random.integers(48, 96))
+            top, left = random.integers(0, SQUARE - size + 1, 2)
+            cut = Image.fromarray(square[top : top + size, left : left + size])
+            part = "test" if index in tested else "train"
+            parts[part].append(np.asarray(cut.resize((side, side), Image.Resampling.BOX)))
+    return Images(f"tiles {side}", np.stack(parts["train"]), np.stack(parts["test"]))
+
+
 SETS: dict[str, Callable[[Path], Images]] = {
     "mnist": mnist,
     "mnist-1000": lambda folder: mnist(folder, 1000),
@@ -197,7 +218,18 @@ SETS: dict[str, Callable[[Path], Images]] = {
     "icons": icons,
     "patches-32": lambda folder: patches(folder, 32),
     "patches-64": lambda folder: patches(folder, 64),
+    "tiles-32": lambda folder: tiles(folder, 32),
 }
+
+
+def _photographs() -> list[np.ndarray]:
+    import skimage.data
+    from sklearn.datasets import load_sample_images
+
+    return [
+        *load_sample_images().images,
+        *(getattr(skimage.data, name)() for name in PHOTOGRAPHS),
+    ]
 
 
 def _split(name: str, images: np.ndarray) -> Images:
