@@ -21,11 +21,9 @@ def test_info_of_a_run_loads_no_framework(run):
 def test_info_tells_what_the_run_recorded(run, opened):
     told = summary.describe_run(saved_model.find_model(run))
     metrics = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-    assert (told["loss"], told["val_loss"], told["epochs"]) == (
-        metrics[1]["loss"],
-        metrics[1]["val_loss"],
-        2,
-    )
+    kept = json.loads((run / "baseline.json").read_text()).get("kept", metrics[1])
+    loss = metrics[kept["epoch"] - 1]["loss"] if kept["epoch"] else None
+    assert (told["loss"], told["val_loss"], told["epochs"]) == (loss, kept["val_loss"], 2)
     assert (told["shape"], told["code"], told["parameters"]) == (
         [8, 8, 1],
         4,
