@@ -50,6 +50,10 @@ OPTIONAL = {
 # and the tests that measured above 1.5 s of processor time in the other ones.
 SLOW_PATHS = (
     "comparison",
+    "data/test_attacks",
+    "data/test_large",
+    "data/test_mixed_scales",
+    "data/test_source_commands",
     "engines",
     "estimator",
     "inference",
@@ -62,13 +66,16 @@ SLOW_PATHS = (
     "test_folds",
     "test_own_parts",
     "test_pipeline",
+    "system/test_marks",
     "training/test_best_epoch",
+    "training/test_image_checks",
     "training/test_warnings",
 )
 SLOW_TESTS = {
     "test_a_contact_sheet_lies_in_a_folder_of_its_own_or_where_out_says",
     "test_a_contact_sheet_replaces_no_other_file_unless_it_may",
     "test_a_decompression_bomb_is_refused",
+    "test_a_named_set_comes_from_keras_cache_and_offline_says_where_to_put_it",
     "test_datasets_of_tensorflow",
     "test_memory_stays_bounded_however_many_cores",
     "test_of_two_loads_of_a_large_set_one_packs_and_the_other_waits",
