@@ -177,10 +177,10 @@ class AnomalyRanking(Rows):
         return columns
 
     def _describe(self) -> str:
-        if self.threshold is None:
+        anomalies = self.anomalies
+        if anomalies is None:
             return f"{len(self):,} images, no threshold"
-        above = np.count_nonzero(self.scores > self.threshold)
-        return f"{len(self):,} images, {above:,} above {self.threshold:.4g}"
+        return f"{len(self):,} images, {anomalies.sum():,} above {self.threshold:.4g}"
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -65,8 +65,9 @@ class Rows:
     def table(self) -> Columns:
         """Return the columns of `to_pandas`, by name, each of one value an image."""
         columns: Columns = {"name": list(self.names)}
-        if self.labels is not None:
-            columns["label"] = name_labels(self.labels, self.classes)
+        label_names = self.label_names
+        if label_names is not None:
+            columns["label"] = label_names
         return columns
 
     def to_pandas(self) -> pandas.DataFrame:
